@@ -1,0 +1,112 @@
+"""Make, clone and drop the pair of databases that one Medallion has, and the notebooks' role."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import URL
+
+from medallion_lib import server, sqlfile, versioned
+from medallion_lib.embedded import Embedded
+from medallion_lib.server import Server
+from medallion_lib.source import DATA
+from medallion_lib.tables import CAPTURED
+
+NOTEBOOK_ROLE = "medallion_notebook"
+TEMPLATE = "medallion_year_"
+
+
+@contextmanager
+def administering(url: URL) -> Iterator[Cursor]:
+    """A cursor outside of any transaction, as CREATE DATABASE needs it."""
+    with closing(server.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+
+
+@contextmanager
+def setting_up(url: URL) -> Iterator[Cursor]:
+    """The same, one process at a time."""
+    with administering(url) as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('medallion.setup'))")
+        yield cursor
+
+
+def exists(cursor: Cursor, database: str) -> bool:
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", (database,))
+    return cursor.fetchone()[0]
+
+
+def create(cursor: Cursor, database: str, template: str = "template0") -> None:
+    cursor.execute(
+        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(database), sql.Identifier(template)
+        )
+    )
+
+
+def drop(cursor: Cursor, database: str) -> None:
+    """Drop the database if it is there, with the connections it has."""
+    cursor.execute(
+        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+    )
+
+
+def rename(cursor: Cursor, database: str, name: str) -> None:
+    cursor.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+            sql.Identifier(database), sql.Identifier(name)
+        )
+    )
+
+
+def build_warehouse(url: URL) -> None:
+    """Bronze, silver, gold and the watermark, empty, in an empty database."""
+    with closing(server.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(sqlfile.read("warehouse"))
+        for table in CAPTURED:
+            cursor.execute(sqlfile.compose(
+                "bronze_table",
+                table=table.bronze,
+                lookup=sql.Literal(table.lookup),
+                meaning=sql.Literal(f"Every committed change of the source table {table.name}."),
+            ))  # fmt: skip
+        for name in ("carry", "silver", "gold"):
+            cursor.execute(sqlfile.read(name))
+        versioned.regenerate(connection)
+
+
+def ensure_notebook_role(cursor: Cursor, place: Embedded | Server) -> str:
+    """Make the role that notebooks connect as, if it is missing; its password.
+
+    The embedded server lets in whoever may open its socket; another server asks for the password.
+    """
+    path = place.secrets / "notebook_password"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+    password = path.read_text()
+    role = sql.Identifier(NOTEBOOK_ROLE)
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (NOTEBOOK_ROLE,))
+    verb = sql.SQL("ALTER" if cursor.fetchone()[0] else "CREATE")
+    cursor.execute(
+        sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, sql.Literal(password))
+    )
+    return password
+
+
+def year_key() -> str:
+    """What a prepared year depends on: the data and the code that plays, captures and merges it."""
+    digest = hashlib.sha256()
+    package = sqlfile.DIRECTORY.parent
+    for path in sorted([*DATA.glob("*.csv"), *package.glob("*.py"), *package.glob("sql/*.sql")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

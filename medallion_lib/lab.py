@@ -1,0 +1,274 @@
+"""`Medallion`: a source, its warehouse, and the way between them. What the notebooks use."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from psycopg2.extensions import connection as Connection
+from sqlalchemy import URL, Engine, create_engine, event
+
+from medallion_lib import (
+    capture, databases, merge, server, slot, snapshot, source, status, system_time, versioned,
+)  # fmt: skip
+from medallion_lib.embedded import Embedded
+from medallion_lib.errors import MedallionError
+from medallion_lib.progress import Progress
+from medallion_lib.server import Server
+
+SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
+
+
+class Medallion:
+    """One source database, one warehouse database and the replication slot between them.
+
+    Several can live side by side on one server under different names.
+    """
+
+    def __init__(self, place: Embedded | Server, name: str) -> None:
+        if not re.fullmatch(r"[a-z0-9_]{1,40}", name):
+            raise MedallionError(
+                f"{name!r} can't be a name here: 1 to 40 lower-case letters, digits and underscores."
+            )
+        self.place = place
+        self.name = name
+        suffix = "" if name == "medallion" else f"_{name}"
+        self.source_name = f"pagila{suffix}"
+        self.warehouse_name = f"medallion{suffix}"
+        self.slot = f"medallion{suffix}"
+        self.notebook_password = ""
+
+    @classmethod
+    def open(cls, name: str | None = None) -> Medallion:
+        """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
+
+        Raises MedallionError when the server can't be started, reached or used.
+        """
+        lab = cls(server.locate(), name or os.environ.get("MEDALLION_NAME") or "medallion")
+        lab.place.start()
+        with databases.setting_up(lab.place.url) as cursor:
+            lab.notebook_password = databases.ensure_notebook_role(cursor, lab.place)
+        return lab
+
+    @property
+    def source_url(self) -> URL:
+        return self.place.url.set(database=self.source_name)
+
+    @property
+    def warehouse_url(self) -> URL:
+        """As the server's own role: what capture and merge use."""
+        return self.place.url.set(database=self.warehouse_name)
+
+    @property
+    def notebook_url(self) -> URL:
+        """As the notebooks' role, which reads everything and writes only schema scratch."""
+        password = None if isinstance(self.place, Embedded) else self.notebook_password
+        return self.warehouse_url.set(username=databases.NOTEBOOK_ROLE, password=password)
+
+    @cached_property
+    def source(self) -> Engine:
+        """The shop's database, read and write."""
+        return _engine(self.source_url, "public")
+
+    @cached_property
+    def warehouse(self) -> Engine:
+        """The warehouse for reading, with FOR SYSTEM_TIME; writes go to schema scratch only."""
+        engine = _engine(self.notebook_url, SEARCH_PATH)
+        system_time.install(engine)
+        return engine
+
+    def reset(self, year: bool = False) -> None:
+        """Start again: an empty source with its slot and an empty warehouse.
+
+        With `year`: the whole sample year, replayed, captured and merged, cloned from a prepared
+        copy in under a second; the first time the copy is made, which takes some seconds more.
+        """
+        if year:
+            templates = self._prepared_year()
+        with databases.setting_up(self.place.url) as cursor:
+            self._drop(cursor)
+            if year:
+                databases.create(cursor, self.source_name, templates[0])
+                databases.create(cursor, self.warehouse_name, templates[1])
+            else:
+                databases.create(cursor, self.source_name)
+                databases.create(cursor, self.warehouse_name)
+        if not year:
+            with closing(server.connect(self.source_url)) as shop:
+                source.build(shop)
+            databases.build_warehouse(self.warehouse_url)
+        self._make_slot()
+
+    def _make_slot(self) -> None:
+        """Give the source its slot and write the watermark that trusts it; no snapshot is needed."""
+        with closing(slot.connect(self.source_url)) as shop, shop.cursor() as cursor:
+            if not slot.publication_exists(cursor):
+                slot.create_publication(cursor)
+            lsn = slot.create(cursor, self.slot)
+            identity = slot.identity(cursor)
+        with self._writing() as connection, connection, connection.cursor() as cursor:
+            before = capture.Watermark.read(cursor)
+            last = before.commit_ts if before else None
+            capture.Watermark(lsn, last, self.slot, *identity, business_time=True).write(cursor)
+
+    def _prepared_year(self) -> tuple[str, str]:
+        """The template databases of the year, made now if there are none for this data and code."""
+        name = databases.TEMPLATE + databases.year_key()
+        made = f"{name}_source", f"{name}_warehouse"
+        with databases.administering(self.place.url) as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtext('medallion.year'))")
+            if databases.exists(cursor, made[0]) and databases.exists(cursor, made[1]):
+                return made
+            cursor.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)",
+                (databases.TEMPLATE,),
+            )
+            for (stale,) in cursor.fetchall():
+                databases.drop(cursor, stale)
+            year = Medallion(self.place, "_year")
+            try:
+                year.reset()
+                year.replay()
+                year.capture()
+                year.merge()
+                year.analyze()
+            except BaseException:
+                year.drop()
+                raise
+            with databases.administering(year.source_url) as at_source:
+                slot.drop(at_source, year.slot)
+            databases.rename(cursor, year.source_name, made[0])
+            databases.rename(cursor, year.warehouse_name, made[1])
+        return made
+
+    def analyze(self) -> None:
+        """Refresh the planner's statistics and the visibility map of both databases."""
+        for url in (self.source_url, self.warehouse_url):
+            with databases.administering(url) as cursor:
+                cursor.execute("VACUUM (ANALYZE)")
+
+    def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
+        """Play the sample year through the source, up to but without `until`; the events played."""
+        with self._shop() as shop, Progress("replay") as progress:
+            return source.replay(shop, until, scale, lambda at: progress.show(f"to {at:%Y-%m-%d}"))
+
+    def load(self, path: str | Path) -> int:
+        """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
+
+        Nothing is replaced unless the whole file loads. The next capture takes a snapshot.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise MedallionError(f"There is no file {path}.")
+        incoming = f"{self.source_name}_loading"
+        with databases.setting_up(self.place.url) as cursor:
+            databases.drop(cursor, incoming)
+            databases.create(cursor, incoming)
+            try:
+                with closing(server.connect(self.place.url.set(database=incoming))) as shop:
+                    source.build(shop)
+                    tables = source.load(shop, path)
+            except BaseException:
+                databases.drop(cursor, incoming)
+                raise
+            self._drop(cursor)
+            databases.rename(cursor, incoming, self.source_name)
+            databases.create(cursor, self.warehouse_name)
+        databases.build_warehouse(self.warehouse_url)
+        return tables
+
+    def capture(self, follow: bool = False, resnapshot: bool = False) -> capture.Landed:
+        """Land in bronze what the source has committed; see `capture.capture`."""
+        self._require(self.source_url)
+        with self._writing() as connection, Progress("capture") as progress:
+            def show(rows: int) -> None:
+                progress.show(f"{rows:,} rows")
+
+            with capture.exclusively(connection):
+                with connection, connection.cursor() as cursor:
+                    known = capture.Watermark.read(cursor)
+                if resnapshot or not known:
+                    taken = snapshot.snapshot(self.source_url, connection, self.slot, show)
+                    if not follow:
+                        return taken
+                return capture.capture(self.source_url, connection, follow, show)
+
+    def merge(self, upto: int | None = None) -> list[merge.Merged]:
+        """Bring silver to where bronze is, or to an earlier LSN; see `merge.merge`."""
+        with self._writing() as connection, Progress("merge"):
+            return merge.merge(connection, upto)
+
+    def regenerate(self) -> None:
+        """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed."""
+        with self._writing() as connection, connection:
+            versioned.regenerate(connection)
+
+    def status(self) -> status.Status:
+        """How far everything is."""
+        self._require(self.source_url)
+        with self._writing() as connection, closing(slot.connect(self.source_url)) as shop:
+            return status.read(connection, shop, self)
+
+    def down(self) -> bool:
+        """Stop the server; whether it was ours and running. Data and slots stay."""
+        self.close()
+        return self.place.stop()
+
+    def close(self) -> None:
+        """Give the engines' connections back."""
+        for engine in ("source", "warehouse"):
+            if engine in vars(self):
+                vars(self)[engine].dispose()
+
+    def drop(self) -> None:
+        """Remove both databases and the slot."""
+        with databases.setting_up(self.place.url) as cursor:
+            self._drop(cursor)
+
+    def _drop(self, cursor: databases.Cursor) -> None:
+        if databases.exists(cursor, self.source_name):
+            with databases.administering(self.source_url) as at_source:
+                slot.drop(at_source, self.slot)
+        databases.drop(cursor, self.source_name)
+        databases.drop(cursor, self.warehouse_name)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        self._require(self.warehouse_url)
+        with closing(server.connect(self.warehouse_url, options="-c timezone=UTC")) as connection:
+            yield connection
+
+    @contextmanager
+    def _shop(self) -> Iterator[Connection]:
+        self._require(self.source_url)
+        with closing(server.connect(self.source_url, options="-c timezone=UTC")) as connection:
+            yield connection
+
+    def _require(self, url: URL) -> None:
+        with databases.administering(self.place.url) as cursor:
+            if not databases.exists(cursor, url.database):
+                raise MedallionError(
+                    f"There is no database {url.database} yet. To make it, empty:\n"
+                    "    python -m medallion_lib reset\n"
+                    "or with the sample year in it:\n"
+                    "    python -m medallion_lib reset --year"
+                )
+
+
+def _engine(url: URL, search_path: str) -> Engine:
+    """An engine whose sessions are in UTC. SET after connecting, which no setting of the client's
+    environment and no cloned database overrides; dead connections are replaced."""
+    engine = create_engine(url, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def settle(connection: Connection, _: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET TimeZone = 'UTC'; SET search_path = {search_path}")
+        connection.commit()
+
+    return engine

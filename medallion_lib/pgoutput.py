@@ -1,0 +1,208 @@
+"""Decode PostgreSQL's logical replication protocol, version 1: bytes in, plain values out.
+
+Nothing here talks to a server. Source: PostgreSQL 18, 54.9 Logical Replication Message Formats.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
+UNCHANGED = object()  # a TOAST value that the update left alone and the WAL does not carry
+
+Column = str | None | object  # the value's text, NULL, or UNCHANGED
+_u16, _u32, _u64, _i64 = (struct.Struct(f"!{code}").unpack_from for code in "HIQq")
+
+
+class Begin(NamedTuple):
+    lsn: int  # of the commit: the transaction's place in history
+    commit_ts: datetime
+    xid: int
+
+
+class Commit(NamedTuple):
+    lsn: int
+    end_lsn: int
+    commit_ts: datetime
+
+
+class Message(NamedTuple):
+    transactional: bool
+    lsn: int
+    prefix: str
+    content: bytes
+
+
+class Truncate(NamedTuple):
+    relations: tuple[int, ...]
+
+
+class Insert(NamedTuple):
+    relation: int
+    new: list[Column]
+
+
+class Update(NamedTuple):
+    relation: int
+    old: list[Column] | None  # whole under REPLICA IDENTITY FULL, the key alone if it changed
+    new: list[Column]
+
+
+class Delete(NamedTuple):
+    relation: int
+    old: list[Column]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table as it was when the rows that follow were written."""
+
+    oid: int
+    schema: str
+    name: str
+    identity: str  # replica identity: f is FULL
+    columns: tuple[str, ...]
+    types: tuple[int, ...]
+
+
+Event = Begin | Commit | Message | Truncate | Insert | Update | Delete | Relation | None
+
+
+def decode(data: bytes) -> Event:
+    """One message. Origin and Type messages carry nothing we keep and give None."""
+    try:
+        decoder = _DECODERS[data[:1]]
+    except KeyError:
+        raise ValueError(f"unknown pgoutput message {data[:1]!r}") from None
+    return decoder(data)
+
+
+def _time(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    end = data.index(0, at)
+    return data[at:end].decode(), end + 1
+
+
+def _tuple(data: bytes, at: int) -> tuple[list[Column], int]:
+    (count,) = _u16(data, at)
+    at += 2
+    values: list[Column] = []
+    for _ in range(count):
+        kind = data[at]
+        if kind == 0x74:  # t: text
+            start = at + 5
+            at = start + int.from_bytes(data[at + 1 : start])
+            values.append(data[start:at].decode())
+        else:
+            values.append(None if kind == 0x6E else UNCHANGED)  # n or u
+            at += 1
+    return values, at
+
+
+def _insert(data: bytes) -> Insert:
+    return Insert(_u32(data, 1)[0], _tuple(data, 6)[0])
+
+
+def _update(data: bytes) -> Update:
+    old, at = (None, 5) if data[5:6] == b"N" else _tuple(data, 6)
+    return Update(_u32(data, 1)[0], old, _tuple(data, at + 1)[0])
+
+
+def _delete(data: bytes) -> Delete:
+    return Delete(_u32(data, 1)[0], _tuple(data, 6)[0])
+
+
+def _truncate(data: bytes) -> Truncate:
+    (count,) = _u32(data, 1)
+    return Truncate(struct.unpack_from(f"!{count}I", data, 6))
+
+
+def _begin(data: bytes) -> Begin:
+    return Begin(_u64(data, 1)[0], _time(_i64(data, 9)[0]), _u32(data, 17)[0])
+
+
+def _commit(data: bytes) -> Commit:
+    return Commit(_u64(data, 2)[0], _u64(data, 10)[0], _time(_i64(data, 18)[0]))
+
+
+def _message(data: bytes) -> Message:
+    prefix, at = _text(data, 10)
+    return Message(data[1] == 1, _u64(data, 2)[0], prefix, data[at + 4 :])
+
+
+def _relation(data: bytes) -> Relation:
+    schema, at = _text(data, 5)
+    name, at = _text(data, at)
+    identity = chr(data[at])
+    (count,) = _u16(data, at + 1)
+    at += 3
+    columns, types = [], []
+    for _ in range(count):
+        column, at = _text(data, at + 1)
+        columns.append(column)
+        types.append(_u32(data, at)[0])
+        at += 8
+    return Relation(_u32(data, 1)[0], schema, name, identity, tuple(columns), tuple(types))
+
+
+_DECODERS: Mapping[bytes, Callable[[bytes], Event]] = {
+    b"I": _insert, b"U": _update, b"D": _delete, b"B": _begin, b"C": _commit,
+    b"M": _message, b"R": _relation, b"T": _truncate,
+    b"O": lambda _: None, b"Y": lambda _: None,
+}  # fmt: skip
+
+# From a value's text to JSON. One path for snapshot and stream, so that both give the same jsonb.
+_INTEGERS = {20, 21, 23, 26}  # int8, int2, int4, oid
+_DECIMALS = {700, 701, 1700}  # float4, float8, numeric
+_BOOLEAN, _JSONB = 16, 3802
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
+_quote: Callable[[str], str] = json.encoder.encode_basestring  # "…", escapes only what it must
+
+
+def _raw(text: str) -> str:
+    return text
+
+
+def _decimal(text: str) -> str:
+    return text if _NUMBER.match(text) else _quote(text)  # NaN and Infinity are not JSON numbers
+
+
+def _boolean(text: str) -> str:
+    return "true" if text == "t" else "false"
+
+
+def json_writer(
+    relation: Relation, base_types: Mapping[int, int]
+) -> Callable[[Sequence[Column]], str]:
+    """A function from a row's values to a JSON object, for one relation.
+
+    base_types names the type a domain stands for. Numbers and booleans become JSON's own,
+    jsonb is nested, everything else is a string: the value's text as PostgreSQL prints it.
+    """
+    columns = []
+    for name, declared in zip(relation.columns, relation.types, strict=True):
+        oid = base_types.get(declared, declared)
+        convert = (
+            _raw if oid in _INTEGERS or oid == _JSONB
+            else _decimal if oid in _DECIMALS
+            else _boolean if oid == _BOOLEAN
+            else _quote
+        )  # fmt: skip
+        columns.append((_quote(name) + ": ", convert))
+
+    def write(values: Sequence[Column]) -> str:
+        return "{" + ", ".join([
+            key + ("null" if value is None else convert(value))  # type: ignore[arg-type]
+            for (key, convert), value in zip(columns, values, strict=True)
+        ]) + "}"  # fmt: skip
+
+    return write

@@ -1,0 +1,19 @@
+-- One bronze table. Append only; (lsn, seq) is the only order anything relies on.
+CREATE TABLE {table} (
+    lsn        bigint NOT NULL,
+    seq        integer NOT NULL,
+    op         char(1) NOT NULL CHECK (op IN ('I', 'U', 'D', 'T', 'R')),
+    full_row   jsonb,
+    commit_ts  timestamptz NOT NULL,
+    load_ts    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lsn, seq)
+);
+CREATE INDEX ON {table} (((full_row ->> {lookup})::integer), lsn, seq);
+CREATE INDEX ON {table} (lsn, seq) WHERE op = 'T';
+COMMENT ON TABLE {table} IS {meaning};
+COMMENT ON COLUMN {table}.lsn IS 'Commit position of the source transaction in its write-ahead log.';
+COMMENT ON COLUMN {table}.seq IS 'Place of the change within its transaction.';
+COMMENT ON COLUMN {table}.op IS 'I insert, U update, D delete, T truncate, R row read by a snapshot.';
+COMMENT ON COLUMN {table}.full_row IS 'The new row; for D the last row; for T null.';
+COMMENT ON COLUMN {table}.commit_ts IS 'System time of the transaction: its commit at the source, never earlier than the one before.';
+COMMENT ON COLUMN {table}.load_ts IS 'When the change landed here.';

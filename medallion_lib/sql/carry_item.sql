@@ -1,0 +1,2 @@
+LEFT JOIN LATERAL bronze.item_of_rental(
+    version.rental_id, (version.full_row ->> 'inventory_id')::integer) AS carried ON true

@@ -1,0 +1,89 @@
+-- Bronze to one silver table: the events after one position, up to and including another.
+WITH truncation AS (
+    SELECT lsn, seq, commit_ts
+    FROM {bronze}
+    WHERE op = 'T' AND lsn > %(after)s AND lsn <= %(upto)s
+),
+row_event AS (
+    SELECT {key_value} AS {key}, lsn, seq, commit_ts,
+           CASE WHEN op <> 'D' THEN full_row END AS full_row
+    FROM {bronze}
+    WHERE op <> 'T' AND lsn > %(after)s AND lsn <= %(upto)s
+),
+event AS (
+    SELECT {key}, lsn, seq, commit_ts, full_row
+    FROM row_event
+    UNION ALL
+    -- A TRUNCATE deletes every key there was.
+    SELECT known.{key}, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
+    FROM truncation
+    CROSS JOIN LATERAL (
+        SELECT {key} FROM {silver} WHERE sys_end = 'infinity' AND truncation.lsn IS NOT NULL
+        UNION
+        SELECT {key} FROM row_event WHERE (lsn, seq) < (truncation.lsn, truncation.seq)
+    ) AS known
+),
+-- One transaction, one instant: a key's last event in it counts.
+final_event AS (
+    SELECT DISTINCT ON ({key}, commit_ts) {key}, commit_ts, full_row,
+           CASE WHEN full_row IS NOT NULL THEN
+               hashtextextended(jsonb_strip_nulls({tracked})::text, 0) END AS row_hash
+    FROM event
+    ORDER BY {key}, commit_ts, lsn DESC, seq DESC
+),
+-- What leaves the row as it was, by the tracked columns, opens no version.
+change AS (
+    SELECT final_event.*,
+           lag(final_event.row_hash, 1, now.row_hash) OVER (
+               PARTITION BY final_event.{key} ORDER BY final_event.commit_ts) AS hash_before
+    FROM final_event
+    LEFT JOIN {silver} AS now ON now.{key} = final_event.{key} AND now.sys_end = 'infinity'
+),
+version AS (
+    SELECT {key}, full_row, row_hash,
+           commit_ts AS sys_start,
+           lead(commit_ts, 1, 'infinity') OVER by_time AS sys_end,
+           first_value(commit_ts) OVER by_time AS first_change
+    FROM change
+    WHERE row_hash IS DISTINCT FROM hash_before
+    WINDOW by_time AS (PARTITION BY {key} ORDER BY commit_ts)
+),
+new_row AS (
+    SELECT version.{key}, {values}, row_hash, sys_start, sys_end, first_change
+    FROM version
+    {carry}
+),
+-- The current row becomes the newest version in place; what it was is handed on as `old`.
+merged AS (
+    MERGE INTO {silver} AS hist
+    USING (SELECT * FROM new_row WHERE sys_end = 'infinity') AS newest
+    ON hist.{key} = newest.{key} AND hist.sys_end = 'infinity'
+    WHEN MATCHED AND newest.row_hash IS NULL THEN
+        UPDATE SET sys_end = newest.first_change
+    WHEN MATCHED THEN
+        UPDATE SET {assignments}, row_hash = newest.row_hash, sys_start = newest.sys_start
+    WHEN NOT MATCHED AND newest.row_hash IS NOT NULL THEN
+        INSERT ({key}, {columns}, row_hash, sys_start)
+        VALUES (newest.{key}, {newest_values}, newest.row_hash, newest.sys_start)
+    RETURNING merge_action() AS action, newest.row_hash IS NULL AS is_closed, newest.first_change,
+              old.{key}, {old_values}, old.row_hash, old.sys_start
+),
+history AS (
+    INSERT INTO {silver} ({key}, {columns}, row_hash, sys_start, sys_end)
+    SELECT {key}, {columns}, row_hash, sys_start, first_change
+    FROM merged
+    WHERE action = 'UPDATE' AND NOT is_closed
+    UNION ALL
+    -- Counting makes sure that MERGE is done: until then the current rows overlap these.
+    SELECT {key}, {columns}, row_hash, sys_start, sys_end
+    FROM new_row
+    CROSS JOIN (SELECT count(*) FROM merged) AS merge_is_done
+    WHERE row_hash IS NOT NULL AND sys_end <> 'infinity'
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM row_event) + (SELECT count(*) FROM truncation) AS events,
+       count(*) FILTER (WHERE action = 'INSERT') AS inserted,
+       count(*) FILTER (WHERE action = 'UPDATE' AND NOT is_closed) AS updated,
+       count(*) FILTER (WHERE is_closed) AS closed,
+       (SELECT count(*) FROM history) AS history
+FROM merged

@@ -1,0 +1,9 @@
+-- Merge stands where capture does, or, when it stopped earlier, at the last event it took in.
+INSERT INTO meta.watermark (stage, lsn, commit_ts)
+SELECT 'merge', %(upto)s,
+       CASE WHEN capture.lsn = %(upto)s THEN capture.commit_ts
+            ELSE (SELECT max(commit_ts) FROM ({latest}) AS event) END
+FROM meta.watermark AS capture
+WHERE capture.stage = 'capture'
+ON CONFLICT (stage) DO UPDATE
+SET lsn = excluded.lsn, commit_ts = excluded.commit_ts, updated_at = clock_timestamp()

@@ -1,0 +1,20 @@
+"""The SQL of this package, by file name: sql/NAME.sql."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from psycopg2 import sql
+
+DIRECTORY = Path(__file__).with_name("sql")
+
+
+@cache
+def read(name: str) -> str:
+    return (DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def compose(name: str, **parts: sql.Composable) -> sql.Composed:
+    """The file with its {places} filled, each quoted as what it is."""
+    return sql.SQL(read(name)).format(**parts)

@@ -1,0 +1,68 @@
+"""Which tables are captured and which are versioned. A new one is a declaration here.
+
+The columns of a versioned table and their types stand in sql/silver.sql and are read from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from psycopg2 import sql
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A source table (schema public) whose every change lands in bronze."""
+
+    name: str
+    key: tuple[str, ...]  # its primary key: a change of it lands as D of the old and I of the new
+    lookup: str  # the integer column that bronze is searched by
+
+    @property
+    def source(self) -> sql.Identifier:
+        return sql.Identifier("public", self.name)
+
+    @property
+    def bronze(self) -> sql.Identifier:
+        return sql.Identifier("bronze", f"br_{self.name}_cdc")
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A silver table (schema silver) made from one captured table."""
+
+    name: str
+    source: str
+    key: str
+    renamed: Mapping[str, str] = field(default_factory=dict)  # silver column: source column
+    carried: tuple[str, ...] = ()  # columns that carry.sql looks up in bronze
+    carry: str | None = None  # that file's name
+    by_month: str | None = None  # the date its partitions go by
+
+    @property
+    def silver(self) -> sql.Identifier:
+        return sql.Identifier("silver", self.name)
+
+    @property
+    def bronze(self) -> sql.Identifier:
+        return sql.Identifier("bronze", f"br_{self.source}_cdc")
+
+
+# In the order of a snapshot: an item lands before its rentals, a rental before its payments.
+CAPTURED = (
+    Captured("inventory", ("inventory_id",), "inventory_id"),
+    Captured("film", ("film_id",), "film_id"),
+    Captured("customer", ("customer_id",), "customer_id"),
+    Captured("rental", ("rental_id",), "rental_id"),
+    Captured("payment", ("payment_date", "payment_id"), "payment_id"),
+)
+
+VERSIONED = (
+    Versioned("dim_customer_hist", "customer", "customer_id", renamed={"active": "activebool"}),
+    Versioned("dim_film_hist", "film", "film_id"),
+    Versioned("fact_rental", "rental", "rental_id", by_month="rental_date",
+              carried=("film_id", "store_id"), carry="carry_item"),
+    Versioned("fact_payment", "payment", "payment_id", by_month="payment_date",
+              carried=("store_id",), carry="carry_store"),
+)  # fmt: skip
