@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -13,8 +11,6 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile, versioned
-from medallion_lib.embedded import Embedded
-from medallion_lib.server import Server
 from medallion_lib.source import DATA
 from medallion_lib.tables import CAPTURED
 
@@ -45,26 +41,20 @@ def exists(cursor: Cursor, database: str) -> bool:
 
 
 def create(cursor: Cursor, database: str, template: str = "template0") -> None:
-    cursor.execute(
-        sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-            sql.Identifier(database), sql.Identifier(template)
-        )
-    )
+    _execute(cursor, "CREATE DATABASE {} TEMPLATE {}", database, template)
 
 
 def drop(cursor: Cursor, database: str) -> None:
     """Drop the database if it is there, with the connections it has."""
-    cursor.execute(
-        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
-    )
+    _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
 
 
 def rename(cursor: Cursor, database: str, name: str) -> None:
-    cursor.execute(
-        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-            sql.Identifier(database), sql.Identifier(name)
-        )
-    )
+    _execute(cursor, "ALTER DATABASE {} RENAME TO {}", database, name)
+
+
+def _execute(cursor: Cursor, statement: str, *names: str) -> None:
+    cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def build_warehouse(url: URL) -> None:
@@ -72,35 +62,21 @@ def build_warehouse(url: URL) -> None:
     with closing(server.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sqlfile.read("warehouse"))
         for table in CAPTURED:
-            cursor.execute(sqlfile.compose(
-                "bronze_table",
-                table=table.bronze,
-                lookup=sql.Literal(table.lookup),
-                meaning=sql.Literal(f"Every committed change of the source table {table.name}."),
-            ))  # fmt: skip
+            meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
+            lookup = sql.Literal(table.lookup)
+            made = sqlfile.compose("bronze_table", table=table.bronze, lookup=lookup, meaning=meaning)
+            cursor.execute(made)
         for name in ("carry", "silver", "gold"):
             cursor.execute(sqlfile.read(name))
         versioned.regenerate(connection)
 
 
-def ensure_notebook_role(cursor: Cursor, place: Embedded | Server) -> str:
-    """Make the role that notebooks connect as, if it is missing; its password.
-
-    The embedded server lets in whoever may open its socket; another server asks for the password.
-    """
-    path = place.secrets / "notebook_password"
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(24))
-    password = path.read_text()
-    role = sql.Identifier(NOTEBOOK_ROLE)
+def ensure_notebook_role(cursor: Cursor, password: str | None) -> None:
+    """Make the role that notebooks connect as, if it is missing."""
     cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (NOTEBOOK_ROLE,))
-    verb = sql.SQL("ALTER" if cursor.fetchone()[0] else "CREATE")
-    cursor.execute(
-        sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, sql.Literal(password))
-    )
-    return password
+    verb = "ALTER" if cursor.fetchone()[0] else "CREATE"
+    role = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+    cursor.execute(role.format(sql.Identifier(NOTEBOOK_ROLE), sql.Literal(password)))
 
 
 def year_key() -> str:

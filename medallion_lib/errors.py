@@ -1,5 +1,19 @@
-"""What a user can cause: one exception, whose text says what is wrong and what to type next."""
+"""What a user can cause: one exception, whose text says what is wrong and what to type next.
+
+The texts stand together in refusals.txt, by name, so that they can be read and translated as one.
+"""
+
+import re
+from pathlib import Path
+
+_TEXTS = re.split(r"^\[(.+)\]\n", Path(__file__).with_name("refusals.txt").read_text("utf-8"), flags=re.M)
+TEXTS = dict(zip(_TEXTS[1::2], (text.strip() for text in _TEXTS[2::2]), strict=True))
 
 
 class MedallionError(Exception):
     """An error for a person to read. The commands print it without a traceback and exit with 1."""
+
+
+def refusal(name: str, **facts: object) -> MedallionError:
+    """The error of this name in refusals.txt, with the facts filled in: `raise refusal(…)`."""
+    return MedallionError(TEXTS[name].format(**facts))

@@ -11,15 +11,20 @@ from functools import cached_property
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine, create_engine, event
 
 from medallion_lib import (
     capture, databases, merge, server, slot, snapshot, source, status, system_time, versioned,
 )  # fmt: skip
 from medallion_lib.embedded import Embedded
-from medallion_lib.errors import MedallionError
+from medallion_lib.errors import refusal
+from medallion_lib.landing import Landed, Watermark
+from medallion_lib.merge import Merged
 from medallion_lib.progress import Progress
 from medallion_lib.server import Server
+from medallion_lib.status import Status
+from medallion_lib.tables import VERSIONED
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 
@@ -32,16 +37,13 @@ class Medallion:
 
     def __init__(self, place: Embedded | Server, name: str) -> None:
         if not re.fullmatch(r"[a-z0-9_]{1,40}", name):
-            raise MedallionError(
-                f"{name!r} can't be a name here: 1 to 40 lower-case letters, digits and underscores."
-            )
+            raise refusal("bad name", name=name)
         self.place = place
         self.name = name
         suffix = "" if name == "medallion" else f"_{name}"
         self.source_name = f"pagila{suffix}"
         self.warehouse_name = f"medallion{suffix}"
         self.slot = f"medallion{suffix}"
-        self.notebook_password = ""
 
     @classmethod
     def open(cls, name: str | None = None) -> Medallion:
@@ -52,7 +54,7 @@ class Medallion:
         lab = cls(server.locate(), name or os.environ.get("MEDALLION_NAME") or "medallion")
         lab.place.start()
         with databases.setting_up(lab.place.url) as cursor:
-            lab.notebook_password = databases.ensure_notebook_role(cursor, lab.place)
+            databases.ensure_notebook_role(cursor, lab.place.notebook_password)
         return lab
 
     @property
@@ -67,8 +69,8 @@ class Medallion:
     @property
     def notebook_url(self) -> URL:
         """As the notebooks' role, which reads everything and writes only schema scratch."""
-        password = None if isinstance(self.place, Embedded) else self.notebook_password
-        return self.warehouse_url.set(username=databases.NOTEBOOK_ROLE, password=password)
+        username, password = databases.NOTEBOOK_ROLE, self.place.notebook_password
+        return self.warehouse_url._replace(username=username, password=password)
 
     @cached_property
     def source(self) -> Engine:
@@ -107,14 +109,13 @@ class Medallion:
     def _make_slot(self) -> None:
         """Give the source its slot and write the watermark that trusts it; no snapshot is needed."""
         with closing(slot.connect(self.source_url)) as shop, shop.cursor() as cursor:
-            if not slot.publication_exists(cursor):
-                slot.create_publication(cursor)
+            slot.create_publication(cursor)
             lsn = slot.create(cursor, self.slot)
             identity = slot.identity(cursor)
-        with self._writing() as connection, connection, connection.cursor() as cursor:
-            before = capture.Watermark.read(cursor)
-            last = before.commit_ts if before else None
-            capture.Watermark(lsn, last, self.slot, *identity, business_time=True).write(cursor)
+        with self._connected(self.warehouse_url) as cursor:
+            before = Watermark.read(cursor)
+            last = before and before.commit_ts
+            Watermark(lsn, last, self.slot, *identity, business_time=True).write(cursor)
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
@@ -154,8 +155,11 @@ class Medallion:
 
     def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
-        with self._shop() as shop, Progress("replay") as progress:
-            return source.replay(shop, until, scale, lambda at: progress.show(f"to {at:%Y-%m-%d}"))
+        with (
+            self._connected(self.source_url) as cursor,
+            Progress("replay", "up to {:%Y-%m-%d}") as progress,
+        ):
+            return source.replay(cursor.connection, until, scale, progress.show)
 
     def load(self, path: str | Path) -> int:
         """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
@@ -164,55 +168,78 @@ class Medallion:
         """
         path = Path(path)
         if not path.is_file():
-            raise MedallionError(f"There is no file {path}.")
-        incoming = f"{self.source_name}_loading"
+            raise refusal("no file", path=path)
+        incoming = Medallion(self.place, "_loading")
         with databases.setting_up(self.place.url) as cursor:
-            databases.drop(cursor, incoming)
-            databases.create(cursor, incoming)
+            databases.drop(cursor, incoming.source_name)
+            databases.create(cursor, incoming.source_name)
             try:
-                with closing(server.connect(self.place.url.set(database=incoming))) as shop:
+                with closing(server.connect(incoming.source_url)) as shop:
                     source.build(shop)
                     tables = source.load(shop, path)
-            except BaseException:
-                databases.drop(cursor, incoming)
-                raise
-            self._drop(cursor)
-            databases.rename(cursor, incoming, self.source_name)
+                self._drop(cursor)
+                databases.rename(cursor, incoming.source_name, self.source_name)
+            finally:
+                databases.drop(cursor, incoming.source_name)
             databases.create(cursor, self.warehouse_name)
         databases.build_warehouse(self.warehouse_url)
         return tables
 
-    def capture(self, follow: bool = False, resnapshot: bool = False) -> capture.Landed:
-        """Land in bronze what the source has committed; see `capture.capture`."""
-        self._require(self.source_url)
-        with self._writing() as connection, Progress("capture") as progress:
-            def show(rows: int) -> None:
-                progress.show(f"{rows:,} rows")
+    def capture(self, follow: bool = False, resnapshot: bool = False) -> Landed:
+        """Land in bronze what the source has committed: a snapshot the first time, else the log.
 
-            with capture.exclusively(connection):
-                with connection, connection.cursor() as cursor:
-                    known = capture.Watermark.read(cursor)
-                if resnapshot or not known:
-                    taken = snapshot.snapshot(self.source_url, connection, self.slot, show)
-                    if not follow:
-                        return taken
-                return capture.capture(self.source_url, connection, follow, show)
+        `follow` goes on until interrupted; `resnapshot` takes the source over anew, after a gap.
+        Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
+        """
+        url = self._existing(self.source_url)
+        with (
+            self._connected(self.warehouse_url) as cursor,
+            Progress("capture", "{:,} rows") as progress,
+            capture.exclusively(cursor.connection),
+        ):
+            into, known = cursor.connection, Watermark.read(cursor)
+            into.commit()
+            if known and not resnapshot:
+                return capture.capture(url, into, known, follow, progress.show)
+            taken = snapshot.snapshot(url, into, self.slot, known, progress.show)
+            known = Watermark.read(cursor)
+            into.commit()
+            if follow:
+                return capture.capture(url, into, known, follow, progress.show)
+            return taken
 
-    def merge(self, upto: int | None = None) -> list[merge.Merged]:
+    def peek(self) -> list[tuple[str, bytes]]:
+        """What the slot would send next, as (LSN, pgoutput message); `pgoutput.decode` reads it."""
+        url = self._existing(self.source_url)
+        with closing(slot.connect(url)) as shop, shop.cursor() as cursor:
+            return slot.peek(cursor, self.slot)
+
+    def merge(self, upto: int | None = None) -> list[Merged]:
         """Bring silver to where bronze is, or to an earlier LSN; see `merge.merge`."""
-        with self._writing() as connection, Progress("merge"):
-            return merge.merge(connection, upto)
+        with self._connected(self.warehouse_url) as cursor:
+            return merge.merge(cursor.connection, upto)
 
-    def regenerate(self) -> None:
-        """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed."""
-        with self._writing() as connection, connection:
-            versioned.regenerate(connection)
+    def merge_statement(self, table: str) -> str:
+        """The SQL that merges one silver table, by name, as it is sent."""
+        (declared,) = (each for each in VERSIONED if each.name == table)
+        with self._connected(self.warehouse_url) as cursor:
+            return merge.statement(cursor, declared).as_string(cursor)
 
-    def status(self) -> status.Status:
+    def regenerate(self) -> dict[str, str]:
+        """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.
+
+        Returns why a view can't have one, by the view's name.
+        """
+        with self._connected(self.warehouse_url) as cursor:
+            return versioned.regenerate(cursor.connection)
+
+    def status(self) -> Status:
         """How far everything is."""
-        self._require(self.source_url)
-        with self._writing() as connection, closing(slot.connect(self.source_url)) as shop:
-            return status.read(connection, shop, self)
+        with (
+            self._connected(self.source_url) as at_source,
+            self._connected(self.warehouse_url) as cursor,
+        ):
+            return status.read(cursor, at_source, self.place.place, self.slot)
 
     def down(self) -> bool:
         """Stop the server; whether it was ours and running. Data and slots stay."""
@@ -230,7 +257,7 @@ class Medallion:
         with databases.setting_up(self.place.url) as cursor:
             self._drop(cursor)
 
-    def _drop(self, cursor: databases.Cursor) -> None:
+    def _drop(self, cursor: Cursor) -> None:
         if databases.exists(cursor, self.source_name):
             with databases.administering(self.source_url) as at_source:
                 slot.drop(at_source, self.slot)
@@ -238,26 +265,19 @@ class Medallion:
         databases.drop(cursor, self.warehouse_name)
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        self._require(self.warehouse_url)
-        with closing(server.connect(self.warehouse_url, options="-c timezone=UTC")) as connection:
-            yield connection
+    def _connected(self, url: URL) -> Iterator[Cursor]:
+        """A cursor of the server's own role; what it did is committed at the end."""
+        with closing(server.connect(self._existing(url), options="-c timezone=UTC")) as connection:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
 
-    @contextmanager
-    def _shop(self) -> Iterator[Connection]:
-        self._require(self.source_url)
-        with closing(server.connect(self.source_url, options="-c timezone=UTC")) as connection:
-            yield connection
-
-    def _require(self, url: URL) -> None:
+    def _existing(self, url: URL) -> URL:
+        """The same URL. Raises MedallionError when its database isn't there."""
         with databases.administering(self.place.url) as cursor:
             if not databases.exists(cursor, url.database):
-                raise MedallionError(
-                    f"There is no database {url.database} yet. To make it, empty:\n"
-                    "    python -m medallion_lib reset\n"
-                    "or with the sample year in it:\n"
-                    "    python -m medallion_lib reset --year"
-                )
+                raise refusal("no database", database=url.database)
+        return url
 
 
 def _engine(url: URL, search_path: str) -> Engine:

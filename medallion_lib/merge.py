@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.errors import MedallionError
+from medallion_lib.errors import refusal
 from medallion_lib.steps import step
 from medallion_lib.tables import CAPTURED, VERSIONED, Versioned
 
@@ -35,73 +35,60 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
     Raises MedallionError when another merge is running or a reader blocks a new month.
     """
     with warehouse, warehouse.cursor() as cursor:
-        after, upto = _range(cursor, upto)
-        if after >= upto:
-            return [Merged(table.name, 0, 0, 0, 0, 0) for table in VERSIONED]
-    for table in VERSIONED:
-        with warehouse, warehouse.cursor() as cursor:
-            _attach_months(cursor, table, after, upto)
+        batch = _batch(cursor, upto)
+        for table in VERSIONED:
+            if table.by_month:
+                _attach_months(cursor, table, table.by_month, batch)
     with warehouse, warehouse.cursor() as cursor:
-        after, upto = _range(cursor, upto)
+        batch = _batch(cursor, batch["upto"])
         done = []
         for table in VERSIONED:
-            cursor.execute(statement(cursor, table), {"after": after, "upto": upto})
+            cursor.execute(statement(cursor, table), batch)
             done.append(Merged(table.name, *cursor.fetchone()))
             step(f"merged {table.name}")
-        _write_watermark(cursor, upto)
+        _write_watermark(cursor, batch)
         step("merge watermark written")
     step("merge committed")
     return done
 
 
-def _range(cursor: Cursor, upto: int | None) -> tuple[int, int]:
-    """The positions to merge after and up to. Takes the lock that keeps a second merge out."""
+def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
+    """The positions to merge `after` and `upto`. Takes the lock that keeps a second merge out."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('medallion.merge'))")
     if not cursor.fetchone()[0]:
-        raise MedallionError(
-            "Another merge is running on this warehouse. Wait for it, then\n"
-            "    python -m medallion_lib merge"
-        )
+        raise refusal("second merge")
     cursor.execute("SELECT stage, lsn FROM meta.watermark")
-    reached = dict(cursor.fetchall())
-    captured = reached.get("capture", 0)
-    return reached.get("merge", 0), captured if upto is None else min(upto, captured)
+    reached = {"merge": 0, "capture": 0} | dict(cursor.fetchall())
+    upto = reached["capture"] if upto is None else min(upto, reached["capture"])
+    return {"after": reached["merge"], "upto": max(upto, reached["merge"])}
 
 
-def _write_watermark(cursor: Cursor, upto: int) -> None:
-    latest = sql.SQL(" UNION ALL ").join(
-        sql.SQL(
-            "(SELECT commit_ts FROM {} WHERE lsn <= %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1)"
-        ).format(table.bronze)
-        for table in CAPTURED
-    )
-    cursor.execute(sqlfile.compose("merge_watermark", latest=latest), {"upto": upto})
+def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
+    part = "(SELECT commit_ts FROM {} WHERE lsn <= %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1)"
+    parts = [sql.SQL(part).format(table.bronze) for table in CAPTURED]
+    latest = sql.SQL(" UNION ALL ").join(parts)
+    cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 
 
-def _attach_months(cursor: Cursor, table: Versioned, after: int, upto: int) -> None:
+def _attach_months(cursor: Cursor, table: Versioned, date: str, batch: dict[str, int]) -> None:
     """Give this batch's months their partitions; the name of one is its table's and its month."""
-    if table.by_month is None:
-        return
     missing = sqlfile.compose("missing_months", bronze=table.bronze)
-    place = {"after": after, "upto": upto, "table": table.name}
-    cursor.execute(missing, place | {"column": table.by_month})
+    cursor.execute(missing, batch | {"table": table.name, "column": date})
     months = cursor.fetchall()
     cursor.execute("SET LOCAL lock_timeout = '5s'")
     for month, first_day, next_month in months:
+        attach = sqlfile.compose(
+            "partition",
+            table=table.silver,
+            partition=sql.Identifier("silver", f"{table.name}_{month}"),
+            meaning=sql.Literal(f"{table.name} of {month.replace('_', '-')} (UTC)."),
+            first_day=sql.Literal(first_day),
+            next_month=sql.Literal(next_month),
+        )
         try:
-            cursor.execute(sqlfile.compose(
-                "partition",
-                table=table.silver,
-                partition=sql.Identifier("silver", f"{table.name}_{month}"),
-                meaning=sql.Literal(f"{table.name} of {month.replace('_', '-')} (UTC)."),
-                first_day=sql.Literal(first_day),
-                next_month=sql.Literal(next_month),
-            ))  # fmt: skip
+            cursor.execute(attach)
         except errors.LockNotAvailable:
-            raise MedallionError(
-                f"A query that reads {table.name} kept its new month {month} waiting for 5 s.\n"
-                "Nothing was changed. Let the query end, then\n    python -m medallion_lib merge"
-            ) from None
+            raise refusal("month kept waiting", table=table.name, month=month) from None
 
 
 def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
@@ -110,22 +97,19 @@ def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
     tracked = [name for name in types if name not in (table.key, *table.carried)]
     columns = [*tracked, *table.carried]
 
-    def source(name: str) -> str:
-        return table.renamed.get(name, name)
-
     def value(row: str, name: str) -> sql.Composed:
-        return sql.SQL("({}full_row ->> {})::{}").format(
-            sql.SQL(row), sql.Literal(source(name)), sql.SQL(types[name])
-        )
+        text = sql.SQL("({}full_row ->> {})::{}")
+        return text.format(sql.SQL(row), table.source_column(name), sql.SQL(types[name]))
 
-    pairs = [
-        sql.SQL("{}, full_row -> {}").format(sql.Literal(name), sql.Literal(source(name)))
-        for name in tracked
-    ]
+    def each(names: list[str], pattern: str) -> sql.Composed:
+        part = sql.SQL(pattern)
+        return _list([part.format(name=sql.Identifier(name)) for name in names])
+
+    pair = sql.SQL("{}, full_row -> {}")
+    pairs = [pair.format(sql.Literal(name), table.source_column(name)) for name in tracked]
     values = [
-        sql.SQL("{} AS {}").format(value("version.", name), sql.Identifier(name))
-        for name in tracked
-    ] + [sql.Identifier("carried", name) for name in table.carried]
+        sql.SQL("{} AS {}").format(value("version.", name), sql.Identifier(name)) for name in tracked
+    ]
     return sqlfile.compose(
         "merge",
         silver=table.silver,
@@ -133,16 +117,13 @@ def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
         key=sql.Identifier(table.key),
         key_value=value("", table.key),
         tracked=sql.SQL("jsonb_build_object({})").format(_list(pairs)),
-        values=_list(values),
+        values=_list([*values, *(sql.Identifier("carried", name) for name in table.carried)]),
         carry=sql.SQL(sqlfile.read(table.carry) if table.carry else ""),
-        columns=_list([sql.Identifier(name) for name in columns]),
-        newest_values=_list([sql.Identifier("newest", name) for name in columns]),
-        old_values=_list([sql.Identifier("old", name) for name in columns]),
-        assignments=_list([
-            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("newest", name))
-            for name in columns
-        ]),
-    )  # fmt: skip
+        columns=each(columns, "{name}"),
+        newest_values=each(columns, "newest.{name}"),
+        old_values=each(columns, "old.{name}"),
+        assignments=each(columns, "{name} = newest.{name}"),
+    )
 
 
 def _list(parts: Sequence[sql.Composable]) -> sql.Composed:

@@ -12,17 +12,16 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import server
-from medallion_lib.errors import MedallionError
+from medallion_lib import server, sqlfile
+from medallion_lib.errors import refusal
 from medallion_lib.tables import CAPTURED
 
 PUBLICATION = "medallion"
-RESNAPSHOT = "    python -m medallion_lib capture --resnapshot"
 
 # How values print. The same for snapshot and stream, or their rows would differ.
 PINNED = (
-    "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC "
-    "-c extra_float_digits=1 -c bytea_output=hex"
+    "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=1 "
+    "-c bytea_output=hex -c lock_timeout=30s"
 )
 
 
@@ -33,26 +32,23 @@ def connect(source: URL) -> Connection:
     return connection
 
 
-def connect_replication(source: URL) -> LogicalReplicationConnection:
-    """A connection that speaks the replication protocol.
+def connect_replication(source: URL) -> ReplicationCursor:
+    """A cursor that speaks the replication protocol.
 
     wal_sender_timeout is off because psycopg2 answers a keepalive that asks for a reply with the
     position it has received, which would confirm WAL that has not landed.
     """
-    return server.connect(
-        source,
-        connection_factory=LogicalReplicationConnection,
-        options=f"{PINNED} -c wal_sender_timeout=0 -c lock_timeout=30s",
-    )
+    options = f"{PINNED} -c wal_sender_timeout=0"
+    factory = LogicalReplicationConnection
+    return server.connect(source, connection_factory=factory, options=options).cursor()
 
 
 def create_publication(cursor: Cursor) -> None:
-    """Publish the captured tables, a partitioned one under its own name."""
-    cursor.execute(
-        sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root)").format(
-            sql.Identifier(PUBLICATION), sql.SQL(", ").join(table.source for table in CAPTURED)
-        )
-    )
+    """Publish the captured tables, if that isn't done; a partitioned one under its own name."""
+    if not publication_exists(cursor):
+        create = "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root)"
+        tables = sql.SQL(", ").join(table.source for table in CAPTURED)
+        cursor.execute(sql.SQL(create).format(sql.Identifier(PUBLICATION), tables))
 
 
 def publication_exists(cursor: Cursor) -> bool:
@@ -62,8 +58,7 @@ def publication_exists(cursor: Cursor) -> bool:
 
 def create(cursor: Cursor, slot: str) -> int:
     """Make the slot, without a snapshot; the position from which it has every commit."""
-    with patiently(slot):
-        cursor.execute("SET lock_timeout = '30s'")
+    with _patiently(slot):
         cursor.execute(
             "SELECT lsn - '0/0' FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,)
         )
@@ -75,7 +70,7 @@ def create_with_snapshot(stream: ReplicationCursor, slot: str) -> tuple[int, str
 
     The snapshot lives until the connection is used again.
     """
-    with patiently(slot):
+    with _patiently(slot):
         stream.create_replication_slot(slot, output_plugin="pgoutput")
         _, position, snapshot, _ = stream.fetchone()
         high, low = position.split("/")
@@ -83,31 +78,21 @@ def create_with_snapshot(stream: ReplicationCursor, slot: str) -> tuple[int, str
 
 
 @contextmanager
-def patiently(slot: str) -> Iterator[None]:
-    """Say what to do when a slot can't be made."""
+def _patiently(slot: str) -> Iterator[None]:
     try:
         yield
     except errors.LockNotAvailable:
-        raise MedallionError(
-            f'The slot "{slot}" was not made within 30 s: it waits for every transaction that was '
-            "writing.\nSee which one is open, end it, and try again:\n"
-            "    SELECT pid, datname, xact_start, query FROM pg_stat_activity\n"
-            "    WHERE backend_xid IS NOT NULL ORDER BY xact_start;"
-        ) from None
+        raise refusal("slot not made", slot=slot) from None
     except errors.ConfigurationLimitExceeded as problem:
-        raise MedallionError(
-            f"The server has no room for a slot: {problem.diag.message_primary}.\n"
-            "As a superuser:\n"
-            "    ALTER SYSTEM SET max_replication_slots = 40;  -- then restart the server"
-        ) from None
+        raise refusal("no room for a slot", reason=problem.diag.message_primary) from None
 
 
 def drop(cursor: Cursor, slot: str) -> None:
     """Drop the slot if it is there, ending whoever reads it."""
     cursor.execute(
         "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots "
-        "WHERE slot_name = %s AND active", (slot,),
-    )
+        "WHERE slot_name = %s AND active", (slot,)
+    )  # fmt: skip
     cursor.execute(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
         (slot,),
@@ -126,71 +111,56 @@ def lag(cursor: Cursor, slot: str) -> int | None:
     Counts to the server's flush position, so WAL of other databases counts too.
     Source: pg_replication_slots.confirmed_flush_lsn (PostgreSQL 18, 53.20).
     """
-    cursor.execute(
-        "SELECT greatest(pg_current_wal_flush_lsn() - confirmed_flush_lsn, 0)::bigint "
-        "FROM pg_replication_slots WHERE slot_name = %s", (slot,),
-    )
+    cursor.execute(sqlfile.read("slot_position"), (slot,))
     row = cursor.fetchone()
-    return row[0] if row else None
+    return row and row[2]
+
+
+def peek(cursor: Cursor, slot: str) -> list[tuple[str, bytes]]:
+    """The messages that wait in the slot, each with its LSN, without taking them out."""
+    cursor.execute(
+        "SELECT lsn::text, data FROM pg_logical_slot_peek_binary_changes(%s, NULL, NULL, "
+        "'proto_version', '1', 'publication_names', %s, 'messages', 'true')", (slot, PUBLICATION)
+    )  # fmt: skip
+    return [(lsn, bytes(data)) for lsn, data in cursor]
 
 
 def check(cursor: Cursor, slot: str, watermark: int, made_from: tuple[int, str]) -> None:
     """Raise MedallionError unless the slot continues exactly where bronze ends."""
-    if identity(cursor) != made_from:
-        raise MedallionError(
-            f'This source ({identity(cursor)[1]}) is not the one that bronze was captured from '
-            f"({made_from[1]}).\nTo take it over with a new snapshot:\n{RESNAPSHOT}"
-        )
+    if (found := identity(cursor)) != made_from:
+        raise refusal("another source", found=found[1], made_from=made_from[1])
     if not publication_exists(cursor):
-        raise MedallionError(
-            f'No publication "{PUBLICATION}" in this source, so its slot has nothing to send.\n'
-            "Changes made since it was dropped can't be recovered from WAL. To make it again, take\n"
-            f"a new snapshot and mark the gap in history:\n{RESNAPSHOT}"
-        )
-    cursor.execute(
-        "SELECT confirmed_flush_lsn - '0/0', wal_status, invalidation_reason "
-        "FROM pg_replication_slots WHERE slot_name = %s AND database = current_database()", (slot,),
-    )
-    row = cursor.fetchone()
-    position = f"{watermark >> 32:X}/{watermark & 0xFFFFFFFF:X}"
-    lost = (
-        "Changes made since then can't be recovered from WAL. To take a new snapshot and mark the "
-        f"gap in history:\n{RESNAPSHOT}"
-    )
-    if row is None:
-        raise MedallionError(
-            f'No replication slot "{slot}" on this server; its WAL position was {position}.\n{lost}'
-        )
-    confirmed, wal_status, invalidated = row
-    if wal_status == "lost" or invalidated:
-        raise MedallionError(
-            f'The replication slot "{slot}" is invalid ({invalidated or wal_status}); '
-            f"its WAL position was {position}.\n{lost}"
-        )
+        raise refusal("no publication", publication=PUBLICATION)
+    facts = {"slot": slot, "position": shown(watermark)}
+    cursor.execute(sqlfile.read("slot_position"), (slot,))
+    if not (row := cursor.fetchone()):
+        raise refusal("no slot", **facts)
+    confirmed, trouble, _ = row
+    if trouble not in (None, "extended", "unreserved"):
+        raise refusal("slot invalid", reason=trouble, **facts)
     if confirmed > watermark:
-        raise MedallionError(
-            f'The replication slot "{slot}" was made anew or moved on behind our back: bronze ends '
-            f"at {position}.\n{lost}"
-        )
+        raise refusal("slot not ours", **facts)
 
 
 def start(source: URL, slot: str, watermark: int) -> ReplicationCursor:
     """Stream from the watermark. A slot still held by a connection just lost is waited for."""
-    for attempt in range(50):
-        cursor = connect_replication(source).cursor()
+    give_up = time.monotonic() + 5
+    options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}
+    while True:
+        cursor = connect_replication(source)
         try:
             cursor.start_replication(
-                slot_name=slot, decode=False, start_lsn=watermark, status_interval=86_400,
-                options={"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"},
+                slot, decode=False, start_lsn=watermark, status_interval=86_400, options=options
             )
             return cursor
         except errors.ObjectInUse as problem:
             cursor.connection.close()
-            if attempt == 49:
-                raise MedallionError(
-                    f'The replication slot "{slot}" is in use: {problem.diag.message_primary}.\n'
-                    "Another program captures from it. Stop that one, then\n"
-                    "    python -m medallion_lib capture"
-                ) from None
+            if time.monotonic() > give_up:
+                reason = problem.diag.message_primary
+                raise refusal("slot in use", slot=slot, reason=reason) from None
             time.sleep(0.1)
-    raise AssertionError("unreachable")
+
+
+def shown(position: int) -> str:
+    """An LSN as PostgreSQL prints it."""
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

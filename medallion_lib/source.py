@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.embedded import CHECKOUT
-from medallion_lib.errors import MedallionError
+from medallion_lib.errors import refusal
 
 DATA = CHECKOUT / "data"
 OPENING = datetime(2022, 12, 31, 20, 0, 7, tzinfo=UTC)  # when the opening stock is booked
@@ -44,9 +44,7 @@ def instant(text: str | datetime) -> datetime:
     try:
         at = text if isinstance(text, datetime) else datetime.fromisoformat(text)
     except ValueError:
-        raise MedallionError(
-            f"{text!r} is not an instant. Write one like 2023-07-01 or '2023-07-01 14:30:00+00'."
-        ) from None
+        raise refusal("bad instant", text=text) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -62,46 +60,36 @@ def replay(
     Raises MedallionError after a change that was not replayed, or when a data file is not whole.
     """
     upto = min(instant(until), END) if until is not None else END
-    with source, source.cursor() as cursor:
+    source.autocommit = True  # the procedure commits each event itself
+    with source.cursor() as cursor:
         played, scale = _clock(cursor, scale)
-    with sample_year(scale) as files:
-        source.autocommit = True  # the procedure commits each event itself
-        with source.cursor() as cursor:
-            cursor.execute("SET synchronous_commit = off")
+        cursor.execute("SET synchronous_commit = off")
+        with sample_year(scale) as files:
             if played is None and upto > OPENING:
                 _open_shop(cursor, files, scale)
-            _read_events(cursor, files / "events.csv")
-            before = _played(cursor)
-            for month in _months(upto):
-                cursor.execute("CALL replay.play(%s)", (month,))
-                progress(month)
-            cursor.execute("CALL replay.align_sequences()")
-            cursor.execute("SET synchronous_commit = on")
-            count = _played(cursor) - before
-            cursor.execute("DROP TABLE event")
-        source.autocommit = False
-    return count
+            cursor.execute(sqlfile.read("replay_event"))
+            _copy_csv(cursor, "event", files / "events.csv")
+        cursor.execute("ANALYZE event")
+        before = _played(cursor)
+        for month in _months(upto):
+            cursor.execute("CALL replay.play(%s)", (month,))
+            progress(month)
+        cursor.execute("CALL replay.align_sequences()")
+        return _played(cursor) - before
 
 
 def _clock(cursor: Cursor, scale: int | None) -> tuple[datetime | None, int]:
     """Where the replay stands, and the scale it has; refused once somebody else wrote."""
     cursor.execute("SELECT pg_try_advisory_lock(hashtext('medallion.replay'))")
     if not cursor.fetchone()[0]:
-        raise MedallionError("Another replay is running on this source. Wait for it to end.")
+        raise refusal("second replay")
     cursor.execute("SELECT played, live_since, scale FROM replay.clock")
-    played, live_since, begun_at = cursor.fetchone()
+    played, live_since, begun = cursor.fetchone()
     if live_since:
-        raise MedallionError(
-            f"The source was changed live at {live_since:%Y-%m-%d %H:%M:%S} UTC, so the year's "
-            "events of 2023 would come after it.\nThe replay can't go on. To start again:\n"
-            "    python -m medallion_lib reset"
-        )
-    if begun_at and scale and scale != begun_at:
-        raise MedallionError(
-            f"This replay was begun at scale {begun_at} and can't go on at scale {scale}.\n"
-            f"Leave --scale {scale} away, or start again:\n    python -m medallion_lib reset"
-        )
-    return played, begun_at or scale or 1
+        raise refusal("replay after a live change", at=live_since.astimezone(UTC))
+    if begun and scale and scale != begun:
+        raise refusal("replay at another scale", begun=begun, asked=scale)
+    return played, begun or scale or 1
 
 
 def _open_shop(cursor: Cursor, files: Path, scale: int) -> None:
@@ -111,12 +99,6 @@ def _open_shop(cursor: Cursor, files: Path, scale: int) -> None:
     for table in OPENING_STOCK:
         _copy_csv(cursor, table, files / f"{table}.csv")
     cursor.execute("COMMIT")
-
-
-def _read_events(cursor: Cursor, path: Path) -> None:
-    cursor.execute(sqlfile.read("replay_event"))
-    _copy_csv(cursor, "event", path)
-    cursor.execute("ANALYZE event")
 
 
 def _copy_csv(cursor: Cursor, table: str, path: Path) -> None:
@@ -158,14 +140,10 @@ def check_files(directory: Path) -> None:
     """Raise MedallionError unless every file is, byte for byte, the one that was generated."""
     for line in (directory / "SHA256SUMS").read_text(encoding="ascii").splitlines():
         digest, name = line.split()
-        path = directory / name
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
-            continue
-        state = f"has {path.stat().st_size:,} bytes and" if path.exists() else "is missing, so it"
-        raise MedallionError(
-            f"data/{name} {state} is not the file that was generated: cut short or edited.\n"
-            "Nothing was played. To make the sample year again:\n    python data/generate.py"
-        )
+        held = (directory / name).read_bytes() if (directory / name).exists() else None
+        if held is None or hashlib.sha256(held).hexdigest() != digest:
+            state = "is missing, so it" if held is None else f"has {len(held):,} bytes and"
+            raise refusal("data file not whole", name=name, state=state)
 
 
 _COPY = re.compile(r"COPY (\S+) \(.*\) FROM stdin;\n")
@@ -188,12 +166,9 @@ def load(source: Connection, path: Path) -> int:
             elif _SETVAL.match(line):
                 cursor.execute(line)
             elif not _IGNORED.match(line):
-                raise MedallionError(
-                    f"{path}, line {number}, is neither COPY nor setval:\n    {line.strip()[:80]}\n"
-                    "load reads the data of a Pagila dump: pg_dump --data-only"
-                )
-        if not tables:
-            raise MedallionError(f"{path} holds no COPY ... FROM stdin: it is not a Pagila dump.")
+                raise refusal("not data", path=path, number=number, line=line.strip()[:80])
+    if not tables:
+        raise refusal("not a dump", path=path)
     return tables
 
 
@@ -204,7 +179,4 @@ def _copy_block(lines: Iterator[str], path: Path, table: str, number: int) -> io
             rows.seek(0)
             return rows
         rows.write(line)
-    raise MedallionError(
-        f"{path} ends in the middle of {table}, begun at line {number}: it was cut short.\n"
-        "Nothing was loaded. Get the whole file, then load it again."
-    )
+    raise refusal("dump cut short", path=path, table=table, number=number)

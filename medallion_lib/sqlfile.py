@@ -1,7 +1,5 @@
 """The SQL of this package, by file name: sql/NAME.sql."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 
@@ -18,3 +16,8 @@ def read(name: str) -> str:
 def compose(name: str, **parts: sql.Composable) -> sql.Composed:
     """The file with its {places} filled, each quoted as what it is."""
     return sql.SQL(read(name)).format(**parts)
+
+
+def identifiers(*names: str) -> sql.Composed:
+    """Names, quoted, as a list of columns is written."""
+    return sql.SQL(", ").join(map(sql.Identifier, names))

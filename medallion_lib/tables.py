@@ -48,6 +48,10 @@ class Versioned:
     def bronze(self) -> sql.Identifier:
         return sql.Identifier("bronze", f"br_{self.source}_cdc")
 
+    def source_column(self, name: str) -> sql.Literal:
+        """The key of this column's value in bronze's full_row."""
+        return sql.Literal(self.renamed.get(name, name))
+
 
 # In the order of a snapshot: an item lands before its rentals, a rental before its payments.
 CAPTURED = (

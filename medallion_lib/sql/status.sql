@@ -1,11 +1,10 @@
 -- One row of facts about the warehouse; {newest} and {unmerged} cover all bronze tables.
-SELECT capture.lsn AS captured_lsn,
-       capture.commit_ts AS captured_until,
-       merged.lsn AS merged_lsn,
-       merged.commit_ts AS final_until,
-       capture.slot,
-       ({newest}) AS landed_at,
-       ({unmerged}) AS events_not_merged
+SELECT to_char(capture.commit_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS captured_until,
+       '0/0'::pg_lsn + capture.lsn AS captured_lsn,
+       to_char(merged.commit_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS history_is_final_until,
+       '0/0'::pg_lsn + merged.lsn AS merged_lsn,
+       ({unmerged})::bigint AS events_not_merged,
+       round(extract(epoch FROM clock_timestamp() - ({newest})))::bigint AS seconds_since_last_landing
 FROM (VALUES (1)) AS one
 LEFT JOIN meta.watermark AS capture ON capture.stage = 'capture'
 LEFT JOIN meta.watermark AS merged ON merged.stage = 'merge'

@@ -1,0 +1,48 @@
+# Every target makes the virtual environment .venv when it is missing or older than the lock.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: setup demo book test lint prove bench clean
+
+setup: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	    "Python 3.11, 3.12 or 3.13 is needed, and this is %d.%d. Name one: make PYTHON=python3.12" % v[:2])'
+	@echo "Setting up $(VENV): about a minute the first time, from the network."
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	    echo "Python's venv is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --compile -r requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(RUN) -m compileall -q medallion_lib
+	@touch $@
+
+# Run the five-minute notebook and print its story; in a terminal, open JupyterLab on it.
+demo: $(READY)
+	@$(RUN) book/demo.py
+
+# Execute every notebook once and build the site into _build/html from what they showed.
+book: $(READY)
+	@$(RUN) book/build.py
+
+lint: $(READY)
+	@$(RUN) -m ruff check .
+
+# Everything CI checks.
+test: lint book
+	@$(RUN) -m pytest -n 2 --dist worksteal tests
+
+# The long proofs: thousands of examples, hundreds of kills.
+prove: $(READY)
+	@HYPOTHESIS_PROFILE=prove $(RUN) -m pytest -n 2 --dist worksteal -m "slow or not slow" tests
+
+# Ratios from alternating runs.
+bench: $(READY)
+	@$(RUN) tests/bench.py
+
+# Stop the server and remove what was made here, the virtual environment included.
+clean:
+	@if [ -x $(RUN) ]; then $(RUN) -m medallion_lib down; fi
+	rm -rf $(VENV) .medallion .book _build

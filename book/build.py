@@ -1,0 +1,88 @@
+"""Build the book: execute every notebook once, then make the site from what they showed.
+
+Works on a copy in .book, so that no output reaches the notebooks under version control. (nbmake
+skips every path with _build in it, so the copy can't be there.) The site is _build/html.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from self_contained import problems
+
+ROOT = Path(__file__).resolve().parents[1]
+COPY = ROOT / ".book"
+SITE = ROOT / "_build" / "html"
+COPIED = ["_config.yml", "_toc.yml", "book", "notebooks"]
+JUPYTER_BOOK = Path(sys.executable).with_name("jupyter-book")
+LINKED = ["data"]  # what notebooks may read by a relative path
+
+
+def main() -> None:
+    _step("Copying the sources", _copy)
+    _step("Executing the notebooks", _execute)
+    _step("Building the site", _build)
+    _step("Checking that the site needs no other host", _check)
+    print(f"The book is in {SITE.relative_to(ROOT) / 'index.html'}")
+
+
+def _step(title: str, work: Callable[[], None]) -> None:
+    print(f"{title} …", flush=True)
+    began = time.monotonic()
+    work()
+    print(f"{title}: done in {time.monotonic() - began:.1f} s", flush=True)
+
+
+def _copy() -> None:
+    shutil.rmtree(COPY, ignore_errors=True)
+    COPY.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__", ".*")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, COPY / name, ignore=ignore)
+        else:
+            shutil.copy(source, COPY / name)
+    for name in LINKED:
+        (COPY / name).symlink_to(ROOT / name)
+
+
+def _execute() -> None:
+    """Under a name of their own, so that a build and a test run don't share databases."""
+    notebooks = sorted((COPY / "notebooks").glob("*.ipynb"))
+    if not notebooks:
+        sys.exit("There is no notebook in notebooks/ to make a book of.")
+    workers = ["-n2"] if len(notebooks) > 1 else []
+    _run(
+        "A notebook failed; its name and cell are above.",
+        *[sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-v", *workers, *notebooks],
+        environment={"MEDALLION_NAME": "book"},
+    )
+
+
+def _build() -> None:
+    """Warnings are errors, and so is a reference that leads nowhere."""
+    shutil.rmtree(SITE.parent, ignore_errors=True)
+    _run(
+        "The site was not built; the warnings above say where.",
+        *[JUPYTER_BOOK, "build", "-q", "-W", "-n", "--keep-going", "--path-output", ROOT, COPY],
+    )
+
+
+def _check() -> None:
+    if found := problems(SITE):
+        sys.exit("\n".join(found))
+
+
+def _run(failure: str, *command: str | Path, environment: dict[str, str] | None = None) -> None:
+    run = subprocess.run(command, cwd=ROOT, env=os.environ | (environment or {}))
+    if run.returncode:
+        sys.exit(failure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""`make demo`: run the five-minute notebook, print its story, and open it where there is a stage."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from medallion_lib import Medallion, MedallionError
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = ROOT / "notebooks" / "00_five_minute_demo.ipynb"
+NAME = "demo"  # a source and warehouse of its own, which every run starts anew
+QUIET = {"apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}'}
+
+
+def main() -> int:
+    os.environ["MEDALLION_NAME"] = NAME
+    try:
+        lab = prepare()
+        print(story(execute()))
+    except MedallionError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("In a terminal, make demo would now open JupyterLab on this notebook.")
+        return 0
+    return open_jupyterlab(lab)
+
+
+def prepare() -> Medallion:
+    print("Preparing the sample year: replay, capture, merge …", flush=True)
+    began = time.monotonic()
+    lab = Medallion.open()
+    lab.reset(year=True)
+    print(f"Ready in {time.monotonic() - began:.1f} s. The server is {lab.place.place}", flush=True)
+    return lab
+
+
+def execute() -> nbformat.NotebookNode:
+    """The notebook with its outputs. Raises MedallionError where a cell fails."""
+    print(f"Running {NOTEBOOK.relative_to(ROOT)} …", flush=True)
+    began = time.monotonic()
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    run = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": NOTEBOOK.parent}})
+    try:
+        run.execute()
+    except CellExecutionError as failed:
+        raise MedallionError(f"A cell of the demo failed.\n{failed}") from None
+    print(f"Every cell ran and every assertion held, in {time.monotonic() - began:.1f} s.\n")
+    return notebook
+
+
+def story(notebook: nbformat.NotebookNode) -> str:
+    """What the notebook's last cell printed."""
+    cells = [cell for cell in notebook.cells if "story" in cell.metadata.get("tags", [])]
+    return "".join(output.text for cell in cells for output in cell.outputs if "text" in output)
+
+
+def open_jupyterlab(lab: Medallion) -> int:
+    """Replace this process by JupyterLab, on 127.0.0.1, with its token and without its news."""
+    settings = ROOT / "_build" / "jupyterlab"
+    for name, text in QUIET.items():
+        path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    os.environ["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
+    lab.close()
+    command = [
+        str(Path(sys.executable).with_name("jupyter-lab")),
+        f"--ServerApp.root_dir={ROOT}",
+        "--ServerApp.ip=127.0.0.1",
+        f"--LabApp.default_url=/lab/tree/{NOTEBOOK.relative_to(ROOT)}",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

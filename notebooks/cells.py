@@ -1,0 +1,201 @@
+"""A notebook's first cell: `lab = Medallion.open(); cells.start(lab)`.
+
+Then `%%sql` runs on `lab.warehouse`, tables read well in light and dark, a failing `%%sql` cell
+fails like any other, and charts are SVG.
+"""
+
+import html
+import json
+import numbers
+import textwrap
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import sql.magic
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import Markdown, display
+from IPython.utils.capture import capture_output
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from sql.connection import ConnectionManager, SQLAlchemyConnection
+from sql.connection.connection import set_sqlalchemy_isolation_level
+from sql.run.resultset import ResultSet
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from medallion_lib.errors import MedallionError
+
+ROWS_SHOWN = 20
+LONG = 44  # characters from which on a cell is broken into lines
+
+_SETTINGS = {
+    "autopandas": False,
+    "displaycon": False,
+    "displaylimit": ROWS_SHOWN,
+    "feedback": 0,
+    "named_parameters": "enabled",
+    # The short form hides the driver's error behind jupysql's advice; _show_error finds it there.
+    "short_errors": True,
+}
+
+_sent: str | None = None
+
+
+class Lab(Protocol):
+    """What `start` needs of a Medallion."""
+
+    @property
+    def warehouse(self) -> Engine: ...
+
+
+def start(lab: Lab) -> None:
+    """Point `%%sql` at the warehouse. Calling it again starts anew on a new connection.
+
+    Raises MedallionError outside a notebook.
+    """
+    shell = get_ipython()
+    if shell is None:
+        raise MedallionError("cells.start works in a notebook only: make demo opens one.")
+    magic = _load_jupysql(shell)
+    ConnectionManager.close_all()
+    _Warehouse(lab.warehouse, alias="warehouse", config=magic)
+    if not event.contains(lab.warehouse, "after_cursor_execute", _remember):
+        event.listen(lab.warehouse, "after_cursor_execute", _remember)
+    shell.set_custom_exc((UsageError, MedallionError), _show_error)
+    shell.display_formatter.ipython_display_formatter.for_type(ResultSet, _show_result)
+    set_matplotlib_formats("svg")
+
+
+def sent() -> Markdown:
+    """The last statement that ran on the warehouse, as it went over the wire."""
+    if _sent is None:
+        raise MedallionError("Nothing was sent to the warehouse yet: run a %%sql cell first.")
+    return Markdown(f"```sql\n{_sent.strip()}\n```")
+
+
+def exhibit(statement: str, first: str, last: str) -> Markdown:
+    """The part of an SQL statement from the text `first` up to the text `last`."""
+    lines = textwrap.dedent(first + statement.partition(first)[2].partition(last)[0])
+    return Markdown(f"```sql\n{lines.rstrip()}\n```")
+
+
+def _load_jupysql(shell: InteractiveShell) -> sql.magic.SqlMagic:
+    """jupysql prints tips with paths of this machine while it loads; they are not kept."""
+    with capture_output():
+        shell.run_line_magic("load_ext", "sql")
+    magic = shell.find_cell_magic("sql").__self__
+    for name, value in _SETTINGS.items():
+        setattr(magic, name, value)
+    return magic
+
+
+class _Warehouse(SQLAlchemyConnection):
+    """jupysql's connection, which outlives a reset of the warehouse.
+
+    jupysql keeps one connection for good, past the pool and its pre-ping, and a reset ends it.
+    """
+
+    def _connection_execute(self, query: str, parameters: dict[str, Any] | None = None) -> Any:
+        if not _alive(self._connection_sqlalchemy):
+            engine = self._connection_sqlalchemy.engine
+            self._connection_sqlalchemy.close()
+            self._connection_sqlalchemy = engine.connect()
+            set_sqlalchemy_isolation_level(self._connection_sqlalchemy)
+        return super()._connection_execute(query, parameters)
+
+
+def _alive(connection: Connection) -> bool:
+    if connection.closed or connection.invalidated:
+        return False
+    dialect = connection.dialect
+    try:
+        return dialect.do_ping(connection.connection.dbapi_connection)
+    except dialect.loaded_dbapi.Error:
+        connection.invalidate()
+        return False
+
+
+def _remember(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+    """Keep what the driver sent: psycopg2's `cursor.query`, the parameters filled in."""
+    global _sent
+    query = getattr(cursor, "query", None)
+    _sent = query.decode() if query else statement
+
+
+def _show_error(
+    shell: InteractiveShell,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+    tb_offset: int | None = None,
+) -> list[str]:
+    """Show the message alone, as an error output: IPython gives a UsageError none, and a run
+    that looks for error outputs takes the cell for a good one. `%tb` still has the traceback.
+    """
+    name, text = _message(error)
+    lines = [f"\x1b[31m{name}\x1b[0m: {text}" if name else text]
+    shell._showtraceback(kind, Exception(text), lines)
+    return lines
+
+
+def _message(error: BaseException) -> tuple[str, str]:
+    """The name and text a person needs: the server's, where the server refused a statement."""
+    if isinstance(error, MedallionError):
+        return "", str(error)
+    if isinstance(error.__cause__, DBAPIError) and error.__cause__.orig is not None:
+        original = error.__cause__.orig
+        return type(original).__name__, str(original).strip()
+    return getattr(error, "error_type", "UsageError"), str(error).strip()
+
+
+def _show_result(result: ResultSet) -> None:
+    """Display rows as a table; a statement without rows (DDL) shows nothing."""
+    if result.keys:
+        table = _table(list(result.keys), list(result), result._config.displaylimit)
+        display({"text/html": table, "text/plain": str(result)}, raw=True)
+
+
+def _table(columns: list[str], rows: list[tuple[Any, ...]], limit: int) -> str:
+    """One HTML table with its own style, so that it reads the same wherever it is shown."""
+    shown = rows[:limit] if limit else rows
+    numeric = [_numeric([row[i] for row in shown]) for i in range(len(columns))]
+    head = "".join(_cell("th", *pair) for pair in zip(columns, numeric, strict=True))
+    body = "".join(
+        f"<tr>{''.join(_cell('td', *pair) for pair in zip(row, numeric, strict=True))}</tr>\n"
+        for row in shown
+    )
+    style = Path(__file__).with_name("cells.css").read_text(encoding="utf-8")
+    more = f"<caption>{len(shown)} of {len(rows):,} rows</caption>" if shown != rows else ""
+    return (
+        f'<style>\n{style}</style>\n<table class="sql-result">{more}\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
+    )
+
+
+def _numeric(values: list[Any]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(
+        isinstance(value, numbers.Number) and not isinstance(value, bool) for value in known
+    )
+
+
+def _cell(tag: str, value: Any, numeric: bool) -> str:
+    text = _text(value)
+    kinds = {"number": numeric, "null": value is None, "long": len(text) > LONG}
+    names = " ".join(name for name, applies in kinds.items() if applies)
+    attribute = f' class="{names}"' if names else ""
+    return f"<{tag}{attribute}>{html.escape(text)}</{tag}>"
+
+
+def _text(value: Any) -> str:
+    """As PostgreSQL writes it where Python differs: null, booleans, JSON and infinity."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, datetime) and value.replace(tzinfo=None) == datetime.max:
+        return "infinity"
+    return str(value)

@@ -1,0 +1,56 @@
+"""Every test runs on a server of its own run, in a temporary directory; a user's stays untouched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from medallion_lib import Medallion, databases
+from medallion_lib.embedded import Embedded
+
+OUR_HOME = "MEDALLION_TEST_HOME"  # set by the first process of a run, found by its workers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if OUR_HOME not in os.environ:
+        run = Path(tempfile.mkdtemp(prefix="medallion-test-"))
+        run.chmod(0o711)  # as root, the server's account has to reach its own directory inside
+        os.environ[OUR_HOME] = str(run / "home")
+        config.add_cleanup(lambda: _remove(run))
+    os.environ["MEDALLION_HOME"] = os.environ[OUR_HOME]
+    os.environ.pop("MEDALLION_SERVER_URL", None)
+
+
+def _remove(run: Path) -> None:
+    Embedded(run / "home").stop()
+    shutil.rmtree(run)
+    os.environ.pop(OUR_HOME)
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest) -> Iterator[Medallion]:
+    """An empty source with its slot and an empty warehouse, removed after the test."""
+    opened = Medallion.open(f"t_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
+    opened.reset()
+    yield opened
+    opened.close()
+    opened.drop()
+
+
+@pytest.fixture(scope="module")
+def spare_url() -> Iterator[URL]:
+    """A spare, empty database, removed after the module's tests."""
+    name = f"spare_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
+    url = Medallion.open().place.url
+    with databases.administering(url) as cursor:
+        databases.drop(cursor, name)
+        databases.create(cursor, name)
+    yield url.set(database=name)
+    with databases.administering(url) as cursor:
+        databases.drop(cursor, name)

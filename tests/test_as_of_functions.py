@@ -1,0 +1,442 @@
+"""What FOR SYSTEM_TIME AS OF answers, against a plain Python model, and how it is computed."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pandas
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from medallion_lib import system_time, tokens, versioned
+from medallion_lib.system_time import SystemTimeError
+
+TABLES = """
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE SCHEMA silver; CREATE SCHEMA gold; CREATE SCHEMA scratch;
+CREATE TABLE silver.item_hist (
+    id int, name text, "Odd Col" int, sys_start timestamptz, sys_end timestamptz,
+    sys_period tstzrange GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED,
+    PRIMARY KEY (id, sys_period WITHOUT OVERLAPS)
+);
+CREATE TABLE silver.sale (
+    id int, sold date, item_id int, amount numeric, sys_start timestamptz, sys_end timestamptz,
+    PRIMARY KEY (id, sold, sys_end)
+) PARTITION BY RANGE (sold);
+CREATE TABLE silver.sale_1 PARTITION OF silver.sale
+    FOR VALUES FROM ('2023-01-01') TO ('2023-02-01');
+CREATE TABLE silver.sale_rest PARTITION OF silver.sale DEFAULT;
+CREATE VIEW silver.item AS
+    SELECT id, name AS "Name", "Odd Col", sys_start
+    FROM silver.item_hist WHERE sys_end = 'infinity';
+CREATE VIEW silver.sale_current AS
+    SELECT id, sold, item_id, amount FROM silver.sale s WHERE s.sys_end = 'infinity'::timestamptz;
+CREATE VIEW gold.mart AS
+    WITH paid AS (
+        SELECT item_id, sum(amount) AS amount FROM silver.sale_current GROUP BY item_id
+    )
+    SELECT item."Name" AS name, coalesce(sum(paid.amount), 0) AS total,
+        'FROM silver.item, %s %(x)s' AS noise
+    FROM silver.item FULL JOIN paid ON paid.item_id = item.id GROUP BY item."Name";
+CREATE VIEW gold.top AS
+    SELECT a.name, a.total, (SELECT count(*) FROM gold.mart b WHERE b.total > a.total) AS above
+    FROM gold.mart a, LATERAL (SELECT 1) x;
+"""
+FRESH = "DROP SCHEMA IF EXISTS silver, gold, scratch CASCADE"
+PATH = "SET TimeZone = 'UTC'; SET search_path = scratch, gold, silver, public"
+EPOCH = datetime(2023, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Connection]:
+    """A connection to a database with the tables above and their functions."""
+    connection = psycopg2.connect(os.environ["MEDALLION_TEST_URL"])
+    connection.autocommit = True
+    execute(connection, f"{PATH}; {FRESH}; {TABLES}")
+    versioned.regenerate(connection)
+    yield connection
+    execute(connection, FRESH)
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def engine(database: Connection) -> Iterator[Engine]:
+    def connect() -> Connection:
+        connection = psycopg2.connect(os.environ["MEDALLION_TEST_URL"])
+        execute(connection, PATH)
+        connection.commit()
+        return connection
+
+    engine = create_engine("postgresql+psycopg2://", creator=connect, pool_size=2, max_overflow=0)
+    system_time.install(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def scratch(database: Connection) -> Iterator[Connection]:
+    """The database, for views that are gone again after the test."""
+    yield database
+    execute(database, "DROP SCHEMA scratch CASCADE; CREATE SCHEMA scratch")
+    versioned.regenerate(database)
+
+
+def execute(connection: Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def as_of(connection: Connection, relation: str, instant: datetime) -> list[tuple[Any, ...]]:
+    sql = system_time.rewrite(f"SELECT * FROM {relation} FOR SYSTEM_TIME AS OF %s ORDER BY 1, 2")
+    return execute(connection, sql, instant)
+
+
+# --- The answers -------------------------------------------------------------------------------
+
+History = dict[int, list[tuple[int, int | None, int]]]  # key: (start, end, value) in seconds
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Versions of up to four keys, with gaps, that share instants across keys."""
+    history: History = {}
+    for key in range(draw(st.integers(0, 4))):
+        times = sorted(draw(st.sets(st.integers(0, 9), max_size=6)))
+        ends = [*times[1:], None]
+        rows = [(*pair, draw(st.integers(0, 3))) for pair in zip(times, ends, strict=False)]
+        history[key] = [row for row in rows if row[2]]  # a value of 0 is a gap
+    return history
+
+
+def live(history: History, at: float) -> dict[int, int]:
+    """The model: each key's value at an instant; a start belongs to the version, an end not."""
+    return {
+        key: value
+        for key, versions in history.items()
+        for start, end, value in versions
+        if start <= at and (end is None or at < end)
+    }
+
+
+def load(connection: Connection, items: History, sales: History) -> None:
+    """Both histories into the tables; a sale's month and item follow from its value and key."""
+    execute(connection, "TRUNCATE silver.item_hist, silver.sale")
+    insert_item = """INSERT INTO silver.item_hist (sys_start, sys_end, id, name, "Odd Col")
+        VALUES (%s, coalesce(%s, 'infinity'::timestamptz), %s, %s, %s)"""
+    insert_sale = """INSERT INTO silver.sale (sys_start, sys_end, id, sold, item_id, amount)
+        VALUES (%s, coalesce(%s, 'infinity'::timestamptz), %s, %s, %s, %s)"""
+    for key, start, end, value in versions(items):
+        execute(connection, insert_item, start, end, key, f"item {value}", value)
+    for key, start, end, value in versions(sales):
+        sold = EPOCH.date() + timedelta(days=20 * value)
+        execute(connection, insert_sale, start, end, key, sold, key % 3, value)
+
+
+def versions(history: History) -> Iterator[tuple[int, datetime, datetime | None, int]]:
+    for key, rows in history.items():
+        for start, end, value in rows:
+            yield key, moment(start), None if end is None else moment(end), value
+
+
+def moment(seconds: float) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def mart(items: dict[int, int], sales: dict[int, int]) -> list[tuple[str | None, Decimal]]:
+    paid: dict[int, int] = {}
+    for key, amount in sales.items():
+        paid[key % 3] = paid.get(key % 3, 0) + amount
+    totals: dict[str | None, int] = {f"item {value}": 0 for value in items.values()}
+    for key in {*items, *paid}:
+        name = f"item {items[key]}" if key in items else None
+        totals[name] = totals.get(name, 0) + paid.get(key, 0)
+    named = sorted((name, total) for name, total in totals.items() if name)
+    return [*named, (None, totals[None])] if None in totals else named
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(items=histories(), sales=histories())
+def test_every_relation_as_of_every_boundary_equals_the_model(
+    database: Connection, items: History, sales: History
+) -> None:
+    load(database, items, sales)
+    for at in (second + beside for second in range(11) for beside in (-1e-6, 0, 1e-6)):
+        item, sale, instant = live(items, at), live(sales, at), moment(at)
+        assert [row[:3] for row in as_of(database, "item_hist", instant)] == [
+            (key, f"item {value}", value) for key, value in item.items()
+        ]
+        assert [row[:3] for row in as_of(database, "item", instant)] == [
+            (key, f"item {value}", value) for key, value in item.items()
+        ]
+        assert [(row[0], row[3]) for row in as_of(database, "sale", instant)] == list(sale.items())
+        assert [row[:2] for row in as_of(database, "mart", instant)] == mart(item, sale)
+        above = {name: above for name, _, above in as_of(database, "top", instant)}
+        totals = [total for _, total in mart(item, sale)]
+        assert list(above.values()) == [sum(x > total for x in totals) for total in totals]
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(items=histories(), sales=histories(), then=st.integers(0, 9), since=st.integers(0, 9))
+def test_one_mart_at_two_instants_in_one_statement(
+    database: Connection, items: History, sales: History, then: int, since: int
+) -> None:
+    load(database, items, sales)
+    sql = """SELECT coalesce(a.name, b.name), a.total, b.total
+        FROM mart FOR SYSTEM_TIME AS OF %s a
+        FULL JOIN mart FOR SYSTEM_TIME AS OF %s AS b USING (name)"""
+    rows = execute(database, system_time.rewrite(sql), moment(then), moment(since))
+    a, b = (dict(mart(live(items, at), live(sales, at))) for at in (then, since))
+    expected = {(name, a.get(name), b.get(name)) for name in {*a, *b} if name}
+    assert {row for row in rows if row[0]} == expected
+
+
+def test_now_is_the_view_itself(database: Connection) -> None:
+    load(database, {1: [(0, 5, 1), (5, None, 2)]}, {1: [(0, None, 3)], 4: [(2, 3, 1)]})
+    for relation in ("item", "sale_current", "mart", "top"):
+        today = execute(database, f"SELECT * FROM {relation} ORDER BY 1, 2")
+        assert as_of(database, relation, moment(60)) == today != []
+
+
+# --- How they are computed ---------------------------------------------------------------------
+
+
+def plan(connection: Connection, sql: str) -> str:
+    execute(connection, "SET enable_seqscan = off")
+    lines = execute(connection, system_time.rewrite(f"EXPLAIN {sql}"))
+    execute(connection, "RESET enable_seqscan")
+    return "\n".join(line for (line,) in lines)
+
+
+def test_the_functions_are_inlined(database: Connection) -> None:
+    clause = "FOR SYSTEM_TIME AS OF '2023-07-01'"
+    for relation in ("item_hist", "item", "sale", "sale_current", "mart", "top"):
+        assert "Function Scan" not in plan(database, f"SELECT * FROM {relation} {clause}")
+
+
+def test_a_point_query_uses_the_index(database: Connection) -> None:
+    for relation in ("item_hist", "item"):
+        point = f"SELECT * FROM {relation} FOR SYSTEM_TIME AS OF now() WHERE id = 4"
+        assert "Index Cond: (id = 4)" in plan(database, point)
+
+
+def test_partitions_are_pruned(database: Connection) -> None:
+    january = "FOR SYSTEM_TIME AS OF '2023-07-01' WHERE sold BETWEEN '2023-01-05' AND '2023-01-09'"
+    for relation in ("sale", "sale_current"):
+        shown = plan(database, f"SELECT * FROM {relation} {january}")
+        assert "sale_1" in shown and "sale_rest" not in shown
+
+
+# --- Making them -------------------------------------------------------------------------------
+
+FUNCTIONS = r"""SELECT p.oid, pg_get_functiondef(p.oid), obj_description(p.oid) FROM pg_proc p
+    WHERE proname LIKE '%\_\_as\_of' ORDER BY p.oid"""
+
+
+def names(connection: Connection) -> set[str]:
+    return {row[0] for row in execute(connection, FUNCTIONS.replace("p.oid,", "proname,", 1))}
+
+
+def test_making_them_again_changes_nothing(database: Connection) -> None:
+    before = execute(database, FUNCTIONS)
+    assert versioned.regenerate(database) == {}
+    assert execute(database, FUNCTIONS) == before != []
+    assert execute(database, "SHOW search_path") == [("scratch, gold, silver, public",)]
+
+
+def test_it_joins_the_transaction_that_is_open(database: Connection) -> None:
+    before = execute(database, FUNCTIONS)
+    with database, database.cursor() as cursor:
+        versioned.regenerate(database)
+        cursor.execute("CREATE VIEW scratch.v AS SELECT * FROM mart")
+        versioned.regenerate(database)
+        assert "v__as_of" in names(database)
+        cursor.execute("SHOW search_path")
+        assert cursor.fetchone() == ("scratch, gold, silver, public",)
+        database.rollback()
+    assert execute(database, FUNCTIONS) == before
+
+
+def test_a_renamed_table_and_a_dropped_view(scratch: Connection) -> None:
+    execute(
+        scratch,
+        """CREATE TABLE scratch.a AS SELECT * FROM item_hist WHERE false;
+        CREATE VIEW scratch.of_a AS SELECT id FROM scratch.a;
+        CREATE VIEW scratch.w AS TABLE item""",
+    )
+    versioned.regenerate(scratch)
+    assert {"a__as_of", "of_a__as_of", "w__as_of"} <= names(scratch)
+    execute(
+        scratch,
+        """ALTER TABLE scratch.a RENAME TO b; DROP VIEW scratch.w CASCADE;
+        CREATE TABLE scratch.a AS SELECT * FROM sale""",
+    )
+    assert versioned.regenerate(scratch) == {}
+    made = names(scratch)
+    assert {"a__as_of", "b__as_of", "of_a__as_of"} <= made and "w__as_of" not in made
+    assert as_of(scratch, "b", moment(0)) == []
+
+
+def test_a_column_can_be_dropped_after_drop(scratch: Connection) -> None:
+    execute(scratch, "CREATE TABLE scratch.a AS SELECT * FROM item_hist")
+    versioned.regenerate(scratch)
+    with pytest.raises(psycopg2.errors.DependentObjectsStillExist):
+        execute(scratch, "ALTER TABLE scratch.a DROP COLUMN name")
+    versioned.drop(scratch)
+    assert names(scratch) == set()
+    execute(scratch, "ALTER TABLE scratch.a DROP COLUMN name, ADD COLUMN colour text")
+    versioned.regenerate(scratch)
+    as_of(scratch, "a", moment(0))
+
+
+def test_odd_names(scratch: Connection) -> None:
+    execute(
+        scratch,
+        '''CREATE TABLE scratch."My ""T%s" ("as of" int, "$1" int, sys_start timestamptz,
+            sys_end timestamptz, "select" text);
+        INSERT INTO scratch."My ""T%s" VALUES (1, 2, '2023-01-01', '2023-01-02'),
+            (3, 4, '2023-01-02', 'infinity');
+        CREATE VIEW scratch."V.w" AS SELECT "as of" AS "instant", x."$1"
+            FROM scratch."My ""T%s" x WHERE sys_end = 'infinity';
+        CREATE VIEW scratch.v AS SELECT silver.instant AS item
+            FROM scratch."V.w" silver LEFT JOIN silver.item ON item.id = silver.instant''',
+    )
+    assert versioned.regenerate(scratch) == {}
+    for column, table, day, expected in [
+        ('"V.w".*', '"V.w"', "2023-01-01", (1, 2)),
+        ('"as of"', 'scratch."My ""T%s"', "2023-01-02", (3,)),
+        ("v.*", "v", "2023-01-02", (3,)),
+    ]:
+        sql = f"SELECT {column} FROM {table} FOR SYSTEM_TIME AS OF '{day}'"
+        assert execute(scratch, system_time.rewrite(sql)) == [expected]
+
+
+REFUSED = [
+    ("SELECT * FROM item WHERE sys_start > now() - interval '1 day'", "now()"),
+    ("SELECT *, CURRENT_DATE AS today FROM item", "CURRENT_DATE"),
+    ("SELECT *, localtimestamp FROM item", "LOCALTIMESTAMP"),
+    ("SELECT *, clock_timestamp() FROM item", "clock_timestamp()"),
+    ("SELECT id, age(date_trunc('day', sys_start)) FROM item", "age()"),
+    ("SELECT id FROM item_hist WHERE sys_end < 'infinity'", "sys_end itself"),
+    ("SELECT id FROM item_hist WHERE sys_end = 'infinity' AND id > 1", "sys_end itself"),
+    ("SELECT id, sys_end FROM item_hist WHERE sys_end = 'infinity'", "sys_end itself"),
+    ("SELECT id FROM item_hist WHERE upper_inf(sys_period)", "sys_end itself"),
+    ("SELECT i.id FROM item_hist FOR SYSTEM_TIME AS OF '2023-01-01', item i", "calls"),
+    ("SELECT id FROM ONLY item_hist", "directly after the name"),
+]
+
+
+@pytest.mark.parametrize(("select", "reason"), REFUSED)
+def test_a_view_that_cannot_travel_says_why(
+    scratch: Connection, engine: Engine, select: str, reason: str
+) -> None:
+    execute(scratch, system_time.rewrite(f"CREATE VIEW scratch.v AS {select}"))
+    execute(scratch, "CREATE VIEW scratch.on_v AS SELECT * FROM v")
+    refused = versioned.regenerate(scratch)
+    assert reason in refused["scratch.v"] and "a view it reads" in refused["scratch.on_v"]
+    with engine.connect() as connection, pytest.raises(SystemTimeError) as error:
+        connection.execute(text("SELECT * FROM v FOR SYSTEM_TIME AS OF '2023-07-01'"))
+    assert str(error.value) == f"{refused['scratch.v']}\n{versioned.HINT}"
+
+
+ACCEPTED = [
+    "SELECT id, age(sys_start, '2023-01-01'), 'now()' AS \"CURRENT_DATE\" FROM item",
+    "SELECT * FROM (item JOIN sale_current s USING (id)) NATURAL LEFT JOIN mart",
+    "SELECT id FROM item UNION (SELECT id FROM sale_current EXCEPT SELECT id FROM item)",
+    "WITH RECURSIVE r AS (SELECT id FROM item UNION SELECT r.id + 1 FROM r, item WHERE r.id < 5)"
+    " SELECT * FROM r",
+    "SELECT DISTINCT ON (id) id, row_number() OVER (ORDER BY id), item FROM item ORDER BY id",
+    "SELECT id, (SELECT max(amount) FROM sale_current WHERE item_id = item.id) FROM item"
+    " WHERE EXISTS (SELECT FROM mart) AND id IN (SELECT id FROM sale_current)",
+]
+
+
+@pytest.mark.parametrize("select", ACCEPTED)
+def test_views_of_many_shapes_travel(scratch: Connection, select: str) -> None:
+    load(scratch, {1: [(0, 5, 1), (5, None, 2)], 2: [(1, 9, 3)]}, {1: [(0, None, 3)]})
+    execute(scratch, f"CREATE VIEW scratch.v AS {select}")
+    assert versioned.regenerate(scratch) == {}
+    today = execute(scratch, "SELECT * FROM v")
+    then = execute(scratch, "SELECT * FROM v__as_of('2030-01-01')")
+    assert sorted(map(str, then)) == sorted(map(str, today)) != []
+
+
+def test_a_materialized_view_and_a_long_name_are_refused(scratch: Connection) -> None:
+    execute(scratch, "CREATE MATERIALIZED VIEW scratch.m AS SELECT * FROM item")
+    execute(scratch, f"CREATE TABLE scratch.{'x' * 60} AS SELECT * FROM item_hist")
+    refused = versioned.regenerate(scratch)
+    assert "last refresh" in refused["scratch.m"] and "63 bytes" in refused[f"scratch.{'x' * 60}"]
+
+
+# --- Through SQLAlchemy, pandas and jupysql ----------------------------------------------------
+
+
+def test_every_way_in(database: Connection, engine: Engine) -> None:
+    load(database, {1: [(0, 5, 1), (5, None, 2)]}, {})
+    system_time.install(engine)  # a second time
+    sql = "SELECT item.* FROM item FOR SYSTEM_TIME AS OF {} WHERE \"Name\" LIKE 'item%'"
+    expected = [(1, "item 1", 1)]
+    with engine.connect() as connection:
+        bound = connection.execute(text(sql.format(":at")), {"at": moment(3)})
+        assert [row[:3] for row in bound] == expected
+        direct = connection.exec_driver_sql(sql.format("'2023-01-01 00:00:03'").replace("%", "%%"))
+        assert [row[:3] for row in direct] == expected
+    frame = pandas.read_sql(text(sql.format(":at")), engine, params={"at": moment(3)})
+    assert frame.iloc[:, :3].to_records(index=False).tolist() == expected
+    sent = "SELECT item.* FROM item__as_of(%(at)s) AS item WHERE \"Name\" LIKE 'item%%'"
+    assert system_time.sent(engine) == sent
+
+
+def test_a_cell_of_a_notebook(database: Connection, engine: Engine) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    load(database, {1: [(0, 5, 1), (5, None, 2)]}, {})
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "sql")
+    shell.run_line_magic("config", "SqlMagic.named_parameters = 'enabled'")
+    shell.push({"engine": engine, "day": moment(3)})
+    shell.run_line_magic("sql", "engine")
+    cell = "SELECT * FROM item\nFOR SYSTEM_TIME AS OF :day\nWHERE id = 1;"
+    shell.run_cell(f"%%sql\n{cell}").raise_error()
+    assert [tuple(row)[:3] for row in shell.user_ns["_"]] == [(1, "item 1", 1)]
+
+
+def failure(engine: Engine, sql: str, **parameters: object) -> str:
+    with engine.connect() as connection, pytest.raises(SystemTimeError) as error:
+        connection.execute(text(sql), parameters)
+    return str(error.value)
+
+
+def test_errors_say_what_to_write(engine: Engine) -> None:
+    clause = "FOR SYSTEM_TIME AS OF"
+    assert failure(engine, f"SELECT * FROM lookup {clause} now()") == (
+        "lookup has no history. What has: mart, top, item, item_hist, sale, sale_current. "
+        "A view of these that is new gets its own with lab.regenerate()."
+    )
+    assert failure(engine, f'SELECT * FROM silver."A b" {clause} now()').startswith(
+        "silver.A b has no history."
+    )
+    assert "Cast it" in failure(engine, f"SELECT * FROM item {clause} 5")
+    for wrong in ("2023-13-45", "last week"):
+        assert f'"{wrong}"' in failure(engine, f"SELECT * FROM item {clause} '{wrong}'")
+        assert "'2023-07-01 18:30'" in failure(engine, f"SELECT * FROM item {clause} :x", x=wrong)
+    assert "alias d" in failure(engine, f"SELECT * FROM item d {clause} now()")
+
+
+def test_other_errors_stay_as_they_are(engine: Engine) -> None:
+    for wrong in ("SELECT 1/0", "SELECT nope FROM item FOR SYSTEM_TIME AS OF now()"):
+        with engine.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(text(wrong))
+
+
+def test_the_reserved_words_are_the_servers(database: Connection) -> None:
+    reserved = "SELECT upper(word) FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
+    words = execute(database, reserved)
+    assert tokens.RESERVED == {word for (word,) in words}

@@ -1,0 +1,198 @@
+"""The figures say what the data say, twice the same, and bring no fixed colour."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import charts
+from charts.figure import COLORS, Picture
+from medallion_lib import MedallionError
+
+THEN = {1: "8213.07", 2: "9401.31", 3: "7544.88", 4: "7021.45", 5: "9412.51", 6: "7402.10",
+        7: "8077.92"}  # fmt: skip
+NOW = THEN | {2: "9466.74", 5: "9406.52"}
+CORRECTED = NOW | {3: "7794.88"}
+STEPS = {"posted late": "81.37", "corrected": "-9.96", "voided": "-5.98"}
+
+
+def by_store(revenue: dict[int, str]) -> pd.DataFrame:
+    amounts = [Decimal(amount) for amount in revenue.values()]
+    return pd.DataFrame({"store_id": list(revenue), "total_revenue": amounts})
+
+
+def titles(*amounts: float) -> pd.DataFrame:
+    names = [f"The <Long> Road & {number}" for number in range(len(amounts))]
+    return pd.DataFrame({"film_id": range(len(amounts)), "title": names, "total_revenue": amounts})
+
+
+def scorecard(*amounts: float) -> pd.DataFrame:
+    days = [date(2023, 6, day) for day in range(1, len(amounts) + 1)]
+    return pd.DataFrame({"store_id": 2, "business_date": days, "daily_revenue": amounts})
+
+
+def june(then: dict[int, str] = THEN, now: dict[int, str] = NOW, alt: str = "June") -> Picture:
+    return charts.june(by_store(then), by_store(now), alt=alt)
+
+
+def waterfall(end: str = "9466.74", alt: str = "Steps") -> Picture:
+    steps = pd.DataFrame({"label": STEPS.keys(), "amount": map(Decimal, STEPS.values())})
+    start = ("Board pack, 1 July", THEN[2])
+    return charts.waterfall(steps, start, ("Today", end), alt=alt, subject="Store 2's June")
+
+
+def moved(
+    after: dict[int, str] = CORRECTED, still: dict[int, str] = THEN, alt: str = "A move"
+) -> Picture:
+    frames = (by_store(revenue) for revenue in (THEN, still, NOW, after))
+    return charts.moved(*frames, alt=alt)
+
+
+def three_marts(alt: str = "Marts") -> Picture:
+    return charts.three_marts(
+        (by_store(THEN), by_store(NOW)),
+        (titles(90, 80.5, 70, 60, 50, 40), titles(90, 91.25, 70, 60, 50, 55)),
+        (scorecard(10, 20, 30), scorecard(10, 24.99, 30)),
+        alt=alt,
+    )
+
+
+FIGURES = [june, waterfall, moved, three_marts]
+every_figure = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.__name__)
+
+
+def texts(picture: Picture) -> list[str]:
+    root = ET.fromstring(picture.svg)
+    return [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+@every_figure
+def test_two_runs_give_the_same_bytes(figure: Callable[..., Picture], tmp_path: Path) -> None:
+    for name in "first", "second":
+        figure().save(tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+    assert "matplotlib" not in figure().svg
+    assert not re.search("metadata|<!--|<!DOCTYPE", figure().svg)
+
+
+@every_figure
+def test_an_alt_text_is_required(figure: Callable[..., Picture]) -> None:
+    with pytest.raises(MedallionError, match="alt text"):
+        figure(alt=" ")
+    shown = figure(alt='A "bar" & more')._repr_mimebundle_()
+    assert 'aria-label="A &quot;bar&quot; &amp; more"' in shown["text/html"]
+    assert shown["text/plain"] == 'A "bar" & more'
+
+
+@every_figure
+def test_every_colour_is_a_variable_that_a_dark_page_can_change(
+    figure: Callable[..., Picture],
+) -> None:
+    style, _, drawing = figure().svg.partition("</style>")
+    names = dict(re.findall(r"var\(--mb-(\w+), (#\w+)\)", drawing))
+    assert names.items() <= COLORS.items()
+    fixed = re.sub(r"var\([^)]*\)", "", drawing)
+    assert not re.search(r"(fill|stroke)[:=]\s*[\"']?(?!none|;)[#\w]", fixed)
+    for name in COLORS:
+        assert style.count(f"--mb-{name}:") == 2  # on a page, and as a file
+
+
+def test_every_id_on_a_page_of_figures_is_used_once() -> None:
+    page = "".join(figure()._repr_html_() for figure in FIGURES)
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert ids
+    assert len(ids) == len({*ids})
+    assert {*re.findall(r'(?:href="|url\()#([^")]*)', page)} <= {*ids}
+
+
+def test_a_style_reaches_nothing_but_figures() -> None:
+    style = re.sub(r"/\*.*?\*/", "", june().svg.partition("<style>")[2].partition("</style>")[0])
+    for selectors in re.findall(r"([^{}]+)\{", style):
+        assert "@media" in selectors or all("svg.mb-figure" in one for one in selectors.split(","))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "title"),
+    [
+        (THEN, NOW, "By the board pack, store 5 won June. Today, store 2 did."),
+        (THEN, THEN, "By the board pack, store 5 won June. Today too."),
+        (
+            THEN,
+            NOW | {5: NOW[2]},
+            "By the board pack, store 5 won June. Today, stores 2 and 5 tie.",
+        ),
+        (
+            THEN | {2: THEN[5]},
+            NOW,
+            "By the board pack, stores 2 and 5 tied for June. Today, store 2 won it.",
+        ),
+        ({}, NOW, "By the board pack, no store had any June revenue."),
+        (THEN, {}, "By the board pack, store 5 won June. Today, nobody did."),
+    ],
+)
+def test_the_title_names_the_winners(then: dict[int, str], now: dict[int, str], title: str) -> None:
+    assert texts(june(then, now))[0] == title
+
+
+def test_floats_and_decimals_draw_the_same_figure() -> None:
+    floats = by_store(THEN).astype({"total_revenue": float})
+    assert charts.june(floats, by_store(NOW), alt="June") == june()
+
+
+def test_june_shows_every_number_it_was_given() -> None:
+    for amount in [*THEN.values(), *NOW.values()]:
+        assert f"${float(amount):,.2f}" in texts(june())
+    assert {"+$65.43", "−$5.99"} <= {*texts(june())}
+
+
+def test_a_waterfall_shows_its_steps_and_says_where_it_is_cut() -> None:
+    shown = texts(waterfall())
+    assert {"$9,401.31", "+$81.37", "−$9.96", "−$5.98", "$9,466.74"} <= {*shown}
+    assert shown[0] == "Store 2's June grew by $65.43 after the board pack"
+    assert any("cut off below $9,360" in text for text in shown)
+
+
+def test_a_waterfall_that_misses_a_cent_is_refused() -> None:
+    with pytest.raises(MedallionError, match=r"to \$9,466\.74, not to \$9,466\.75"):
+        waterfall(end="9466.75")
+
+
+@pytest.mark.parametrize(
+    ("after", "still", "title"),
+    [
+        (CORRECTED, THEN, "Store 3 moved by +$250.00. 1 July did not."),
+        (NOW | {2: "9466.73"}, THEN, "Store 2 moved by −$0.01. 1 July did not."),
+        (NOW | {1: "1", 2: "2"}, THEN, "Stores 1 and 2 moved. 1 July did not."),
+        (CORRECTED, NOW, "Store 3 moved by +$250.00. 1 July moved too, and must not."),
+        (NOW, THEN, "Nothing moved."),
+    ],
+)
+def test_the_title_says_what_moved(
+    after: dict[int, str], still: dict[int, str], title: str
+) -> None:
+    assert texts(moved(after, still))[0] == title
+
+
+def test_three_marts_count_what_changed() -> None:
+    shown = texts(three_marts())
+    assert shown[0] == "June, then and now: all three marts changed"
+    assert {"Store 2, not store 5", "3 of 5 moved", "1 of 3 days"} <= {*shown}
+    assert {"The <Long> Road & 1", "$91.25  +$10.75", "+$4.99 on 2 June"} <= {*shown}
+
+
+def test_payments_without_a_store_are_shown_and_win_nothing() -> None:
+    lost = pd.concat([by_store(NOW), by_store({0: "99999"}).assign(store_id=None)])
+    shown = texts(charts.june(by_store(THEN), lost, alt="June"))
+    assert "No store" in shown
+    assert shown[0].endswith("Today, store 2 did.")
+
+
+def test_two_months_in_one_frame_are_refused() -> None:
+    two = pd.concat([by_store(THEN), by_store(NOW)])
+    with pytest.raises(MedallionError, match="store_id occurs twice"):
+        charts.june(two, two, alt="June")

@@ -1,0 +1,169 @@
+"""The protocol's messages decode, and every value comes through JSON and COPY as it was."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medallion_lib import Medallion, pgoutput, server
+from medallion_lib.pgoutput import (
+    UNCHANGED, Begin, Commit, Delete, Insert, Message, Relation, Truncate, Update,
+)  # fmt: skip
+
+NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
+MICROSECONDS = 741_528_000_123_456  # from 2000-01-01 to NOON
+
+
+def row(*values: str | None | object) -> bytes:
+    """TupleData as the server writes it."""
+    parts = [struct.pack("!H", len(values))]
+    for value in values:
+        if value is None:
+            parts.append(b"n")
+        elif value is UNCHANGED:
+            parts.append(b"u")
+        else:
+            raw = str(value).encode()
+            parts.append(b"t" + struct.pack("!i", len(raw)) + raw)
+    return b"".join(parts)
+
+
+def relation(identity: bytes = b"f", *columns: tuple[str, int]) -> bytes:
+    body = b"".join(
+        b"\x01" + name.encode() + b"\0" + struct.pack("!Ii", oid, -1) for name, oid in columns
+    )
+    head = b"R" + struct.pack("!I", 16400) + b"public\0customer\0" + identity
+    return head + struct.pack("!H", len(columns)) + body
+
+
+OID = struct.pack("!I", 16400)
+
+
+@pytest.mark.parametrize(("data", "event"), [
+    (b"B" + struct.pack("!QqI", 2**63 + 5, MICROSECONDS, 777), Begin(2**63 + 5, NOON, 777)),
+    (b"C\0" + struct.pack("!QQq", 100, 148, MICROSECONDS), Commit(100, 148, NOON)),
+    (b"B" + struct.pack("!QqI", 1, -1, 3),
+     Begin(1, datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), 3)),
+    (b"M\x01" + struct.pack("!Q", 42) + b"medallion.system_time\0" + struct.pack("!I", 4) + b"2023",
+     Message(True, 42, "medallion.system_time", b"2023")),
+    (b"M\0" + struct.pack("!Q", 42) + b"\0" + struct.pack("!I", 2) + b"\0\xff",
+     Message(False, 42, "", b"\0\xff")),
+    (b"I" + OID + b"N" + row("1", None, ""), Insert(16400, ["1", None, ""])),
+    (b"U" + OID + b"N" + row("1", UNCHANGED), Update(16400, None, ["1", UNCHANGED])),
+    (b"U" + OID + b"O" + row("1", "old") + b"N" + row("1", "new"),
+     Update(16400, ["1", "old"], ["1", "new"])),
+    (b"U" + OID + b"K" + row("1", None) + b"N" + row("2", "new"),
+     Update(16400, ["1", None], ["2", "new"])),
+    (b"D" + OID + b"O" + row("1", "grüße 😀"), Delete(16400, ["1", "grüße 😀"])),
+    (b"T" + struct.pack("!IB", 2, 1) + struct.pack("!II", 7, 16400), Truncate((7, 16400))),
+    (relation(b"f", ("id", 23), ('a "name"', 25)),
+     Relation(16400, "public", "customer", "f", ("id", 'a "name"'), (23, 25))),
+    (relation(b"d"), Relation(16400, "public", "customer", "d", (), ())),
+    (b"O" + struct.pack("!Q", 1) + b"elsewhere\0", None),
+    (b"Y" + OID + b"public\0year\0", None),
+])  # fmt: skip
+def test_a_message_decodes(data: bytes, event: pgoutput.Event) -> None:
+    assert pgoutput.decode(data) == event
+
+
+@pytest.mark.parametrize("data", [b"S\0\0\0\1", b"?", b""])
+def test_an_unknown_message_is_refused_by_its_name(data: bytes) -> None:
+    """S, a streamed transaction, is one: it is never asked for."""
+    with pytest.raises(ValueError, match="unknown pgoutput message"):
+        pgoutput.decode(data)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+awkward = st.sampled_from([
+    "", "\\", "\\N", "\\.", '"', "'", "\n", "\r\n", "\t", "\b\f\v\x01\x7f\x85", "{}", "null",
+    "\\u0041", "\u2028\u2029", "﷽", "😀", "\U0010ffff", "a\\nb", "NaN",
+])  # fmt: skip
+numerics = st.one_of(
+    st.decimals(allow_nan=False, allow_infinity=False, places=12, min_value=-10**25, max_value=10**25),
+    st.sampled_from([Decimal(x) for x in ("NaN", "Infinity", "-Infinity", "0.00", "-0", "1E+40")]),
+)
+values = st.tuples(
+    st.integers(-(2**31), 2**31 - 1) | st.none(),
+    st.integers(-(2**63), 2**63 - 1) | st.none(),
+    numerics | st.none(),
+    st.floats() | st.none(),
+    texts | awkward | st.none(),
+    st.booleans() | st.none(),
+    st.lists(texts | awkward | st.none(), max_size=4) | st.none(),
+    st.dictionaries(texts, st.integers() | texts | st.none(), max_size=3).map(json.dumps) | st.none(),
+)
+TYPES = {"i": "integer", "b": "bigint", "n": "numeric", "f": "double precision", "t": "text",
+         "o": "boolean", "a": "text[]", "j": "jsonb"}  # fmt: skip
+
+
+def test_every_value_survives_json_and_copy(lab: Medallion) -> None:
+    connection = server.connect(lab.source_url, options="-c extra_float_digits=1")
+    cursor = connection.cursor()
+    columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
+    cursor.execute(f"CREATE TEMP TABLE typed (no integer, {columns})")
+    cursor.execute("CREATE TEMP TABLE landed (full_row jsonb)")
+    cursor.execute("SELECT atttypid::integer, attname::text FROM pg_attribute "
+                   "WHERE attrelid = 'typed'::regclass AND attnum > 0 ORDER BY attnum")  # fmt: skip
+    types, names = zip(*cursor.fetchall(), strict=True)
+    write = pgoutput.json_writer(Relation(1, "public", "typed", "f", names, types), {})
+
+    @settings(max_examples=100, deadline=None, derandomize=True)
+    @given(st.lists(values, min_size=1, max_size=8))
+    def survives(rows: list[tuple[Any, ...]]) -> None:
+        cursor.execute("TRUNCATE typed, landed")
+        for number, each in enumerate(rows):
+            cursor.execute("INSERT INTO typed VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text[], %s)",
+                           (number, *each))  # fmt: skip
+        cursor.execute("SELECT no::text, i::text, b::text, n::text, f::text, t, left(o::text, 1), "
+                       "a::text, j::text FROM typed")  # fmt: skip
+        lines = [write(printed).replace("\\", "\\\\") + "\n" for printed in cursor.fetchall()]
+        cursor.copy_expert("COPY landed FROM STDIN", io.StringIO("".join(lines)))
+        cursor.execute(DIFFERENT)
+        assert cursor.fetchall() == []
+        cursor.execute("SELECT full_row ->> 't' FROM landed ORDER BY (full_row ->> 'no')::integer")
+        assert [text for (text,) in cursor.fetchall()] == [each[4] for each in rows]
+
+    survives()
+    connection.close()
+
+
+DIFFERENT = """
+    SELECT typed.*, full_row
+    FROM typed FULL JOIN landed ON (full_row ->> 'no')::integer = no
+    WHERE NOT coalesce(full_row ?& ARRAY['i', 'b', 'n', 'f', 't', 'o', 'a', 'j'], false)
+       OR (full_row ->> 'i')::integer IS DISTINCT FROM i
+       OR (full_row ->> 'b')::bigint IS DISTINCT FROM b
+       OR (full_row ->> 'n')::numeric::text IS DISTINCT FROM n::text
+       OR (full_row ->> 'f')::double precision IS DISTINCT FROM f
+       OR (full_row ->> 't') IS DISTINCT FROM t
+       OR (full_row ->> 'o')::boolean IS DISTINCT FROM o
+       OR (full_row ->> 'a')::text[] IS DISTINCT FROM a
+       OR nullif(full_row -> 'j', 'null') IS DISTINCT FROM nullif(j, 'null')
+"""
+
+
+@pytest.mark.parametrize(("oid", "text", "json_text"), [
+    (23, "-5", "-5"), (1700, "4.90", "4.90"), (1700, "NaN", '"NaN"'), (701, "1e+200", "1e+200"),
+    (701, "-Infinity", '"-Infinity"'), (16, "t", "true"), (16, "f", "false"), (25, "5", '"5"'),
+    (25, "", '""'), (25, None, "null"), (3802, '{"a": [1]}', '{"a": [1]}'), (1009, "{a,NULL}", '"{a,NULL}"'),
+    (99999, "1901", "1901"),
+])  # fmt: skip
+def test_a_value_has_the_json_type_of_its_column(
+    oid: int, text: str | None, json_text: str
+) -> None:
+    write = pgoutput.json_writer(Relation(1, "public", "t", "f", ("c",), (oid,)), {99999: 23})
+    assert write([text]) == f'{{"c": {json_text}}}'
+
+
+def test_a_column_of_any_name_is_a_key() -> None:
+    name = 'quo"te \\ tab\t'
+    write = pgoutput.json_writer(Relation(1, "public", "t", "f", (name,), (23,)), {})
+    assert json.loads(write(["1"])) == {name: 1}

@@ -1,0 +1,292 @@
+"""The rewriter: it finds the clause wherever PostgreSQL would, and touches nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medallion_lib.system_time import SystemTimeError, rewrite
+
+# The reference as it is written, and as it is sent.
+REFERENCES = [
+    ("t FOR SYSTEM_TIME AS OF '2023-07-01'", "t__as_of('2023-07-01') AS t"),
+    ("t for system_time as of '2023-07-01' d", "t__as_of('2023-07-01') d"),
+    ("t FOR SYSTEM_TIME AS OF '2023-07-01' AS d", "t__as_of('2023-07-01') AS d"),
+    ("t FOR SYSTEM_TIME AS OF '2023-07-01' AS d(a, b)", "t__as_of('2023-07-01') AS d(a, b)"),
+    ("t FOR SYSTEM_TIME AS OF '2023-07-01' d (a, b)", "t__as_of('2023-07-01') d (a, b)"),
+    ('t FOR SYSTEM_TIME AS OF now() "Then"', 't__as_of(now()) "Then"'),
+    ("t FOR SYSTEM_TIME AS OF now()AS d", "t__as_of(now())AS d"),
+    ("t FOR TIMESTAMP AS OF '2023-07-01'", "t__as_of('2023-07-01') AS t"),
+    ("t FOR\n  SYSTEM_TIME -- as it was\n  AS /* then */ OF now()", "t__as_of(now()) AS t"),
+    ("t FOR SYSTEM_TIME AS OF now() -- then", "t__as_of(now()) AS t -- then"),
+    ("silver.t FOR SYSTEM_TIME AS OF now()", "silver.t__as_of(now()) AS t"),
+    ("db . silver . t FOR SYSTEM_TIME AS OF now()", "db . silver . t__as_of(now()) AS t"),
+    ('"My T" FOR SYSTEM_TIME AS OF now()', '"My T__as_of"(now()) AS "My T"'),
+    ('"a""b" FOR SYSTEM_TIME AS OF now()', '"a""b__as_of"(now()) AS "a""b"'),
+    ('silver."from" FOR SYSTEM_TIME AS OF now()', 'silver."from__as_of"(now()) AS "from"'),
+    ('U&"d\\0061t" FOR SYSTEM_TIME AS OF now()', 'U&"d\\0061t__as_of"(now()) AS U&"d\\0061t"'),
+    ("straße FOR SYSTEM_TIME AS OF now()", "straße__as_of(now()) AS straße"),
+    ("表 FOR SYSTEM_TIME AS OF now() 別名", "表__as_of(now()) 別名"),
+    ("a$b FOR SYSTEM_TIME AS OF now()", "a$b__as_of(now()) AS a$b"),
+    ("date FOR SYSTEM_TIME AS OF now() at", "date__as_of(now()) at"),
+]
+
+INSTANTS = [
+    "'2023-07-01'",
+    "'2023-07-01'::timestamptz",
+    "'2023-07-01'::timestamp(3) with time zone",
+    "'2023-07-01'::pg_catalog.timestamptz",
+    "CAST('2023-07-01' AS timestamptz)",
+    "timestamptz '2023-07-01'",
+    "timestamp with time zone '2023-07-01 00:00'",
+    "timestamp(0) without time zone '2023-07-01'",
+    "date '2023-07-01'",
+    "TIMESTAMP '2023-07-01' AT TIME ZONE 'UTC'",
+    "'2023-07-01'::date::timestamp AT TIME ZONE zone.name",
+    "now() AT LOCAL",
+    "now() - interval '90 days'",
+    "now() - interval '1' day",
+    "now() - interval '1-2' YEAR TO MONTH",
+    "now() - interval '1' second (3)",
+    "now() - interval %(ago)s day",
+    "now() - 2 * interval '1 day'",
+    "now() - 1_000 * interval '1 s'",
+    "now() - %(days)s::double precision * interval '1 day'",
+    "now() OPERATOR(pg_catalog.-) interval '1 day'",
+    "- ago + now()",
+    "date_trunc('month', now()) + '1 day'",
+    "pg_catalog.to_timestamp(0)",
+    "make_timestamptz(2023, 7, 1, 0, 0, 0)",
+    "greatest('2023-07-01', (SELECT max(sys_start) FROM t), NULL)",
+    "current_timestamp",
+    "CURRENT_TIMESTAMP(3)",
+    "localtimestamp - '1 h'::interval",
+    "NULL",
+    "($1)",
+    "$1",
+    "$1::timestamptz",
+    ":then",
+    ":then::timestamptz",
+    "?",
+    "%s",
+    "%(then)s",
+    "%(then)s::timestamptz + %(more)s",
+    "timestamptz %(then)s",
+    "%(a)s::timestamptz + (5 %% 3) * %(b)s",
+    "to_timestamp(5 %% 3)",
+    "(SELECT max(sys_start) FROM t)",
+    "(SELECT at FROM pack WHERE name = 'June' LIMIT 1)",
+    "pack.at",
+    'pack."at"',
+    "(pack).at",
+    "packs[1]",
+    "packs[a[1]][2].at",
+    "(ARRAY['2023-07-01'::timestamptz])[1]",
+    "CASE WHEN a THEN now() ELSE CASE b WHEN 1 THEN c END END",
+    "E'2023\\'-07-01'",
+    "'2023-' -- in two parts\n '07-01'",
+    "$$2023-07-01$$",
+    "$x$2023-07-01$x$",
+    "U&'2023-07-01'",
+    "(doc->>'at')::timestamptz",
+    "doc->>'at'",
+]
+
+# What may follow a reference, {}, with an alias of its own or without.
+FRAMES = [
+    "SELECT * FROM {}",
+    "SELECT * FROM {};",
+    "SELECT * FROM {} WHERE id = 1",
+    "SELECT * FROM {} JOIN s ON true",
+    "SELECT * FROM s LEFT JOIN {} USING (id)",
+    "SELECT * FROM s, {}, r",
+    "SELECT * FROM {} NATURAL FULL JOIN s",
+    "SELECT * FROM {} CROSS JOIN LATERAL (SELECT 1) x",
+    "SELECT * FROM s CROSS JOIN LATERAL {} ORDER BY 1",
+    "SELECT * FROM ({} JOIN s ON s.a = 1)",
+    "SELECT * FROM s WHERE id IN (SELECT id FROM {})",
+    "SELECT count(*) FROM {} GROUP BY a HAVING true",
+    "SELECT * FROM {} ORDER BY a LIMIT 5 OFFSET 2",
+    "SELECT * FROM {} FETCH FIRST ROW ONLY",
+    "SELECT a FROM {} UNION ALL SELECT a FROM s",
+    "SELECT a FROM s EXCEPT SELECT a FROM {} INTERSECT SELECT 1",
+    "SELECT sum(a) OVER w FROM {} WINDOW w AS ()",
+    "WITH x AS (SELECT * FROM {}) SELECT * FROM x",
+    "EXPLAIN (ANALYZE, COSTS off) SELECT * FROM {}",
+    "CREATE TABLE x AS SELECT * FROM {} WITH NO DATA",
+    "CREATE VIEW x AS SELECT * FROM {}",
+    "INSERT INTO s SELECT * FROM {} ON CONFLICT DO NOTHING RETURNING *",
+    "MERGE INTO s USING {} ON true WHEN MATCHED THEN DELETE",
+    "DELETE FROM s USING {} WHERE true",
+    "UPDATE s SET a = 1 FROM {} WHERE true",
+    "COPY (SELECT * FROM {}) TO STDOUT",
+    "PREPARE p AS SELECT * FROM {}",
+    "BEGIN; SELECT 1; SELECT * FROM {}; COMMIT",
+    "SELECT * FROM {} -- FOR SYSTEM_TIME AS OF 'x'",
+    "SELECT 'FROM t FOR SYSTEM_TIME AS OF', E'\\'', $$'$$ FROM {} /* ' /* \" */ */",
+    "SELECT a %% 2, '100%%', %(b)s, '%s' FROM {} WHERE a LIKE '%%x'",
+    "SELECT a->'b', c @> d, e ~* 'f', \"FOR SYSTEM_TIME AS OF\", 'a\\' FROM {} WHERE a <-> b < 1",
+    "SELECT /*+ SeqScan(t) */ t.a FROM {}",
+    "SELECT substring(a FOR system_time), overlay(a PLACING b FROM 1 FOR system_time) FROM {}",
+]
+
+# Statements in which the words are no clause, or which have no such words.
+UNTOUCHED = [
+    "",
+    ";",
+    "SELECT 1",
+    "SELECT system_time FROM t",
+    "SELECT * FROM system_time FOR UPDATE",
+    "SELECT * FROM t FOR UPDATE OF system_time SKIP LOCKED",
+    "SELECT substring(t FOR system_time) FROM t",
+    "SELECT substring(upper(t) FROM 2 FOR system_time) FROM t",
+    "SELECT 'FOR SYSTEM_TIME AS OF'",
+    "SELECT 't FOR SYSTEM_TIME AS OF ''x'''",
+    "SELECT E'\\' FROM t FOR SYSTEM_TIME AS OF \\''",
+    "SELECT $$FROM t FOR SYSTEM_TIME AS OF now()$$",
+    "DO $do$ BEGIN PERFORM $x$ t FOR SYSTEM_TIME AS OF $x$; END $do$",
+    'SELECT "t FOR SYSTEM_TIME AS OF x" FROM t',
+    'SELECT * FROM t FOR "system_time"',
+    "SELECT 1 -- FROM t FOR SYSTEM_TIME AS OF now()",
+    "SELECT 1 /* FROM t FOR /* SYSTEM_TIME */ FOR SYSTEM_TIME AS OF now() */",
+    "SELECT 'unfinished FOR SYSTEM_TIME AS OF",
+    "SELECT substring(a FOR timestamp '2023-07-01') FROM t",
+    "SELECT timestamp '2023-07-01', a::timestamp with time zone FROM t",
+    "SELECT * FROM t FOR NO KEY UPDATE",
+    "CREATE POLICY p ON t FOR SELECT USING (true)",
+    "CREATE TABLE p PARTITION OF t FOR VALUES FROM ('2023-01-01') TO ('2023-02-01')",
+    "SELECT a FROM t WHERE b = %(b)s AND c LIKE '%%x' AND d = $1 AND e = :e",
+    "INSERT INTO t VALUES (1, 'as of'), ($$as of$$, U&'\\0041')",
+    "SELECT x FROM generate_series(1, 10) AS x WHERE x %% 2 = 0",
+    "WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 2) TABLE r",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "SELECT ARRAY[1, 2][1], (ROW(1, 2)).f1, a.b.c, \"x\"\"y\", 1e-5, 0x1F, 1_000",
+    "SELECT * FROM t TABLESAMPLE bernoulli (10) REPEATABLE (1)",
+]
+
+WRONG = [
+    ("SELECT * FROM t d FOR SYSTEM_TIME AS OF now()", "t FOR SYSTEM_TIME AS OF '2023-07-01' AS d"),
+    ("SELECT * FROM a.t AS d FOR SYSTEM_TIME AS OF now()", "last: a.t FOR SYSTEM_TIME AS OF"),
+    ('SELECT * FROM t "D" FOR SYSTEM_TIME AS OF now()', "'2023-07-01' AS \"D\""),
+    ("SELECT * FROM (SELECT 1) FOR SYSTEM_TIME AS OF now()", "Put the clause inside"),
+    ("SELECT * FROM (SELECT 1) d FOR SYSTEM_TIME AS OF now()", "Put the clause inside"),
+    ("SELECT * FROM (SELECT 1) AS d FOR SYSTEM_TIME AS OF now()", "Put the clause inside"),
+    ("SELECT * FROM f(1) FOR SYSTEM_TIME AS OF now()", "Put the clause inside"),
+    ("SELECT * FROM t WHERE a = b FOR SYSTEM_TIME AS OF now()", "directly after the name"),
+    ("SELECT 1 FOR SYSTEM_TIME AS OF now()", "directly after the name"),
+    ("FOR SYSTEM_TIME AS OF now()", "directly after the name"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF", "needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF WHERE a", "needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF now() - ;", "needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME", "must go on with AS OF"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS d", "must go on with AS OF"),
+    ("SELECT * FROM t FOR SYSTEM_TIME '2023-07-01'", "must go on with AS OF"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO b", "AS OF is:"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a AND b", "AS OF is:"),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (a, b)", "AS OF is:"),
+    ("SELECT * FROM t FOR SYSTEM_TIME ALL", "AS OF is:"),
+    ("INSERT INTO t FOR SYSTEM_TIME AS OF now() VALUES (1)", "never written"),
+    ("UPDATE t FOR SYSTEM_TIME AS OF now() SET a = 1", "never written"),
+    ("DELETE FROM t FOR SYSTEM_TIME AS OF now()", "never written"),
+    (f"SELECT * FROM {'t' * 57} FOR SYSTEM_TIME AS OF now()", "63 bytes"),
+    (f'SELECT * FROM "{"é" * 29}" FOR SYSTEM_TIME AS OF now()', "63 bytes"),
+]
+
+
+@pytest.mark.parametrize(("written", "sent"), REFERENCES)
+def test_a_reference_becomes_a_call_with_its_alias(written: str, sent: str) -> None:
+    assert rewrite(f"SELECT * FROM {written}") == f"SELECT * FROM {sent}"
+    assert rewrite(f"SELECT * FROM s, {written}\nWHERE x") == f"SELECT * FROM s, {sent}\nWHERE x"
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+@pytest.mark.parametrize("alias", ["", " d", " AS d", ' "D"', " date", "\n/* c */ d(a, b)"])
+def test_the_instant_ends_where_it_ends(instant: str, alias: str) -> None:
+    written = f"SELECT * FROM t FOR SYSTEM_TIME AS OF {instant}{alias} WHERE x"
+    assert rewrite(written) == f"SELECT * FROM t__as_of({instant}){alias or ' AS t'} WHERE x"
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize(("written", "sent"), REFERENCES[:3])
+def test_what_surrounds_the_reference_stays(frame: str, written: str, sent: str) -> None:
+    assert rewrite(frame.replace("{}", written)) == frame.replace("{}", sent)
+
+
+@pytest.mark.parametrize("sql", [*UNTOUCHED, *FRAMES[:-6]])
+def test_a_statement_without_the_clause_is_the_same_object(sql: str) -> None:
+    assert rewrite(sql) is sql
+
+
+@pytest.mark.parametrize(("sql", "advice"), WRONG)
+def test_a_clause_that_cannot_be_says_what_to_write_instead(sql: str, advice: str) -> None:
+    with pytest.raises(SystemTimeError) as error:
+        rewrite(sql)
+    assert advice in str(error.value)
+
+
+def test_a_name_of_the_greatest_length_is_taken() -> None:
+    name = "t" * 56
+    assert f"{name}__as_of(now())" in rewrite(f"SELECT * FROM {name} FOR SYSTEM_TIME AS OF now()")
+
+
+def test_an_instant_may_itself_look_back() -> None:
+    inner = "(SELECT max(at) FROM pack FOR SYSTEM_TIME AS OF '2023-01-01')"
+    assert rewrite(f"SELECT 1 FROM t FOR SYSTEM_TIME AS OF {inner} d") == (
+        "SELECT 1 FROM t__as_of((SELECT max(at) FROM pack__as_of('2023-01-01') AS pack)) d"
+    )
+
+
+def test_one_table_at_two_instants() -> None:
+    assert rewrite(
+        "SELECT * FROM t FOR SYSTEM_TIME AS OF :a AS then\n"
+        "FULL JOIN t FOR SYSTEM_TIME AS OF :b AS since USING (id)"
+    ) == "SELECT * FROM t__as_of(:a) AS then\nFULL JOIN t__as_of(:b) AS since USING (id)"
+
+
+def test_the_promise_of_the_book() -> None:
+    assert rewrite(
+        "SELECT * FROM dim_customer_hist\n"
+        "FOR SYSTEM_TIME AS OF '2023-07-01'::timestamptz\n"
+        "WHERE customer_id = 42;"
+    ) == (
+        "SELECT * FROM dim_customer_hist__as_of('2023-07-01'::timestamptz) AS dim_customer_hist\n"
+        "WHERE customer_id = 42;"
+    )
+
+
+SPACES = st.sampled_from([" ", "\n", "\t ", " /* FOR SYSTEM_TIME */ ", " -- ' t FOR\n"])
+ALIASES = st.sampled_from(["", " d", " AS d", ' "Ü d"', " AS d(a, b)", " type", " at", " zone"])
+NAMES = st.sampled_from(["t", "silver.t", '"T x"', 's."a""b"', "öl", "date", "a$1"])
+NOISE = st.text(alphabet="ab'\"$%;:()-/*\\é\n ", max_size=12)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''").replace("%", "%%") + "'"
+
+
+@st.composite
+def references(draw: st.DrawFn) -> tuple[str, str]:
+    """A reference as written and as sent."""
+    name, instant, alias = draw(NAMES), draw(st.sampled_from(INSTANTS)), draw(ALIASES)
+    clause = "".join(draw(SPACES) + word for word in ("FOR", "SYSTEM_TIME", "AS", "OF"))
+    last = name.rpartition(".")[2]
+    called = f'{name[:-1]}__as_of"' if name.endswith('"') else f"{name}__as_of"
+    sent = f"{called}({instant}){alias or f' AS {last}'}"
+    return f"{name}{clause}{draw(SPACES)}{instant}{alias}", sent
+
+
+@given(st.lists(st.tuples(st.sampled_from(FRAMES), references(), NOISE), min_size=1, max_size=4))
+def test_statements_built_from_parts(parts: list[tuple[str, tuple[str, str], str]]) -> None:
+    written = ";\n".join(
+        f"{frame.replace('{}', reference)}\n; SELECT {_literal(noise)}"
+        for frame, (reference, _), noise in parts
+    )
+    sent = ";\n".join(
+        f"{frame.replace('{}', call)}\n; SELECT {_literal(noise)}"
+        for frame, (_, call), noise in parts
+    )
+    assert rewrite(written) == sent
+
+
+@given(st.text())
+def test_any_text_without_the_words_is_the_same_object(text: str) -> None:
+    assert rewrite(text) is text
