@@ -45,7 +45,12 @@ def execute() -> nbformat.NotebookNode:
     print(f"Running {NOTEBOOK.relative_to(ROOT)} …", flush=True)
     began = time.monotonic()
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    run = NotebookClient(notebook, timeout=60, resources={"metadata": {"path": NOTEBOOK.parent}})
+    run = NotebookClient(
+        notebook,
+        timeout=60,
+        resources={"metadata": {"path": NOTEBOOK.parent}},
+        extra_arguments=["--log-level=ERROR"],
+    )
     try:
         run.execute()
     except CellExecutionError as failed:

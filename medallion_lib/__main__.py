@@ -53,8 +53,9 @@ def capture(lab: Medallion, asked: argparse.Namespace) -> None:
 
 def merge(lab: Medallion, asked: argparse.Namespace) -> None:
     """bring silver and gold to where bronze is"""
+    done = lab.merge()
     print(f"{'table':<20}{'events':>10}{'inserted':>10}{'updated':>10}{'closed':>10}{'history':>10}")
-    for table, *counts in lab.merge():
+    for table, *counts in done:
         print(f"{table:<20}" + "".join(f"{count:>10,}" for count in counts))
 
 

@@ -209,11 +209,11 @@ class Embedded:
         """A killed server leaves its file behind; another process may have its number by now."""
         pid_file = self.data / "postmaster.pid"
         try:
-            pid = pid_file.read_text().split("\n", 1)[0]
+            pid = pid_file.read_text().split("\n", 1)[0] or "0"  # a crash may leave it empty
             told = subprocess.run(["ps", "-ww", "-o", "args=", "-p", pid], capture_output=True, text=True)
         except OSError:
             return  # no file, or no ps to ask: pg_ctl decides
-        if told.returncode == 0 and str(self.data) not in told.stdout:
+        if pid == "0" or told.returncode == 0 and str(self.data) not in told.stdout:
             pid_file.unlink()
 
 

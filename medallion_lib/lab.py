@@ -267,7 +267,7 @@ class Medallion:
     @contextmanager
     def _connected(self, url: URL) -> Iterator[Cursor]:
         """A cursor of the server's own role; what it did is committed at the end."""
-        with closing(server.connect(self._existing(url), options="-c timezone=UTC")) as connection:
+        with closing(server.connect(self._existing(url))) as connection:
             with connection.cursor() as cursor:
                 yield cursor
             connection.commit()

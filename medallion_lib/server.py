@@ -56,10 +56,14 @@ class Server:
 
 
 def connect(url: URL, **options: object) -> psycopg2.extensions.connection:
-    """A psycopg2 connection. A server that can't be reached is a MedallionError."""
+    """A psycopg2 connection with our settings. One that can't be made is a MedallionError."""
     asked = url.translate_connect_args(username="user", database="dbname") | url.query
+    asked = {"client_encoding": "utf8", "connect_timeout": 10, **asked, **options}
     try:
-        return psycopg2.connect(**{"client_encoding": "utf8", "connect_timeout": 10, **asked, **options})
+        connection = psycopg2.connect(**asked)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sqlfile.read("session"))
+        return connection
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
         shown = url.render_as_string(hide_password=True)

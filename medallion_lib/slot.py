@@ -18,16 +18,10 @@ from medallion_lib.tables import CAPTURED
 
 PUBLICATION = "medallion"
 
-# How values print. The same for snapshot and stream, or their rows would differ.
-PINNED = (
-    "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=1 "
-    "-c bytea_output=hex -c lock_timeout=30s"
-)
-
 
 def connect(source: URL) -> Connection:
-    """An ordinary connection to the source, in autocommit, that prints values as the stream does."""
-    connection = server.connect(source, options=PINNED)
+    """An ordinary connection to the source, in autocommit."""
+    connection = server.connect(source)
     connection.autocommit = True
     return connection
 
@@ -38,9 +32,10 @@ def connect_replication(source: URL) -> ReplicationCursor:
     wal_sender_timeout is off because psycopg2 answers a keepalive that asks for a reply with the
     position it has received, which would confirm WAL that has not landed.
     """
-    options = f"{PINNED} -c wal_sender_timeout=0"
-    factory = LogicalReplicationConnection
-    return server.connect(source, connection_factory=factory, options=options).cursor()
+    connection = server.connect(source, connection_factory=LogicalReplicationConnection)
+    cursor = connection.cursor()
+    cursor.execute("SET wal_sender_timeout = 0")
+    return cursor
 
 
 def create_publication(cursor: Cursor) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -156,6 +157,15 @@ def load(source: Connection, path: Path) -> int:
 
     Reads COPY blocks and setval calls, in one transaction, and refuses every other statement.
     """
+    try:
+        if tables := _load(source, path):
+            return tables
+    except (psycopg2.Error, UnicodeDecodeError) as problem:
+        raise refusal("dump not accepted", path=path, reason=str(problem).strip()) from problem
+    raise refusal("not a dump", path=path)
+
+
+def _load(source: Connection, path: Path) -> int:
     tables = 0
     with source, source.cursor() as cursor, path.open(encoding="utf-8", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
@@ -167,8 +177,6 @@ def load(source: Connection, path: Path) -> int:
                 cursor.execute(line)
             elif not _IGNORED.match(line):
                 raise refusal("not data", path=path, number=number, line=line.strip()[:80])
-    if not tables:
-        raise refusal("not a dump", path=path)
     return tables
 
 

@@ -160,7 +160,7 @@ FROM silver.fact_payment
 WHERE sys_end = 'infinity';
 COMMENT ON VIEW silver.fact_payment_current IS 'Payments as they are now.';
 
--- A current-state view's columns mean what its table's mean.
+-- A current-state view's columns, and a partition's, mean what the table's mean.
 DO $$
 DECLARE
     pair record;
@@ -170,7 +170,9 @@ BEGIN
         FROM (VALUES ('silver.dim_customer'::regclass, 'silver.dim_customer_hist'::regclass),
                      ('silver.dim_film', 'silver.dim_film_hist'),
                      ('silver.fact_rental_current', 'silver.fact_rental'),
-                     ('silver.fact_payment_current', 'silver.fact_payment')) AS v (view, hist)
+                     ('silver.fact_payment_current', 'silver.fact_payment'),
+                     ('silver.fact_rental_default', 'silver.fact_rental'),
+                     ('silver.fact_payment_default', 'silver.fact_payment')) AS v (view, hist)
         JOIN pg_attribute AS a ON a.attrelid = v.view AND a.attnum > 0
         JOIN pg_attribute AS h ON h.attrelid = v.hist AND h.attname = a.attname
     LOOP
