@@ -1,7 +1,5 @@
 """The commands: python -m medallion_lib up | down | reset | replay | load | capture | …"""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -9,64 +7,59 @@ import sys
 from medallion_lib import Medallion, MedallionError, databases, server
 
 
-def up(lab: Medallion, asked: argparse.Namespace) -> None:
+def up(lab: Medallion) -> str:
     """start the server, and make the databases if there are none"""
     with databases.administering(lab.place.url) as cursor:
         if not databases.exists(cursor, lab.warehouse_name):
             lab.reset()
-    print(f"PostgreSQL runs: {lab.place.place}")
+    return f"PostgreSQL runs: {lab.place.place}"
 
 
-def down(lab: Medallion, asked: argparse.Namespace) -> None:
+def down(lab: Medallion) -> str:
     """stop the server; its data is kept"""
-    if lab.down():
-        print("PostgreSQL is stopped. Its data is kept in", lab.place.place)
-    else:
-        print("There was no server of ours to stop.")
+    return "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
 
 
-def reset(lab: Medallion, asked: argparse.Namespace) -> None:
+def reset(lab: Medallion, year: bool) -> str:
     """start again with an empty source and warehouse"""
-    lab.reset(year=asked.year)
-    state = "the sample year, captured and merged" if asked.year else "an empty shop and warehouse"
-    print(f"Reset: {state}.")
+    lab.reset(year)
+    return f"Reset: {'the sample year, captured and merged' if year else 'nothing in it yet'}."
 
 
-def replay(lab: Medallion, asked: argparse.Namespace) -> None:
+def replay(lab: Medallion, until: str | None, scale: int | None) -> str:
     """play the sample year through the source"""
-    print(f"Replayed {lab.replay(asked.until, asked.scale):,} events.")
+    return f"Replayed {lab.replay(until, scale):,} events."
 
 
-def load(lab: Medallion, asked: argparse.Namespace) -> None:
+def load(lab: Medallion, file: str) -> str:
     """replace the source's data by Pagila's own"""
-    print(f"Loaded {lab.load(asked.file)} tables. The next capture takes a snapshot.")
+    return f"Loaded {lab.load(file)} tables. The next capture takes a snapshot."
 
 
-def capture(lab: Medallion, asked: argparse.Namespace) -> None:
+def capture(lab: Medallion, follow: bool, resnapshot: bool) -> str:
     """land the source's changes in bronze"""
     try:
-        landed = lab.capture(asked.follow, asked.resnapshot)
-        print(f"Landed {landed.rows:,} rows of {landed.transactions:,} transactions.")
+        landed = lab.capture(follow, resnapshot)
     except KeyboardInterrupt:
-        print("Stopped. What was landed is kept.")
+        return "Stopped. What was landed is kept."
+    return f"Landed {landed.rows:,} rows of {landed.transactions:,} transactions."
 
 
-def merge(lab: Medallion, asked: argparse.Namespace) -> None:
+def merge(lab: Medallion) -> str:
     """bring silver and gold to where bronze is"""
     done = lab.merge()
-    print(f"{'table':<20}{'events':>10}{'inserted':>10}{'updated':>10}{'closed':>10}{'history':>10}")
-    for table, *counts in done:
-        print(f"{table:<20}" + "".join(f"{count:>10,}" for count in counts))
+    rows = [done[0]._fields, *((row.table, *(f"{count:,}" for count in row[1:])) for row in done)]
+    return "\n".join(f"{name:<20}" + "".join(f"{each:>10}" for each in rest) for name, *rest in rows)
 
 
-def status(lab: Medallion, asked: argparse.Namespace) -> None:
+def status(lab: Medallion, json_: bool) -> str:
     """how far everything is"""
-    print(json.dumps(lab.status(), indent=2) if asked.json else lab.status())
+    return json.dumps(lab.status(), indent=2) if json_ else str(lab.status())
 
 
-def url(lab: Medallion, asked: argparse.Namespace) -> None:
+def url(lab: Medallion, which: str) -> str:
     """where to connect with psql"""
-    print(server.libpq(lab.source_url if asked.which == "source" else lab.warehouse_url))
+    return server.libpq(lab.source_url if which == "source" else lab.warehouse_url)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,27 +69,27 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--name", help="which source and warehouse (default: medallion)")
     added = top.add_subparsers(required=True, metavar="COMMAND")
-    commands = {}
-    for function in (up, down, reset, replay, load, capture, merge, status, url):
-        named = added.add_parser(function.__name__, help=function.__doc__)
-        named.set_defaults(function=function)
-        commands[function] = named.add_argument
-    commands[reset]("--year", action="store_true", help="with the whole sample year in both")
-    commands[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
-    commands[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
-    commands[load]("file", help="a dump of Pagila's data")
-    commands[capture]("--follow", action="store_true", help="go on until interrupted")
-    commands[capture]("--resnapshot", action="store_true",
-                      help="take the source over anew and mark the gap in history")  # fmt: skip
-    commands[status]("--json", action="store_true", help="for programs")
-    commands[url]("which", choices=("source", "warehouse"))
+    add = {}
+    for command in (up, down, reset, replay, load, capture, merge, status, url):
+        named = added.add_parser(command.__name__, help=command.__doc__)
+        named.set_defaults(command=command)
+        add[command] = named.add_argument
+    add[reset]("--year", action="store_true", help="with the whole sample year in both")
+    add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
+    add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
+    add[load]("file", help="a dump of Pagila's data")
+    add[capture]("--follow", action="store_true", help="go on until interrupted")
+    add[capture]("--resnapshot", action="store_true", help="take the source over anew, after a gap")
+    add[status]("--json", dest="json_", action="store_true", help="for programs")
+    add[url]("which", choices=("source", "warehouse"))
     return top
 
 
 def main() -> int:
-    asked = parser().parse_args()
+    asked = vars(parser().parse_args())
+    command, name = asked.pop("command"), asked.pop("name")
     try:
-        asked.function(Medallion.open(asked.name), asked)
+        print(command(Medallion.open(name), **asked))
     except MedallionError as problem:
         print(problem, file=sys.stderr)
         return 1

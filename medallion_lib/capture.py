@@ -4,13 +4,11 @@ Rows and watermark are committed together, at the end of a source transaction; o
 position confirmed to the slot. Whatever is killed in between is read again from the watermark.
 """
 
-from __future__ import annotations
-
 import select
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -121,20 +119,12 @@ class Decoder:
                 self.targets[relation.oid] = target
 
 
-@contextmanager
-def exclusively(warehouse: Connection) -> Iterator[None]:
-    """Keep a second capture out."""
+def keep_others_out(warehouse: Connection) -> None:
+    """Refuse a second capture, for as long as this connection lives."""
     with warehouse, warehouse.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtext('medallion.capture'))")
         if not cursor.fetchone()[0]:
             raise refusal("second capture")
-    try:
-        yield
-    finally:
-        with suppress(psycopg2.Error):
-            warehouse.rollback()
-            with warehouse, warehouse.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtext('medallion.capture'))")
 
 
 def capture(
@@ -144,24 +134,19 @@ def capture(
 
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
-    shop = slot.connect(source)
-    stream = None
+    into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
+    made_from = (watermark.source_system, watermark.source_name)
     try:
-        with shop.cursor() as cursor:
-            made_from = (watermark.source_system, watermark.source_name)
+        with closing(slot.connect(source)) as shop, shop.cursor() as cursor:
             slot.check(cursor, watermark.slot, watermark.lsn, made_from)
             marker = None if follow else emit_marker(cursor)
-            into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
-            stream = slot.start(source, watermark.slot, watermark.lsn)
             decoder = Decoder(into, lambda: landing.base_types(cursor))
-            read(stream, decoder, marker, progress)
-            return into.total
+            with slot.replicating(source) as stream:
+                slot.start(stream, watermark.slot, watermark.lsn)
+                read(stream, decoder, marker, progress)
+        return into.total
     except psycopg2.OperationalError as problem:
         raise refusal("source lost", reason=str(problem).strip()) from problem
-    finally:
-        if stream:
-            stream.connection.close()
-        shop.close()
 
 
 def emit_marker(cursor: Cursor) -> str:

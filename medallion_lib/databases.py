@@ -1,16 +1,14 @@
 """Make, clone and drop the pair of databases that one Medallion has, and the notebooks' role."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine, create_engine
 
-from medallion_lib import server, sqlfile, versioned
+from medallion_lib import server, slot, sqlfile, versioned
 from medallion_lib.source import DATA
 from medallion_lib.tables import CAPTURED
 
@@ -19,19 +17,12 @@ TEMPLATE = "medallion_year_"
 
 
 @contextmanager
-def administering(url: URL) -> Iterator[Cursor]:
-    """A cursor outside of any transaction, as CREATE DATABASE needs it."""
-    with closing(server.connect(url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            yield cursor
-
-
-@contextmanager
-def setting_up(url: URL) -> Iterator[Cursor]:
-    """The same, one process at a time."""
-    with administering(url) as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext('medallion.setup'))")
+def administering(url: URL, lock: str | None = None) -> Iterator[Cursor]:
+    """A cursor outside of any transaction; with `lock`, one process at a time."""
+    with closing(slot.connect(url)) as connection, connection.cursor() as cursor:
+        if lock:
+            cursor.execute("SET lock_timeout = 0")
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (lock,))
         yield cursor
 
 
@@ -63,10 +54,10 @@ def build_warehouse(url: URL) -> None:
         cursor.execute(sqlfile.read("warehouse"))
         for table in CAPTURED:
             meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
-            lookup = sql.Literal(table.lookup)
+            lookup = sql.Literal(table.key[-1])
             made = sqlfile.compose("bronze_table", table=table.bronze, lookup=lookup, meaning=meaning)
             cursor.execute(made)
-        for name in ("carry", "silver", "gold"):
+        for name in ("carry", "silver", "months", "gold"):
             cursor.execute(sqlfile.read(name))
         versioned.regenerate(connection)
 
@@ -79,6 +70,13 @@ def ensure_notebook_role(cursor: Cursor, password: str | None) -> None:
     cursor.execute(role.format(sql.Identifier(NOTEBOOK_ROLE), sql.Literal(password)))
 
 
+def drop_stale_years(cursor: Cursor) -> None:
+    """Drop the prepared years of other data or code."""
+    cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (TEMPLATE,))
+    for (name,) in cursor.fetchall():
+        drop(cursor, name)
+
+
 def year_key() -> str:
     """What a prepared year depends on: the data and the code that plays, captures and merges it."""
     digest = hashlib.sha256()
@@ -86,3 +84,15 @@ def year_key() -> str:
     for path in sorted([*DATA.glob("*.csv"), *package.glob("*.py"), *package.glob("sql/*.sql")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def engine(url: URL, search_path: str) -> Engine:
+    """An engine with our sessions, which replaces dead connections. Its own URL holds nothing."""
+
+    def connect() -> server.Connection:
+        connection = server.connect(url)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f"SET search_path = {search_path}")
+        return connection
+
+    return create_engine("postgresql+psycopg2://", creator=connect, pool_pre_ping=True)

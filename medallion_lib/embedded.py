@@ -3,8 +3,6 @@
 It listens on a Unix socket only, and outlives the process that started it.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os
@@ -15,6 +13,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,25 +21,12 @@ from pathlib import Path
 import psycopg2
 from sqlalchemy import URL
 
-from medallion_lib.errors import refusal
+from medallion_lib.errors import MedallionError, refusal
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
 OWNER = "medallion"  # the embedded server's superuser
 SOCKET_DIR = re.compile(r"[\w./+-]{1,85}", re.ASCII)  # a socket's path may have about 100 bytes
-
-SETTINGS = (
-    "wal_level=logical",
-    "listen_addresses=",
-    "unix_socket_permissions=0700",
-    "timezone=UTC",
-    "log_timezone=UTC",
-    "max_slot_wal_keep_size=4GB",
-    "max_wal_size=2GB",
-    "random_page_cost=1.1",
-    "shared_buffers=256MB",
-    "max_replication_slots=40",
-    "max_wal_senders=40",
-)
 
 
 class Embedded:
@@ -56,11 +42,11 @@ class Embedded:
         self.asked = Path(os.path.abspath(home))
 
     @cached_property
-    def account(self) -> pwd.struct_passwd | None:
-        """The unprivileged account that runs the server when we are root; else None."""
+    def account(self) -> tuple[int, int]:
+        """User and group that run the server: our own, or an unprivileged account's for root."""
         if os.geteuid() != 0:
-            return None
-        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+            return os.geteuid(), os.getegid()
+        known = {entry.pw_name: (entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
         if found := known.get("postgres") or known.get("nobody"):
             return found
         raise refusal("no account")
@@ -86,9 +72,8 @@ class Embedded:
     def socket_dir(self) -> Path:
         """Inside home, unless a Unix socket's path or a command line can't take that."""
         inside = self.home / "run"
-        if SOCKET_DIR.fullmatch(str(inside)):
-            return inside
-        return Path(f"/tmp/medallion-{os.geteuid()}-{_digest(self.home)}")
+        short = Path(f"/tmp/medallion-{os.geteuid()}-{_digest(self.home)}")
+        return inside if SOCKET_DIR.fullmatch(str(inside)) else short
 
     @property
     def url(self) -> URL:
@@ -97,25 +82,22 @@ class Embedded:
 
     def _have(self, path: Path) -> bool:
         """Make the directory, 0700, if it is missing; whether the account owns and reaches it."""
-        uid = self.account.pw_uid if self.account else os.geteuid()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():  # made under another name: nobody finds it before it is owned
                 new = tempfile.mkdtemp(prefix=".medallion-", dir=path.parent)
                 self._own(Path(new))
-                try:
+                with suppress(OSError):  # when another process is first
                     os.rename(new, path)
-                except OSError:  # another process was first
-                    os.rmdir(new)
+                shutil.rmtree(new, ignore_errors=True)
             found = path.lstat()
         except OSError:
             return False
-        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == uid
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == self.account[0]
         return is_ours and self._run("test", "-w", str(path)).returncode == 0
 
     def _own(self, path: Path) -> None:
-        if self.account:
-            os.chown(path, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
+        os.chown(path, *self.account, follow_symlinks=False)
 
     @cached_property
     def binaries(self) -> Path:
@@ -124,7 +106,7 @@ class Embedded:
         if spec is None or not spec.submodule_search_locations:
             raise refusal("no wheel")
         package = Path(spec.submodule_search_locations[0])
-        if not self.account:
+        if os.geteuid() != 0:
             return package / "pginstall/bin"
         copy = self.home / f"postgresql-{_digest(package, str(package.stat().st_mtime_ns))}"
         if not copy.exists():
@@ -140,17 +122,17 @@ class Embedded:
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run as the server's account, detached from our terminal and its signals."""
-        as_account = {}
-        if self.account:
-            as_account = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+        user, group = self.account
+        account = {"user": user, "group": group, "extra_groups": []}
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True, cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"}, **as_account,
+            text=True, start_new_session=True, cwd="/", env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            **(account if os.geteuid() == 0 else {}),
         )  # fmt: skip
 
     def _postgres(self, program: str, *arguments: str) -> None:
-        done = self._run(str(self.binaries / program), *arguments)
+        """Run one of PostgreSQL's programs on our data."""
+        done = self._run(str(self.binaries / program), "-D", *arguments)
         if done.returncode != 0:
             log, output = self.home / "server.log", done.stdout.strip()
             raise refusal("server command failed", command=program, output=output, log=log)
@@ -173,27 +155,29 @@ class Embedded:
     def _initdb(self) -> None:
         half = self.home / "data.half"
         shutil.rmtree(half, ignore_errors=True)
-        settings = [word for setting in SETTINGS for word in ("-c", setting)]
-        self._postgres(
-            "initdb", "-D", str(half), "-U", OWNER, "--locale=C.UTF-8", "--encoding=UTF8",
-            "--auth-local=trust", "--auth-host=reject", *settings,
-        )  # fmt: skip
+        only_local = ("--auth-local=trust", "--auth-host=reject")
+        self._postgres("initdb", str(half), "-U", OWNER, "--locale=C.UTF-8", "-E", "UTF8", *only_local)
+        with open(half / "postgresql.conf", "a", encoding="utf-8") as settings:
+            settings.write((PACKAGE / "postgresql.conf").read_text(encoding="utf-8"))
         half.rename(self.data)
 
     def _start(self) -> None:
-        arguments = ["-D", str(self.data), "-w", "-l", str(self.home / "server.log")]
-        started = [*arguments, "-o", f"-k {self.socket_dir}", "start"]
-        for _ in range(20):  # a killed server's children may hold its shared memory for a while
-            if self._run(str(self.binaries / "pg_ctl"), *started).returncode == 0:
-                return
-            time.sleep(0.5)
-        self._postgres("pg_ctl", *started)
+        """A killed server's children may hold its shared memory for a while."""
+        give_up, log = time.monotonic() + 10, str(self.home / "server.log")
+        while True:
+            try:
+                how = ("-w", "-l", log, "-o", f"-k {self.socket_dir}", "start")
+                return self._postgres("pg_ctl", str(self.data), *how)
+            except MedallionError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.5)
 
     def stop(self) -> bool:
         """Stop it; whether it ran."""
         if not self.running():
             return False
-        self._postgres("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
+        self._postgres("pg_ctl", str(self.data), "-m", "fast", "-w", "stop")
         return True
 
     def running(self) -> bool:
@@ -208,13 +192,12 @@ class Embedded:
     def _remove_stale_pid_file(self) -> None:
         """A killed server leaves its file behind; another process may have its number by now."""
         pid_file = self.data / "postmaster.pid"
-        try:
+        with suppress(OSError):  # no file, or no ps to ask: pg_ctl decides
             pid = pid_file.read_text().split("\n", 1)[0] or "0"  # a crash may leave it empty
-            told = subprocess.run(["ps", "-ww", "-o", "args=", "-p", pid], capture_output=True, text=True)
-        except OSError:
-            return  # no file, or no ps to ask: pg_ctl decides
-        if pid == "0" or told.returncode == 0 and str(self.data) not in told.stdout:
-            pid_file.unlink()
+            ask = ["ps", "-ww", "-o", "args=", "-p", pid]
+            told = subprocess.run(ask, capture_output=True, text=True)
+            if pid == "0" or told.returncode == 0 and str(self.data) not in told.stdout:
+                pid_file.unlink()
 
 
 def _digest(path: Path, more: str = "") -> str:

@@ -14,6 +14,8 @@ class MedallionError(Exception):
     """An error for a person to read. The commands print it without a traceback and exit with 1."""
 
 
-def refusal(name: str, **facts: object) -> MedallionError:
+def refusal(
+    name: str, error: type[MedallionError] = MedallionError, **facts: object
+) -> MedallionError:
     """The error of this name in refusals.txt, with the facts filled in: `raise refusal(…)`."""
-    return MedallionError(TEXTS[name].format(**facts))
+    return error(TEXTS[name].format(**facts))

@@ -1,18 +1,17 @@
 """`Medallion`: a source, its warehouse, and the way between them. What the notebooks use."""
 
-from __future__ import annotations
-
 import os
 import re
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
-from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine
+from tqdm import tqdm
 
 from medallion_lib import (
     capture, databases, merge, server, slot, snapshot, source, status, system_time, versioned,
@@ -21,7 +20,6 @@ from medallion_lib.embedded import Embedded
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Landed, Watermark
 from medallion_lib.merge import Merged
-from medallion_lib.progress import Progress
 from medallion_lib.server import Server
 from medallion_lib.status import Status
 from medallion_lib.tables import VERSIONED
@@ -46,14 +44,14 @@ class Medallion:
         self.slot = f"medallion{suffix}"
 
     @classmethod
-    def open(cls, name: str | None = None) -> Medallion:
+    def open(cls, name: str | None = None) -> Self:
         """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
 
         Raises MedallionError when the server can't be started, reached or used.
         """
         lab = cls(server.locate(), name or os.environ.get("MEDALLION_NAME") or "medallion")
         lab.place.start()
-        with databases.setting_up(lab.place.url) as cursor:
+        with lab._setting_up() as cursor:
             databases.ensure_notebook_role(cursor, lab.place.notebook_password)
         return lab
 
@@ -75,12 +73,12 @@ class Medallion:
     @cached_property
     def source(self) -> Engine:
         """The shop's database, read and write."""
-        return _engine(self.source_url, "public")
+        return databases.engine(self.source_url, "public")
 
     @cached_property
     def warehouse(self) -> Engine:
         """The warehouse for reading, with FOR SYSTEM_TIME; writes go to schema scratch only."""
-        engine = _engine(self.notebook_url, SEARCH_PATH)
+        engine = databases.engine(self.notebook_url, SEARCH_PATH)
         system_time.install(engine)
         return engine
 
@@ -90,16 +88,11 @@ class Medallion:
         With `year`: the whole sample year, replayed, captured and merged, cloned from a prepared
         copy in under a second; the first time the copy is made, which takes some seconds more.
         """
-        if year:
-            templates = self._prepared_year()
-        with databases.setting_up(self.place.url) as cursor:
+        templates = self._prepared_year() if year else ("template0", "template0")
+        with self._setting_up() as cursor:
             self._drop(cursor)
-            if year:
-                databases.create(cursor, self.source_name, templates[0])
-                databases.create(cursor, self.warehouse_name, templates[1])
-            else:
-                databases.create(cursor, self.source_name)
-                databases.create(cursor, self.warehouse_name)
+            databases.create(cursor, self.source_name, templates[0])
+            databases.create(cursor, self.warehouse_name, templates[1])
         if not year:
             with closing(server.connect(self.source_url)) as shop:
                 source.build(shop)
@@ -108,58 +101,47 @@ class Medallion:
 
     def _make_slot(self) -> None:
         """Give the source its slot and write the watermark that trusts it; no snapshot is needed."""
-        with closing(slot.connect(self.source_url)) as shop, shop.cursor() as cursor:
+        with databases.administering(self.source_url) as cursor:
             slot.create_publication(cursor)
-            lsn = slot.create(cursor, self.slot)
-            identity = slot.identity(cursor)
+            made_from = slot.identity(cursor)
+        with slot.replicating(self.source_url) as stream:
+            lsn, _ = slot.create(stream, self.slot)
         with self._connected(self.warehouse_url) as cursor:
             before = Watermark.read(cursor)
             last = before and before.commit_ts
-            Watermark(lsn, last, self.slot, *identity, business_time=True).write(cursor)
+            Watermark(lsn, last, self.slot, *made_from, business_time=True).write(cursor)
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
         name = databases.TEMPLATE + databases.year_key()
         made = f"{name}_source", f"{name}_warehouse"
-        with databases.administering(self.place.url) as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtext('medallion.year'))")
-            if databases.exists(cursor, made[0]) and databases.exists(cursor, made[1]):
-                return made
-            cursor.execute(
-                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)",
-                (databases.TEMPLATE,),
-            )
-            for (stale,) in cursor.fetchall():
-                databases.drop(cursor, stale)
-            year = Medallion(self.place, "_year")
-            try:
-                year.reset()
-                year.replay()
-                year.capture()
-                year.merge()
-                year.analyze()
-            except BaseException:
-                year.drop()
-                raise
-            with databases.administering(year.source_url) as at_source:
-                slot.drop(at_source, year.slot)
-            databases.rename(cursor, year.source_name, made[0])
-            databases.rename(cursor, year.warehouse_name, made[1])
+        with databases.administering(self.place.url, lock="medallion.year") as cursor:
+            if not all(databases.exists(cursor, database) for database in made):
+                databases.drop_stale_years(cursor)
+                year = Medallion(self.place, "_year")
+                try:
+                    year._play_year()
+                    databases.rename(cursor, year.source_name, made[0])
+                    databases.rename(cursor, year.warehouse_name, made[1])
+                finally:
+                    year.drop()
         return made
 
-    def analyze(self) -> None:
-        """Refresh the planner's statistics and the visibility map of both databases."""
-        for url in (self.source_url, self.warehouse_url):
-            with databases.administering(url) as cursor:
-                cursor.execute("VACUUM (ANALYZE)")
+    def _play_year(self) -> None:
+        self.reset()
+        self.replay()
+        self.capture()
+        self.merge()
+        with databases.administering(self.warehouse_url) as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+        with databases.administering(self.source_url) as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+            slot.drop(cursor, self.slot)
 
     def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
-        with (
-            self._connected(self.source_url) as cursor,
-            Progress("replay", "up to {:%Y-%m-%d}") as progress,
-        ):
-            return source.replay(cursor.connection, until, scale, progress.show)
+        with self._connected(self.source_url) as cursor, _progress("replay", "months") as show:
+            return source.replay(cursor.connection, until, scale, show)
 
     def load(self, path: str | Path) -> int:
         """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
@@ -170,7 +152,7 @@ class Medallion:
         if not path.is_file():
             raise refusal("no file", path=path)
         incoming = Medallion(self.place, "_loading")
-        with databases.setting_up(self.place.url) as cursor:
+        with self._setting_up() as cursor:
             databases.drop(cursor, incoming.source_name)
             databases.create(cursor, incoming.source_name)
             try:
@@ -192,26 +174,20 @@ class Medallion:
         Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
         """
         url = self._existing(self.source_url)
-        with (
-            self._connected(self.warehouse_url) as cursor,
-            Progress("capture", "{:,} rows") as progress,
-            capture.exclusively(cursor.connection),
-        ):
-            into, known = cursor.connection, Watermark.read(cursor)
-            into.commit()
-            if known and not resnapshot:
-                return capture.capture(url, into, known, follow, progress.show)
-            taken = snapshot.snapshot(url, into, self.slot, known, progress.show)
+        with self._connected(self.warehouse_url) as cursor, _progress("capture", "rows") as show:
+            into = cursor.connection
+            capture.keep_others_out(into)
             known = Watermark.read(cursor)
-            into.commit()
-            if follow:
-                return capture.capture(url, into, known, follow, progress.show)
-            return taken
+            if known is None or resnapshot:
+                taken = snapshot.snapshot(url, into, self.slot, known, show)
+                known = Watermark.read(cursor)
+                if not follow:
+                    return taken
+            return capture.capture(url, into, known, follow, show)
 
     def peek(self) -> list[tuple[str, bytes]]:
         """What the slot would send next, as (LSN, pgoutput message); `pgoutput.decode` reads it."""
-        url = self._existing(self.source_url)
-        with closing(slot.connect(url)) as shop, shop.cursor() as cursor:
+        with databases.administering(self._existing(self.source_url)) as cursor:
             return slot.peek(cursor, self.slot)
 
     def merge(self, upto: int | None = None) -> list[Merged]:
@@ -235,11 +211,8 @@ class Medallion:
 
     def status(self) -> Status:
         """How far everything is."""
-        with (
-            self._connected(self.source_url) as at_source,
-            self._connected(self.warehouse_url) as cursor,
-        ):
-            return status.read(cursor, at_source, self.place.place, self.slot)
+        with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as cursor:
+            return status.read(cursor, shop, self.place.place, self.slot)
 
     def down(self) -> bool:
         """Stop the server; whether it was ours and running. Data and slots stay."""
@@ -254,7 +227,7 @@ class Medallion:
 
     def drop(self) -> None:
         """Remove both databases and the slot."""
-        with databases.setting_up(self.place.url) as cursor:
+        with self._setting_up() as cursor:
             self._drop(cursor)
 
     def _drop(self, cursor: Cursor) -> None:
@@ -263,6 +236,10 @@ class Medallion:
                 slot.drop(at_source, self.slot)
         databases.drop(cursor, self.source_name)
         databases.drop(cursor, self.warehouse_name)
+
+    def _setting_up(self) -> AbstractContextManager[Cursor]:
+        """A cursor for making and dropping databases, one process at a time."""
+        return databases.administering(self.place.url, lock="medallion.setup")
 
     @contextmanager
     def _connected(self, url: URL) -> Iterator[Cursor]:
@@ -280,15 +257,8 @@ class Medallion:
         return url
 
 
-def _engine(url: URL, search_path: str) -> Engine:
-    """An engine whose sessions are in UTC. SET after connecting, which no setting of the client's
-    environment and no cloned database overrides; dead connections are replaced."""
-    engine = create_engine(url, pool_pre_ping=True)
-
-    @event.listens_for(engine, "connect")
-    def settle(connection: Connection, _: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET TimeZone = 'UTC'; SET search_path = {search_path}")
-        connection.commit()
-
-    return engine
+@contextmanager
+def _progress(work: str, unit: str) -> Iterator[Callable[[int], None]]:
+    """A function that shows how far long work has come, on a terminal, after its first second."""
+    with tqdm(desc=work, unit=f" {unit}", delay=1, disable=None, leave=False) as bar:
+        yield lambda reached: bar.update(reached - bar.n)

@@ -1,11 +1,10 @@
 """Rows on their way into bronze, and the watermark that is committed with them."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -41,7 +40,7 @@ class Watermark:
     business_time: bool
 
     @classmethod
-    def read(cls, cursor: Cursor) -> Watermark | None:
+    def read(cls, cursor: Cursor) -> Self | None:
         columns = sqlfile.identifiers(*cls.__dataclass_fields__)
         where = "SELECT {} FROM meta.watermark WHERE stage = 'capture'"
         cursor.execute(sql.SQL(where).format(columns))

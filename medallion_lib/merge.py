@@ -1,7 +1,5 @@
 """Bronze to silver: one generated, set-based statement per table, all to one common position."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,7 +36,7 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
         batch = _batch(cursor, upto)
         for table in VERSIONED:
             if table.by_month:
-                _attach_months(cursor, table, table.by_month, batch)
+                _attach_months(cursor, table, batch)
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
         done = []
@@ -70,25 +68,14 @@ def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 
 
-def _attach_months(cursor: Cursor, table: Versioned, date: str, batch: dict[str, int]) -> None:
-    """Give this batch's months their partitions; the name of one is its table's and its month."""
-    missing = sqlfile.compose("missing_months", bronze=table.bronze)
-    cursor.execute(missing, batch | {"table": table.name, "column": date})
-    months = cursor.fetchall()
-    cursor.execute("SET LOCAL lock_timeout = '5s'")
-    for month, first_day, next_month in months:
-        attach = sqlfile.compose(
-            "partition",
-            table=table.silver,
-            partition=sql.Identifier("silver", f"{table.name}_{month}"),
-            meaning=sql.Literal(f"{table.name} of {month.replace('_', '-')} (UTC)."),
-            first_day=sql.Literal(first_day),
-            next_month=sql.Literal(next_month),
-        )
-        try:
-            cursor.execute(attach)
-        except errors.LockNotAvailable:
-            raise refusal("month kept waiting", table=table.name, month=month) from None
+def _attach_months(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> None:
+    """Give this batch's months their partitions."""
+    call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
+    bronze = table.bronze.as_string(cursor)
+    try:
+        cursor.execute(call, (table.name, bronze, table.by_month, *batch.values()))
+    except errors.LockNotAvailable:
+        raise refusal("month kept waiting", table=table.name) from None
 
 
 def statement(cursor: Cursor, table: Versioned) -> sql.Composed:

@@ -3,8 +3,6 @@
 Nothing here talks to a server. Source: PostgreSQL 18, 54.9 Logical Replication Message Formats.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import struct
@@ -76,11 +74,7 @@ Event = Begin | Commit | Message | Truncate | Insert | Update | Delete | Relatio
 
 def decode(data: bytes) -> Event:
     """One message. Origin and Type messages carry nothing we keep and give None."""
-    try:
-        decoder = _DECODERS[data[:1]]
-    except KeyError:
-        raise ValueError(f"unknown pgoutput message {data[:1]!r}") from None
-    return decoder(data)
+    return _DECODERS[data[:1]](data)
 
 
 def _time(microseconds: int) -> datetime:
@@ -161,23 +155,19 @@ _DECODERS: Mapping[bytes, Callable[[bytes], Event]] = {
 }  # fmt: skip
 
 # From a value's text to JSON. One path for snapshot and stream, so that both give the same jsonb.
-_INTEGERS = {20, 21, 23, 26}  # int8, int2, int4, oid
-_DECIMALS = {700, 701, 1700}  # float4, float8, numeric
-_BOOLEAN, _JSONB = 16, 3802
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
 _quote: Callable[[str], str] = json.encoder.encode_basestring  # "…", escapes only what it must
-
-
-def _raw(text: str) -> str:
-    return text
 
 
 def _decimal(text: str) -> str:
     return text if _NUMBER.match(text) else _quote(text)  # NaN and Infinity are not JSON numbers
 
 
-def _boolean(text: str) -> str:
-    return "true" if text == "t" else "false"
+_WRITERS: Mapping[int, Callable[[str], str]] = {
+    **dict.fromkeys((20, 21, 23, 26, 3802), str),  # int8, int2, int4, oid; jsonb is nested
+    **dict.fromkeys((700, 701, 1700), _decimal),  # float4, float8, numeric
+    16: {"t": "true", "f": "false"}.__getitem__,  # boolean
+}
 
 
 def json_writer(
@@ -188,21 +178,15 @@ def json_writer(
     base_types names the type a domain stands for. Numbers and booleans become JSON's own,
     jsonb is nested, everything else is a string: the value's text as PostgreSQL prints it.
     """
-    columns = []
-    for name, declared in zip(relation.columns, relation.types, strict=True):
-        oid = base_types.get(declared, declared)
-        convert = (
-            _raw if oid in _INTEGERS or oid == _JSONB
-            else _decimal if oid in _DECIMALS
-            else _boolean if oid == _BOOLEAN
-            else _quote
-        )  # fmt: skip
-        columns.append((_quote(name) + ": ", convert))
+    types = [base_types.get(oid, oid) for oid in relation.types]
+    keys = [_quote(name) + ": " for name in relation.columns]
+    columns = list(zip(keys, [_WRITERS.get(oid, _quote) for oid in types], strict=True))
 
     def write(values: Sequence[Column]) -> str:
-        return "{" + ", ".join([
+        pairs = [
             key + ("null" if value is None else convert(value))  # type: ignore[arg-type]
             for (key, convert), value in zip(columns, values, strict=True)
-        ]) + "}"  # fmt: skip
+        ]
+        return "{" + ", ".join(pairs) + "}"
 
     return write

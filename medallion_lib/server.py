@@ -1,7 +1,5 @@
 """Which PostgreSQL: the embedded one, or one of the user's own."""
 
-from __future__ import annotations
-
 import hmac
 import os
 from contextlib import closing
@@ -9,22 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from medallion_lib import sqlfile
 from medallion_lib.embedded import CHECKOUT, Embedded
 from medallion_lib.errors import refusal
-
-
-def locate() -> Server | Embedded:
-    """The server of `MEDALLION_SERVER_URL` where that is set, else the embedded one."""
-    if not (url := os.environ.get("MEDALLION_SERVER_URL")):
-        return Embedded(Path(os.environ.get("MEDALLION_HOME") or CHECKOUT / ".medallion"))
-    try:
-        return Server(make_url(url).set(drivername="postgresql+psycopg2"))
-    except (ArgumentError, ValueError) as problem:
-        raise refusal("bad url", reason=type(problem).__name__) from None
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class Server:
         return False
 
 
-def connect(url: URL, **options: object) -> psycopg2.extensions.connection:
+def connect(url: URL, **options: object) -> Connection:
     """A psycopg2 connection with our settings. One that can't be made is a MedallionError."""
     asked = url.translate_connect_args(username="user", database="dbname") | url.query
     asked = {"client_encoding": "utf8", "connect_timeout": 10, **asked, **options}
@@ -73,3 +62,13 @@ def connect(url: URL, **options: object) -> psycopg2.extensions.connection:
 def libpq(url: URL) -> str:
     """The URL as psql takes it: a space is %20 there, never +."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False).replace("+", "%20")
+
+
+def locate() -> Server | Embedded:
+    """The server of `MEDALLION_SERVER_URL` where that is set, else the embedded one."""
+    if not (url := os.environ.get("MEDALLION_SERVER_URL")):
+        return Embedded(Path(os.environ.get("MEDALLION_HOME") or CHECKOUT / ".medallion"))
+    try:
+        return Server(make_url(url).set(drivername="postgresql+psycopg2"))
+    except (ArgumentError, ValueError) as problem:
+        raise refusal("bad url", reason=type(problem).__name__) from None

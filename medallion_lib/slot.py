@@ -1,10 +1,8 @@
 """The source's side of capture: publication, replication slot, and the checks before reading."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
@@ -26,16 +24,19 @@ def connect(source: URL) -> Connection:
     return connection
 
 
-def connect_replication(source: URL) -> ReplicationCursor:
-    """A cursor that speaks the replication protocol.
+@contextmanager
+def replicating(source: URL) -> Iterator[ReplicationCursor]:
+    """A cursor that speaks the replication protocol, on a connection of its own.
 
     wal_sender_timeout is off because psycopg2 answers a keepalive that asks for a reply with the
     position it has received, which would confirm WAL that has not landed.
     """
-    connection = server.connect(source, connection_factory=LogicalReplicationConnection)
-    cursor = connection.cursor()
-    cursor.execute("SET wal_sender_timeout = 0")
-    return cursor
+    with closing(
+        server.connect(source, connection_factory=LogicalReplicationConnection)
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SET wal_sender_timeout = 0")
+        yield cursor
 
 
 def create_publication(cursor: Cursor) -> None:
@@ -51,35 +52,20 @@ def publication_exists(cursor: Cursor) -> bool:
     return cursor.fetchone()[0]
 
 
-def create(cursor: Cursor, slot: str) -> int:
-    """Make the slot, without a snapshot; the position from which it has every commit."""
-    with _patiently(slot):
-        cursor.execute(
-            "SELECT lsn - '0/0' FROM pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,)
-        )
-        return int(cursor.fetchone()[0])
-
-
-def create_with_snapshot(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
+def create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
     """Make the slot; its first position, and the name of a snapshot of everything before it.
 
     The snapshot lives until the connection is used again.
     """
-    with _patiently(slot):
-        stream.create_replication_slot(slot, output_plugin="pgoutput")
-        _, position, snapshot, _ = stream.fetchone()
-        high, low = position.split("/")
-        return int(high, 16) << 32 | int(low, 16), snapshot
-
-
-@contextmanager
-def _patiently(slot: str) -> Iterator[None]:
     try:
-        yield
+        stream.create_replication_slot(slot, output_plugin="pgoutput")
     except errors.LockNotAvailable:
         raise refusal("slot not made", slot=slot) from None
     except errors.ConfigurationLimitExceeded as problem:
         raise refusal("no room for a slot", reason=problem.diag.message_primary) from None
+    _, position, snapshot, _ = stream.fetchone()
+    high, low = position.split("/")
+    return int(high, 16) << 32 | int(low, 16), snapshot
 
 
 def drop(cursor: Cursor, slot: str) -> None:
@@ -137,19 +123,16 @@ def check(cursor: Cursor, slot: str, watermark: int, made_from: tuple[int, str])
         raise refusal("slot not ours", **facts)
 
 
-def start(source: URL, slot: str, watermark: int) -> ReplicationCursor:
+def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:
     """Stream from the watermark. A slot still held by a connection just lost is waited for."""
     give_up = time.monotonic() + 5
     options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}
     while True:
-        cursor = connect_replication(source)
         try:
-            cursor.start_replication(
+            return stream.start_replication(
                 slot, decode=False, start_lsn=watermark, status_interval=86_400, options=options
             )
-            return cursor
         except errors.ObjectInUse as problem:
-            cursor.connection.close()
             if time.monotonic() > give_up:
                 reason = problem.diag.message_primary
                 raise refusal("slot in use", slot=slot, reason=reason) from None

@@ -1,7 +1,5 @@
 """The first rows of bronze: what the source held at the moment its slot was made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -29,11 +27,14 @@ def snapshot(
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
     Killed half-way, it leaves the watermark as it was, and is done again from the start.
     """
-    stream = slot.connect_replication(source)
-    with closing(stream.connection), closing(slot.connect(source)) as shop, shop.cursor() as cursor:
+    with (
+        slot.replicating(source) as stream,
+        closing(slot.connect(source)) as shop,
+        shop.cursor() as cursor,
+    ):
         slot.drop(cursor, slot_name)
         slot.create_publication(cursor)
-        position, exported = slot.create_with_snapshot(stream, slot_name)
+        position, exported = slot.create(stream, slot_name)
         step("slot made")
         last = before and before.commit_ts
         watermark = Watermark(position, last, slot_name, *slot.identity(cursor), False)

@@ -1,7 +1,5 @@
 """The source: build the shop, play the sample year through it, or load Pagila's own data."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re
@@ -53,7 +51,7 @@ def replay(
     source: Connection,
     until: str | datetime | None = None,
     scale: int | None = None,
-    progress: Callable[[datetime], None] = lambda reached: None,
+    progress: Callable[[int], None] = lambda months: None,
 ) -> int:
     """Play the sample year's events before `until`, each a transaction at its business time.
 
@@ -72,8 +70,8 @@ def replay(
             _copy_csv(cursor, "event", files / "events.csv")
         cursor.execute("ANALYZE event")
         before = _played(cursor)
-        for month in _months(upto):
-            cursor.execute("CALL replay.play(%s)", (month,))
+        for month, end in enumerate(_months(upto), 1):
+            cursor.execute("CALL replay.play(%s)", (end,))
             progress(month)
         cursor.execute("CALL replay.align_sequences()")
         return _played(cursor) - before
@@ -141,10 +139,9 @@ def check_files(directory: Path) -> None:
     """Raise MedallionError unless every file is, byte for byte, the one that was generated."""
     for line in (directory / "SHA256SUMS").read_text(encoding="ascii").splitlines():
         digest, name = line.split()
-        held = (directory / name).read_bytes() if (directory / name).exists() else None
-        if held is None or hashlib.sha256(held).hexdigest() != digest:
-            state = "is missing, so it" if held is None else f"has {len(held):,} bytes and"
-            raise refusal("data file not whole", name=name, state=state)
+        held = (directory / name).read_bytes() if (directory / name).exists() else b""
+        if hashlib.sha256(held).hexdigest() != digest:
+            raise refusal("data file not whole", name=name, size=len(held))
 
 
 _COPY = re.compile(r"COPY (\S+) \(.*\) FROM stdin;\n")
@@ -157,27 +154,23 @@ def load(source: Connection, path: Path) -> int:
 
     Reads COPY blocks and setval calls, in one transaction, and refuses every other statement.
     """
+    tables = 0
     try:
-        if tables := _load(source, path):
+        with source, source.cursor() as cursor, path.open(encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, 1):
+                if copied := _COPY.match(line):
+                    rows = _copy_block(lines, path, copied[1], number)
+                    cursor.copy_expert(line.replace(";\n", ""), rows, size=1 << 20)
+                    tables += 1
+                elif _SETVAL.match(line):
+                    cursor.execute(line)
+                elif not _IGNORED.match(line):
+                    raise refusal("not data", path=path, number=number, line=line.strip()[:80])
+            if not tables:
+                raise refusal("not a dump", path=path)
             return tables
     except (psycopg2.Error, UnicodeDecodeError) as problem:
         raise refusal("dump not accepted", path=path, reason=str(problem).strip()) from problem
-    raise refusal("not a dump", path=path)
-
-
-def _load(source: Connection, path: Path) -> int:
-    tables = 0
-    with source, source.cursor() as cursor, path.open(encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            if copied := _COPY.match(line):
-                rows = _copy_block(lines, path, copied[1], number)
-                cursor.copy_expert(line.replace(";\n", ""), rows, size=1 << 20)
-                tables += 1
-            elif _SETVAL.match(line):
-                cursor.execute(line)
-            elif not _IGNORED.match(line):
-                raise refusal("not data", path=path, number=number, line=line.strip()[:80])
-    return tables
 
 
 def _copy_block(lines: Iterator[str], path: Path, table: str, number: int) -> io.StringIO:

@@ -1,22 +1,17 @@
 """How far everything is, for a person and for a program."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extras import RealDictCursor
 
 from medallion_lib import slot, sqlfile
 from medallion_lib.tables import CAPTURED, VERSIONED
 
-MARTS = ("vw_monthly_revenue", "vw_top_titles", "vw_store_scorecard")
-TABLES = (
-    *(table.bronze for table in CAPTURED),
-    *(table.silver for table in VERSIONED),
-    *(sql.Identifier("gold", mart) for mart in MARTS),
-)
+MARTS = [
+    sql.Identifier("gold", name)
+    for name in ("vw_monthly_revenue", "vw_top_titles", "vw_store_scorecard")
+]
 
 
 class Status(dict[str, Any]):
@@ -26,32 +21,31 @@ class Status(dict[str, Any]):
     """
 
     def __str__(self) -> str:
-        facts = {name.replace("_", " "): fact for name, fact in self.items() if name != "rows"}
         rows = {name: f"{count:>10,} rows" for name, count in self["rows"].items()}
-        return "\n".join(
-            f"{name:<28}{'nothing yet' if fact is None else fact}"
-            for name, fact in (facts | {"": ""} | rows).items()
-        )
+        shown = {name.replace("_", " "): fact for name, fact in self.items()} | {"rows": ""} | rows
+        unknown = "nothing yet"
+        return "\n".join(f"{name:<28}{unknown if x is None else x}" for name, x in shown.items())
 
 
 def read(warehouse: Cursor, source: Cursor, place: str, slot_name: str) -> Status:
-    newest = "(SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    unmerged = "(SELECT count(*) FROM {} WHERE lsn > coalesce(merged.lsn, 0))"
+    bronze = [table.bronze for table in CAPTURED]
+    every = [*bronze, *(table.silver for table in VERSIONED), *MARTS]
+    newest = "(SELECT load_ts FROM {0} ORDER BY lsn DESC, seq DESC LIMIT 1)"
+    unmerged = "(SELECT count(*) FROM {0} WHERE lsn > coalesce(merged.lsn, 0))"
     facts = sqlfile.compose(
         "status",
-        newest=sql.SQL("SELECT greatest({})").format(_over_bronze(newest, ", ")),
-        unmerged=_over_bronze(unmerged, " + "),
+        newest=_each(bronze, newest, ", "),
+        unmerged=_each(bronze, unmerged, " + "),
+        tables=_each(every, "SELECT {2}, {1}, count(*) FROM {0}", " UNION ALL "),
     )
-    with warehouse.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(facts)
-        found = dict(cursor.fetchone())
-    found["wal_bytes_not_captured"] = slot.lag(source, slot_name)
-    rows = {}
-    for table in TABLES:
-        warehouse.execute(sql.SQL("SELECT count(*) FROM {}").format(table))
-        rows[".".join(table.strings)] = warehouse.fetchone()[0]
-    return Status(server=place, **found, rows=rows)
+    warehouse.execute(facts)
+    found = zip((column.name for column in warehouse.description), warehouse.fetchone(), strict=True)
+    lag = slot.lag(source, slot_name)
+    return Status(server=place, wal_bytes_not_captured=lag, **dict(found))
 
 
-def _over_bronze(part: str, between: str) -> sql.Composed:
-    return sql.SQL(between).join(sql.SQL(part).format(table.bronze) for table in CAPTURED)
+def _each(tables: list[sql.Identifier], part: str, between: str) -> sql.Composed:
+    return sql.SQL(between).join(
+        sql.SQL(part).format(name, sql.Literal(".".join(name.strings)), sql.Literal(place))
+        for place, name in enumerate(tables)
+    )

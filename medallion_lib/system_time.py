@@ -8,7 +8,6 @@ calls are made by `medallion_lib.versioned`.
 """
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,22 +17,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlglot.errors import TokenError
 
 from medallion_lib import sqlfile
-from medallion_lib.errors import MedallionError
+from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.tokens import Token, expression_end, name_start, tokenize
 
 AS_OF = "__as_of"  # what the function's name adds to the relation's
 REFUSED = "ST001"  # SQLSTATE of a function that only says why its view has no history
-
-# What follows FOR SYSTEM_TIME, by its first word: how it is spelled, and the ending of the
-# function that answers it. Only the form with an ending is there yet.
-FORMS = {
-    "AS": ("AS OF", AS_OF),
-    "FROM": ("FROM … TO …", ""),
-    "BETWEEN": ("BETWEEN … AND …", ""),
-    "CONTAINED": ("CONTAINED IN (…, …)", ""),
-    "ALL": ("ALL", ""),
-}
-EXAMPLE = "FOR SYSTEM_TIME AS OF '2023-07-01'"
 
 _TABLE_FOLLOWS = frozenset(["FROM", "JOIN", "USING", "LATERAL", ",", "("])
 
@@ -56,10 +44,9 @@ def rewrite(sql: str) -> str:
         tokens = tokenize(sql)
     except TokenError:
         return sql  # an unfinished string or comment: PostgreSQL says so
-    places = [i for i in range(1, len(tokens) - 2) if _is_clause(tokens, i)]
-    edits = sorted(edit for i in places for edit in _edits(sql, tokens, i))
-    for start, end, text in reversed(edits):
-        sql = sql[:start] + text + sql[end:]
+    for i in range(len(tokens) - 3, 0, -1):  # the last first: an instant may hold a clause too
+        if _is_clause(tokens, i):
+            sql = _spliced(sql, tokens, i)
     return sql
 
 
@@ -81,35 +68,26 @@ def _in_substring(tokens: list[Token], i: int) -> bool:
     return False
 
 
-def _edits(sql: str, tokens: list[Token], i: int) -> Iterator[tuple[int, int, str]]:
-    """The two edits (start, end, new text) for the reference whose FOR is tokens[i]."""
+def _spliced(sql: str, tokens: list[Token], i: int) -> str:
+    """`sql` with the reference whose FOR is tokens[i] as a call; only what follows may differ."""
     _check_table(sql, tokens, i)
+    form, of = tokens[i + 2].text, tokens[i + 3]
+    if form in ("FROM", "BETWEEN", "CONTAINED", "ALL"):
+        raise refusal("form not there", SystemTimeError, form=form)
+    if (form, of.text) != ("AS", "OF"):
+        raise refusal("clause unfinished", SystemTimeError)
     name = tokens[i - 1]
-    ending = _form(tokens, i + 2)
-    if len((name.identifier + ending).encode()) > 63:
-        raise SystemTimeError(
-            f"The name {name.identifier} is too long for {EXAMPLE}: with {ending} it would pass "
-            "the 63 bytes PostgreSQL keeps. Ask a view on it with a shorter name."
-        )
-    first = i + 4
-    last = expression_end(tokens, first)
-    if last == first:
-        raise SystemTimeError(f"FOR SYSTEM_TIME AS OF needs an instant. Write {EXAMPLE}.")
+    if len((name.identifier + AS_OF).encode()) > 63:
+        raise refusal("name too long", SystemTimeError, name=name.identifier)
+    end = expression_end(sql, of.end)
+    if end == of.end:
+        raise refusal("no instant", SystemTimeError)
+    instant, rest = tokenize(sql[of.end : end])[1].start, sql[end:]
+    after = tokenize(rest)[1]
+    alias = "" if after.text == "AS" or after.is_name else f" AS {sql[name.start : name.end]}"
     quote = '"' if name.kind == "quoted" else ""
-    yield name.end - len(quote), tokens[first].start, f"{ending}{quote}("
-    has_alias = tokens[last].text == "AS" or tokens[last].is_name
-    end = tokens[last - 1].end
-    yield end, end, ")" if has_alias else f") AS {sql[name.start : name.end]}"
-
-
-def _form(tokens: list[Token], i: int) -> str:
-    """The ending of the function that answers the form beginning at tokens[i]."""
-    form, ending = FORMS.get(tokens[i].text, ("", ""))
-    if form and not ending:
-        raise SystemTimeError(f"FOR SYSTEM_TIME {form} is not there yet. AS OF is: {EXAMPLE}.")
-    if not form or tokens[i + 1].text != "OF":
-        raise SystemTimeError(f"FOR SYSTEM_TIME must go on with AS OF. Write {EXAMPLE}.")
-    return ending
+    called = sql[: name.end - len(quote)] + AS_OF + quote
+    return f"{called}({sql[of.end + instant : end]}){alias}{rest}"
 
 
 def _check_table(sql: str, tokens: list[Token], i: int) -> None:
@@ -118,29 +96,18 @@ def _check_table(sql: str, tokens: list[Token], i: int) -> None:
     before = tokens[first - 1]
     target = "FROM" if tokens[first - 2].text == "DELETE" else "INTO"
     if before.text in ("UPDATE", target):
-        raise SystemTimeError(
-            "History is read, never written. Leave FOR SYSTEM_TIME out to change today's rows, "
-            f"or read: SELECT … FROM {sql[tokens[first].start : name.end]} {EXAMPLE}"
-        )
+        read = sql[tokens[first].start : name.end]
+        raise refusal("history written", SystemTimeError, table=read)
     if name.is_name and before.text in _TABLE_FOLLOWS:
         return
     table = first - 2 if before.text == "AS" else first - 1
     if ")" in (name.text, tokens[table].text):
-        raise SystemTimeError(
-            "FOR SYSTEM_TIME follows a bracket, but only a table or view has history. Put the "
-            f"clause inside, after the name: (SELECT … FROM dim_customer_hist {EXAMPLE}) AS c"
-        )
+        raise refusal("clause after a bracket", SystemTimeError)
     if name.is_name and tokens[table].is_name:
         named = sql[tokens[name_start(tokens, table)].start : tokens[table].end]
         alias = sql[name.start : name.end]
-        raise SystemTimeError(
-            f"FOR SYSTEM_TIME stands after the alias {alias}. The alias comes last: "
-            f"{named} {EXAMPLE} AS {alias}"
-        )
-    raise SystemTimeError(
-        "FOR SYSTEM_TIME stands where no table is named. It goes directly after the name of a "
-        f"table or view in FROM or JOIN: SELECT … FROM dim_customer_hist {EXAMPLE}"
-    )
+        raise refusal("clause after the alias", SystemTimeError, table=named, alias=alias)
+    raise refusal("clause without a table", SystemTimeError)
 
 
 _sent: WeakKeyDictionary[Dialect, str] = WeakKeyDictionary()
@@ -167,38 +134,24 @@ def _on_execute(
     return rewritten, parameters
 
 
-def _on_error(context: ExceptionContext) -> SystemTimeError | None:
+def _on_error(context: ExceptionContext) -> MedallionError | None:
     """PostgreSQL's complaint about a rewritten statement, in the words of who wrote it."""
-    error, diagnosis = context.original_exception, getattr(context.original_exception, "diag", None)
+    diagnosis = getattr(context.original_exception, "diag", None)
     if diagnosis is None or AS_OF not in (context.statement or ""):
         return None
-    message = diagnosis.message_primary or str(error)
-    if diagnosis.sqlstate == "42883" and AS_OF in message:
-        return SystemTimeError(_no_function(context.engine, message))
+    message = diagnosis.message_primary or str(context.original_exception)
     if diagnosis.sqlstate in ("22007", "22008"):
-        return SystemTimeError(
-            f"{message}\nAn instant is written like '2023-07-01', '2023-07-01 18:30' (UTC) or "
-            f"'2023-07-01 18:30+02': {EXAMPLE}"
-        )
+        return refusal("instant not read", SystemTimeError, reason=message)
     if diagnosis.sqlstate == REFUSED:
         return SystemTimeError(f"{message}\n{diagnosis.message_hint}")
-    return None
-
-
-def _no_function(engine: Engine | None, message: str) -> str:
-    """What to do about `function x__as_of(type) does not exist`."""
     found = re.search(rf"function (.+){AS_OF}\((.*?)\)", message)
-    if engine is None or found is None:
-        return message
-    name, type_ = found[1], found[2]
+    if diagnosis.sqlstate != "42883" or found is None or context.engine is None:
+        return None
+    table, type_ = found.groups()
     if type_ not in ("unknown", "date") and not type_.startswith("timestamp"):
-        cast = f"{name} FOR SYSTEM_TIME AS OF (…)::timestamptz"
-        return f"The instant is of type {type_}. Cast it: {cast}"
-    names = ", ".join(with_history(engine)) or "nothing yet"
-    return (
-        f"{name} has no history. What has: {names}. A view of these that is new gets its own "
-        "with lab.regenerate()."
-    )
+        return refusal("instant of another type", SystemTimeError, table=table, type=type_)
+    others = ", ".join(with_history(context.engine)) or "nothing yet"
+    return refusal("no history", SystemTimeError, table=table, others=others)
 
 
 def with_history(engine: Engine) -> list[str]:
@@ -208,6 +161,6 @@ def with_history(engine: Engine) -> list[str]:
         with closing(pool.connect()) as connection:
             cursor = connection.cursor()
             cursor.execute(sqlfile.read("system_time_functions"))
-            return [name for _, name, _, _, _, answers in cursor if answers]
+            return [name for (name,) in cursor]
     finally:
         pool.dispose()

@@ -3,8 +3,6 @@
 The columns of a versioned table and their types stand in sql/silver.sql and are read from there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,8 +14,7 @@ class Captured:
     """A source table (schema public) whose every change lands in bronze."""
 
     name: str
-    key: tuple[str, ...]  # its primary key: a change of it lands as D of the old and I of the new
-    lookup: str  # the integer column that bronze is searched by
+    key: tuple[str, ...]  # its primary key, ending with the id that bronze is searched by
 
     @property
     def source(self) -> sql.Identifier:
@@ -55,11 +52,11 @@ class Versioned:
 
 # In the order of a snapshot: an item lands before its rentals, a rental before its payments.
 CAPTURED = (
-    Captured("inventory", ("inventory_id",), "inventory_id"),
-    Captured("film", ("film_id",), "film_id"),
-    Captured("customer", ("customer_id",), "customer_id"),
-    Captured("rental", ("rental_id",), "rental_id"),
-    Captured("payment", ("payment_date", "payment_id"), "payment_id"),
+    Captured("inventory", ("inventory_id",)),
+    Captured("film", ("film_id",)),
+    Captured("customer", ("customer_id",)),
+    Captured("rental", ("rental_id",)),
+    Captured("payment", ("payment_date", "payment_id")),
 )
 
 VERSIONED = (

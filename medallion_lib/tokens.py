@@ -1,52 +1,47 @@
 """PostgreSQL's SQL as tokens, and where names and expressions in it begin and end.
 
-Enough to find one clause in any statement; sqlglot does the scanning, and nothing here parses
-or prints a statement.
+Enough to find one clause in any statement. sqlglot does the scanning and reads the one
+expression; no statement is parsed or printed.
 """
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
+from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.tokens import TokenType
 
 # pg_get_keywords() with catcode R or T (PostgreSQL 18): the words that are no table's alias.
-RESERVED = frozenset(
-    """ALL ANALYSE ANALYZE AND ANY ARRAY AS ASC ASYMMETRIC AUTHORIZATION BINARY BOTH CASE CAST
-    CHECK COLLATE COLLATION COLUMN CONCURRENTLY CONSTRAINT CREATE CROSS CURRENT_CATALOG
-    CURRENT_DATE CURRENT_ROLE CURRENT_SCHEMA CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER DEFAULT
-    DEFERRABLE DESC DISTINCT DO ELSE END EXCEPT FALSE FETCH FOR FOREIGN FREEZE FROM FULL GRANT
-    GROUP HAVING ILIKE IN INITIALLY INNER INTERSECT INTO IS ISNULL JOIN LATERAL LEADING LEFT LIKE
-    LIMIT LOCALTIME LOCALTIMESTAMP NATURAL NOT NOTNULL NULL OFFSET ON ONLY OR ORDER OUTER OVERLAPS
-    PLACING PRIMARY REFERENCES RETURNING RIGHT SELECT SESSION_USER SIMILAR SOME SYMMETRIC
-    SYSTEM_USER TABLE TABLESAMPLE THEN TO TRAILING TRUE UNION UNIQUE USER USING VARIADIC VERBOSE
-    WHEN WHERE WINDOW WITH""".split()
-)
-_VALUES = frozenset(  # the reserved words that can begin an instant
-    """ARRAY CASE CAST CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP LOCALTIME LOCALTIMESTAMP
-    NULL""".split()
-)
-_FIELDS = frozenset(["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"])
-# Words that carry an expression on, and whether an operand must then follow.
-_PHRASES = {
-    ("AT", "TIME", "ZONE"): True,
-    ("AT", "LOCAL"): False,
-    ("WITH", "TIME", "ZONE"): False,
-    ("WITHOUT", "TIME", "ZONE"): False,
-}
-_PLACEHOLDER = re.compile(r"%%|%\([^()'\"]*\)s|%s|(?<![\w$])\$\d+")
+RESERVED = frozenset(Path(__file__).with_name("reserved_words.txt").read_text("utf-8").split())
+_PLACEHOLDER = re.compile(r"%%|%\([^()'\"]*\)s|%s|(?<![\w$])\$\d+|(?<![:\w]):(?=[^\W\d])\w+")
 
 
 class _Postgres(Postgres):
-    """PostgreSQL's words, strings and comments, and no more: no statement is a mere command."""
+    """What sqlglot reads, with the numbers, strings and intervals that PostgreSQL has."""
 
     NUMBERS_CAN_BE_UNDERSCORE_SEPARATED = True
+    VALID_INTERVAL_UNITS = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"}
+    DATE_PART_MAPPING: dict[str, str] = {}  # would add its short units, such as d
 
     class Tokenizer(Postgres.Tokenizer):
-        KEYWORDS = {"::": TokenType.DCOLON}
         COMMANDS: set[TokenType] = set()
         BIT_STRINGS: list[str] = []
         HEX_STRINGS: list[str] = []
+
+    class Parser(Postgres.Parser):
+        """Reads one expression, whatever follows it."""
+
+        def _parse_interval_span(self, this: exp.Expr, *args: bool, **kwargs: bool) -> exp.Interval:
+            if self._curr.text.upper() in _Postgres.VALID_INTERVAL_UNITS:
+                return super()._parse_interval_span(this, *args, **kwargs)
+            return exp.Interval(this=this)  # any other word is an alias
+
+        def _parse_at_time_zone(self, this: exp.Expr | None) -> exp.Expr | None:
+            zoned = super()._parse_at_time_zone(this)
+            local = self._match_text_seq("AT", "LOCAL")
+            return self._parse_at_time_zone(zoned) if local else zoned
 
 
 class Token(NamedTuple):
@@ -70,34 +65,32 @@ class Token(NamedTuple):
         return self.text.lower()
 
 
-_KINDS = {TokenType.VAR: "word", TokenType.IDENTIFIER: "quoted"}
-_LITERALS = ("STRING", "NUMBER")
 _OUTSIDE = Token("end", "", 0, 0)
 
 
 def tokenize(sql: str) -> list[Token]:
     """The tokens of `sql` between two that stand for its outside, so that looking around is safe.
 
-    Placeholders (`%(x)s`, `%s`, `$1`) are read as `@9…` of the same length: an operand that can
-    be no alias. Raises sqlglot's TokenError where PostgreSQL would not find the end of a string.
+    Raises sqlglot's TokenError where PostgreSQL would not find the end of a string.
     """
-    masked = _PLACEHOLDER.sub(_mask, sql)
     tokens = [_OUTSIDE]
-    for raw in _Postgres().tokenize(masked):
-        start, end = raw.start, raw.end + 1
-        literal = raw.token_type.name.endswith(_LITERALS)
-        kind = _KINDS.get(raw.token_type, "literal" if literal else "symbol")
-        if kind == "quoted" and sql[start - 2 : start].upper() == "U&":
-            start -= 2
-            del tokens[-2:]
-        text = sql[start:end]
-        tokens.append(Token(kind, text.upper() if kind == "word" else text, start, end))
+    for raw in _Postgres().tokenize(_masked(sql)):
+        start, text = raw.start, sql[raw.start : raw.end + 1]
+        if raw.token_type == TokenType.IDENTIFIER:
+            if sql[start - 2 : start].upper() == "U&":
+                start -= 2
+                del tokens[-2:]
+            tokens.append(Token("quoted", sql[start : raw.end + 1], start, raw.end + 1))
+        elif text.replace("$", "_").isidentifier():
+            tokens.append(Token("word", text.upper(), start, raw.end + 1))
+        else:
+            tokens.append(Token("other", text, start, raw.end + 1))
     return [*tokens, _OUTSIDE, _OUTSIDE]
 
 
-def _mask(placeholder: re.Match[str]) -> str:
-    text = placeholder[0]
-    return text if text == "%%" else "@" + "9" * (len(text) - 1)
+def _masked(sql: str) -> str:
+    """`sql` with its placeholders (`%(x)s`, `%s`, `$1`, `:x`) as numbers of the same length."""
+    return _PLACEHOLDER.sub(lambda found: "% " if found[0] == "%%" else "9" * len(found[0]), sql)
 
 
 def name_start(tokens: list[Token], i: int) -> int:
@@ -107,69 +100,14 @@ def name_start(tokens: list[Token], i: int) -> int:
     return i
 
 
-def expression_end(tokens: list[Token], i: int) -> int:
-    """Index of the token after the expression that starts at tokens[i]; i when none is complete.
-
-    Operands and operators alternate; what fits neither ends it, an alias for example.
-    """
-    start, wants_operand = i, True
-    while step := (_operand if wants_operand else _operator)(tokens, i):
-        i, wants_operand = step
-    return start if wants_operand else i
-
-
-def _operand(tokens: list[Token], i: int) -> tuple[int, bool] | None:
-    token = tokens[i]
-    if token.text in ("(", "CASE"):
-        return _closing(tokens, i), False
-    if token.kind == "literal" or token.text == "?" or token.is_name or token.text in _VALUES:
-        return i + 1, False
-    if token.text == ":":  # a bind, whose name may be any word
-        return i + 2, False
-    if token.text == "NOT" or _is_operator(token):
-        return i + 1, True
-    return None
-
-
-def _operator(tokens: list[Token], i: int) -> tuple[int, bool] | None:
-    token, previous = tokens[i], tokens[i - 1]
-    if token.kind == "literal":  # date '2023-07-01', or a string in two parts
-        return i + 1, False
-    if token.text == "[" or token.text == "(" and previous.kind in ("word", "quoted"):
-        return _closing(tokens, i), False
-    if token.text in (".", "::"):
-        return i + 2, False
-    if _is_operator(token):
-        return i + 1, True
-    if token.text == "OPERATOR" and tokens[i + 1].text == "(":
-        return _closing(tokens, i + 1), True
-    if token.text in _FIELDS and "INTERVAL" in (tokens[i - 2].text, tokens[i - 3].text):
-        return _interval_end(tokens, i), False
-    if (previous.text, token.text) == ("DOUBLE", "PRECISION"):
-        return i + 1, False
-    for phrase, wants_operand in _PHRASES.items():
-        if tuple(token.text for token in tokens[i : i + len(phrase)]) == phrase:
-            return i + len(phrase), wants_operand
-    return None
-
-
-def _is_operator(token: Token) -> bool:
-    return token.kind == "symbol" and token.text not in ("(", ")", "[", "]", ",", ";", ".", ":")
-
-
-def _interval_end(tokens: list[Token], i: int) -> int:
-    """After the fields of interval '1' DAY TO SECOND (3), from the first."""
-    if tokens[i + 1].text == "TO":
-        i += 2
-    return _closing(tokens, i + 1) if tokens[i + 1].text == "(" else i + 1
-
-
-def _closing(tokens: list[Token], i: int) -> int:
-    """Index after what closes the bracket or CASE at tokens[i]."""
-    depth = 0
-    for j in range(i, len(tokens) - 2):
-        depth += tokens[j].text in ("(", "[", "CASE")
-        depth -= tokens[j].text in (")", "]", "END")
-        if not depth:
-            return j + 1
-    return len(tokens) - 2
+def expression_end(sql: str, start: int) -> int:
+    """Where the expression that begins at sql[start] ends; `start` when none is complete."""
+    parser = _Postgres().parser(error_level=ErrorLevel.IMMEDIATE)
+    parser._tokens = _Postgres().tokenize(_masked(sql)[start:])
+    parser._tokens_size = len(parser._tokens)
+    parser._advance(0)
+    try:
+        parser._parse_range()
+    except ParseError:
+        return start
+    return start + parser._prev.end + 1 if parser._index else start

@@ -1,0 +1,28 @@
+-- Gives the months (UTC) of a batch's facts their partitions; odd dates stay in DEFAULT. They are
+-- attached rather than created in place, which would wait behind every reader.
+CREATE PROCEDURE meta.attach_months(
+    fact text, bronze regclass, dated text, after_lsn bigint, upto_lsn bigint
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    month timestamp;
+    part text;
+BEGIN
+    SET LOCAL lock_timeout = '5s';
+    FOR month IN EXECUTE format(
+        'SELECT DISTINCT date_trunc(''month'', (full_row ->> %L)::timestamptz AT TIME ZONE ''UTC'') '
+        'FROM %s WHERE lsn > $1 AND lsn <= $2 AND op NOT IN (''T'', ''D'') ORDER BY 1', dated, bronze
+    ) USING after_lsn, upto_lsn
+    LOOP
+        part := fact || to_char(month, '_YYYY_MM');
+        CONTINUE WHEN month NOT BETWEEN '2000-01-01' AND '2099-12-01'
+            OR to_regclass(format('silver.%I', part)) IS NOT NULL;
+        EXECUTE format(
+            'CREATE TABLE silver.%I (LIKE silver.%I INCLUDING ALL) WITH (fillfactor = 90)', part, fact);
+        EXECUTE format(
+            'COMMENT ON TABLE silver.%I IS %L', part, fact || to_char(month, '" of "YYYY-MM" (UTC)."'));
+        EXECUTE format(
+            'ALTER TABLE silver.%I ATTACH PARTITION silver.%I FOR VALUES FROM (%L) TO (%L)',
+            fact, part, month || ' UTC', month + interval '1 month' || ' UTC');
+    END LOOP;
+END $$;
