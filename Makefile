@@ -32,11 +32,11 @@ lint: $(READY)
 
 # Everything CI checks.
 test: lint book
-	@$(RUN) -m pytest -n 2 --dist worksteal tests
+	@$(RUN) -m pytest -n 2 --dist loadfile tests
 
 # The long proofs: thousands of examples, hundreds of kills.
 prove: $(READY)
-	@HYPOTHESIS_PROFILE=prove $(RUN) -m pytest -n 2 --dist worksteal -m "slow or not slow" tests
+	@HYPOTHESIS_PROFILE=prove $(RUN) -m pytest -n 2 --dist loadfile -m "slow or not slow" tests
 
 # Ratios from alternating runs.
 bench: $(READY)

@@ -8,21 +8,27 @@ import select
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import psycopg2
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import connection as Connection, cursor as Cursor
 from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import landing, pgoutput, slot
+from medallion_lib import landing, pgoutput, server, slot
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Landed, Landing, Target, Watermark
 from medallion_lib.pgoutput import (
-    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Update,
+    UNCHANGED,
+    Begin,
+    Column,
+    Commit,
+    Delete,
+    Insert,
+    Message,
+    Relation,
+    Truncate,
+    Update,
 )  # fmt: skip
 from medallion_lib.steps import step
 from medallion_lib.tables import CAPTURED
@@ -119,14 +125,6 @@ class Decoder:
                 self.targets[relation.oid] = target
 
 
-def keep_others_out(warehouse: Connection) -> None:
-    """Refuse a second capture, for as long as this connection lives."""
-    with warehouse, warehouse.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('medallion.capture'))")
-        if not cursor.fetchone()[0]:
-            raise refusal("second capture")
-
-
 def capture(
     source: URL, warehouse: Connection, watermark: Watermark, follow: bool, progress: Progress
 ) -> Landed:
@@ -136,17 +134,14 @@ def capture(
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
     made_from = (watermark.source_system, watermark.source_name)
-    try:
-        with closing(slot.connect(source)) as shop, shop.cursor() as cursor:
-            slot.check(cursor, watermark.slot, watermark.lsn, made_from)
-            marker = None if follow else emit_marker(cursor)
-            decoder = Decoder(into, lambda: landing.base_types(cursor))
-            with slot.replicating(source) as stream:
-                slot.start(stream, watermark.slot, watermark.lsn)
-                read(stream, decoder, marker, progress)
-        return into.total
-    except psycopg2.OperationalError as problem:
-        raise refusal("source lost", reason=str(problem).strip()) from problem
+    with server.session(source, autocommit=True) as cursor:
+        slot.check(cursor, watermark.slot, watermark.lsn, made_from)
+        marker = None if follow else emit_marker(cursor)
+        decoder = Decoder(into, lambda: landing.base_types(cursor))
+        with slot.replicating(source) as stream:
+            slot.start(stream, watermark.slot, watermark.lsn)
+            read(stream, decoder, marker, progress)
+    return into.total
 
 
 def emit_marker(cursor: Cursor) -> str:

@@ -2,24 +2,24 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine, create_engine
 
-from medallion_lib import server, slot, sqlfile, versioned
+from medallion_lib import server, sqlfile, versioned
 from medallion_lib.source import DATA
 from medallion_lib.tables import CAPTURED
 
 NOTEBOOK_ROLE = "medallion_notebook"
-TEMPLATE = "medallion_year_"
+TEMPLATE = "medallion-year-"  # no lab's name has a hyphen
 
 
 @contextmanager
 def administering(url: URL, lock: str | None = None) -> Iterator[Cursor]:
     """A cursor outside of any transaction; with `lock`, one process at a time."""
-    with closing(slot.connect(url)) as connection, connection.cursor() as cursor:
+    with server.session(url, autocommit=True) as cursor:
         if lock:
             cursor.execute("SET lock_timeout = 0")
             cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (lock,))
@@ -50,7 +50,7 @@ def _execute(cursor: Cursor, statement: str, *names: str) -> None:
 
 def build_warehouse(url: URL) -> None:
     """Bronze, silver, gold and the watermark, empty, in an empty database."""
-    with closing(server.connect(url)) as connection, connection, connection.cursor() as cursor:
+    with server.session(url) as cursor:
         cursor.execute(sqlfile.read("warehouse"))
         for table in CAPTURED:
             meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
@@ -59,7 +59,7 @@ def build_warehouse(url: URL) -> None:
             cursor.execute(made)
         for name in ("carry", "silver", "months", "gold"):
             cursor.execute(sqlfile.read(name))
-        versioned.regenerate(connection)
+        versioned.regenerate(cursor.connection)
 
 
 def ensure_notebook_role(cursor: Cursor, password: str | None) -> None:

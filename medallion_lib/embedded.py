@@ -196,7 +196,7 @@ class Embedded:
             pid = pid_file.read_text().split("\n", 1)[0] or "0"  # a crash may leave it empty
             ask = ["ps", "-ww", "-o", "args=", "-p", pid]
             told = subprocess.run(ask, capture_output=True, text=True)
-            if pid == "0" or told.returncode == 0 and str(self.data) not in told.stdout:
+            if pid == "0" or (told.returncode == 0 and str(self.data) not in told.stdout):
                 pid_file.unlink()
 
 

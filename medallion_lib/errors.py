@@ -6,7 +6,8 @@ The texts stand together in refusals.txt, by name, so that they can be read and 
 import re
 from pathlib import Path
 
-_TEXTS = re.split(r"^\[(.+)\]\n", Path(__file__).with_name("refusals.txt").read_text("utf-8"), flags=re.M)
+_FILE = Path(__file__).with_name("refusals.txt")
+_TEXTS = re.split(r"^\[(.+)\]\n", _FILE.read_text("utf-8"), flags=re.MULTILINE)
 TEXTS = dict(zip(_TEXTS[1::2], (text.strip() for text in _TEXTS[2::2]), strict=True))
 
 
@@ -15,7 +16,7 @@ class MedallionError(Exception):
 
 
 def refusal(
-    name: str, error: type[MedallionError] = MedallionError, **facts: object
+    about: str, /, error: type[MedallionError] = MedallionError, **facts: object
 ) -> MedallionError:
     """The error of this name in refusals.txt, with the facts filled in: `raise refusal(…)`."""
-    return error(TEXTS[name].format(**facts))
+    return error(TEXTS[about].format(**facts))

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +34,6 @@ class Medallion:
     """
 
     def __init__(self, place: Embedded | Server, name: str) -> None:
-        if not re.fullmatch(r"[a-z0-9_]{1,40}", name):
-            raise refusal("bad name", name=name)
         self.place = place
         self.name = name
         suffix = "" if name == "medallion" else f"_{name}"
@@ -49,7 +47,10 @@ class Medallion:
 
         Raises MedallionError when the server can't be started, reached or used.
         """
-        lab = cls(server.locate(), name or os.environ.get("MEDALLION_NAME") or "medallion")
+        name = name or os.environ.get("MEDALLION_NAME") or "medallion"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
+            raise refusal("bad name", name=name)
+        lab = cls(server.locate(), name)
         lab.place.start()
         with lab._setting_up() as cursor:
             databases.ensure_notebook_role(cursor, lab.place.notebook_password)
@@ -94,22 +95,23 @@ class Medallion:
             databases.create(cursor, self.source_name, templates[0])
             databases.create(cursor, self.warehouse_name, templates[1])
         if not year:
-            with closing(server.connect(self.source_url)) as shop:
-                source.build(shop)
+            with server.session(self.source_url) as cursor:
+                source.build(cursor)
             databases.build_warehouse(self.warehouse_url)
         self._make_slot()
 
     def _make_slot(self) -> None:
         """Give the source its slot and write the watermark that trusts it; no snapshot is needed."""
         with databases.administering(self.source_url) as cursor:
-            slot.create_publication(cursor)
-            made_from = slot.identity(cursor)
+            found = slot.look(cursor, self.slot)
+            if not found.is_published:  # a clone comes with it
+                slot.create_publication(cursor)
         with slot.replicating(self.source_url) as stream:
             lsn, _ = slot.create(stream, self.slot)
         with self._connected(self.warehouse_url) as cursor:
             before = Watermark.read(cursor)
             last = before and before.commit_ts
-            Watermark(lsn, last, self.slot, *made_from, business_time=True).write(cursor)
+            Watermark(lsn, last, self.slot, found.system, found.name, True).write(cursor)
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
@@ -140,8 +142,8 @@ class Medallion:
 
     def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
-        with self._connected(self.source_url) as cursor, _progress("replay", "months") as show:
-            return source.replay(cursor.connection, until, scale, show)
+        with self._connected(self.source_url, True) as cursor, _progress("replay", "months") as show:
+            return source.replay(cursor, until, scale, show)
 
     def load(self, path: str | Path) -> int:
         """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
@@ -156,7 +158,7 @@ class Medallion:
             databases.drop(cursor, incoming.source_name)
             databases.create(cursor, incoming.source_name)
             try:
-                with closing(server.connect(incoming.source_url)) as shop:
+                with server.session(incoming.source_url) as shop:
                     source.build(shop)
                     tables = source.load(shop, path)
                 self._drop(cursor)
@@ -176,7 +178,7 @@ class Medallion:
         url = self._existing(self.source_url)
         with self._connected(self.warehouse_url) as cursor, _progress("capture", "rows") as show:
             into = cursor.connection
-            capture.keep_others_out(into)
+            server.only_one(cursor, "capture", until="")
             known = Watermark.read(cursor)
             if known is None or resnapshot:
                 taken = snapshot.snapshot(url, into, self.slot, known, show)
@@ -184,11 +186,6 @@ class Medallion:
                 if not follow:
                     return taken
             return capture.capture(url, into, known, follow, show)
-
-    def peek(self) -> list[tuple[str, bytes]]:
-        """What the slot would send next, as (LSN, pgoutput message); `pgoutput.decode` reads it."""
-        with databases.administering(self._existing(self.source_url)) as cursor:
-            return slot.peek(cursor, self.slot)
 
     def merge(self, upto: int | None = None) -> list[Merged]:
         """Bring silver to where bronze is, or to an earlier LSN; see `merge.merge`."""
@@ -241,13 +238,9 @@ class Medallion:
         """A cursor for making and dropping databases, one process at a time."""
         return databases.administering(self.place.url, lock="medallion.setup")
 
-    @contextmanager
-    def _connected(self, url: URL) -> Iterator[Cursor]:
-        """A cursor of the server's own role; what it did is committed at the end."""
-        with closing(server.connect(self._existing(url))) as connection:
-            with connection.cursor() as cursor:
-                yield cursor
-            connection.commit()
+    def _connected(self, url: URL, autocommit: bool = False) -> AbstractContextManager[Cursor]:
+        """A cursor of the server's own role on a database that must be there."""
+        return server.session(self._existing(url), autocommit)
 
     def _existing(self, url: URL) -> URL:
         """The same URL. Raises MedallionError when its database isn't there."""

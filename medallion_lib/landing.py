@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import connection as Connection, cursor as Cursor
 
 from medallion_lib import pgoutput, sqlfile
 from medallion_lib.pgoutput import Column, Relation

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import connection as Connection, cursor as Cursor
 
-from medallion_lib import sqlfile
+from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.steps import step
 from medallion_lib.tables import CAPTURED, VERSIONED, Versioned
@@ -52,9 +51,7 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
 
 def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
     """The positions to merge `after` and `upto`. Takes the lock that keeps a second merge out."""
-    cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('medallion.merge'))")
-    if not cursor.fetchone()[0]:
-        raise refusal("second merge")
+    server.only_one(cursor, "merge")
     cursor.execute("SELECT stage, lsn FROM meta.watermark")
     reached = {"merge": 0, "capture": 0} | dict(cursor.fetchall())
     upto = reached["capture"] if upto is None else min(upto, reached["capture"])

@@ -2,12 +2,13 @@
 
 import hmac
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection as Connection, cursor as Cursor
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -34,7 +35,7 @@ class Server:
 
     def start(self) -> None:
         """Raise MedallionError, naming all that is missing and its remedy, if it can't serve us."""
-        with closing(connect(self.url)) as connection, connection.cursor() as cursor:
+        with session(self.url) as cursor:
             cursor.execute(sqlfile.read("preflight"))
             if wrong := "\n".join(text for (text,) in cursor):
                 raise refusal("server unfit", url=self.place, wrong=wrong)
@@ -57,6 +58,31 @@ def connect(url: URL, **options: object) -> Connection:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
         shown = url.render_as_string(hide_password=True)
         raise refusal("no connection", url=shown, reason=reason.splitlines()[-1]) from problem
+
+
+@contextmanager
+def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
+    """A cursor on a connection of its own; what it did is committed at the end.
+
+    A connection that is lost meanwhile is a MedallionError.
+    """
+    try:
+        with closing(connect(url)) as connection:
+            connection.autocommit = autocommit
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+    except psycopg2.Error as problem:
+        if problem.pgcode and not problem.pgcode.startswith(("08", "57P")):
+            raise
+        raise refusal("connection lost", reason=str(problem).strip()) from problem
+
+
+def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
+    """Refuse to do this work twice at once, until the transaction (or, with "", the session) ends."""
+    cursor.execute(f"SELECT pg_try_advisory_{until}lock(hashtext(%s))", (f"medallion.{work}",))
+    if not cursor.fetchone()[0]:
+        raise refusal(f"second {work}")
 
 
 def libpq(url: URL) -> str:

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import NamedTuple
 
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 from sqlalchemy import URL
@@ -15,13 +15,6 @@ from medallion_lib.errors import refusal
 from medallion_lib.tables import CAPTURED
 
 PUBLICATION = "medallion"
-
-
-def connect(source: URL) -> Connection:
-    """An ordinary connection to the source, in autocommit."""
-    connection = server.connect(source)
-    connection.autocommit = True
-    return connection
 
 
 @contextmanager
@@ -39,17 +32,30 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
         yield cursor
 
 
+class Source(NamedTuple):
+    """A source and its slot. Without a slot, the last four are None."""
+
+    system: int  # the server's system identifier
+    name: str  # the database
+    is_published: bool
+    confirmed: int | None
+    is_invalid: bool | None
+    state: str | None
+    lag: int | None  # bytes of WAL to hand over; other databases' WAL counts too
+
+
+def look(cursor: Cursor, slot: str) -> Source:
+    """Source: pg_replication_slots (PostgreSQL 18, 53.20)."""
+    cursor.execute(sqlfile.read("slot"), {"slot": slot, "publication": PUBLICATION})
+    return Source(*cursor.fetchone())
+
+
 def create_publication(cursor: Cursor) -> None:
-    """Publish the captured tables, if that isn't done; a partitioned one under its own name."""
-    if not publication_exists(cursor):
-        create = "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root)"
-        tables = sql.SQL(", ").join(table.source for table in CAPTURED)
-        cursor.execute(sql.SQL(create).format(sql.Identifier(PUBLICATION), tables))
-
-
-def publication_exists(cursor: Cursor) -> bool:
-    cursor.execute("SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = %s)", (PUBLICATION,))
-    return cursor.fetchone()[0]
+    """Publish the captured tables, a partitioned one under its own name."""
+    create = sql.SQL("""CREATE PUBLICATION {} FOR TABLE {}
+        WITH (publish_via_partition_root, publish_generated_columns = stored)""")
+    tables = sql.SQL(", ").join(table.source for table in CAPTURED)
+    cursor.execute(create.format(sql.Identifier(PUBLICATION), tables))
 
 
 def create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
@@ -80,46 +86,19 @@ def drop(cursor: Cursor, slot: str) -> None:
     )
 
 
-def identity(cursor: Cursor) -> tuple[int, str]:
-    """Which source this is: the server's system identifier and the database's name."""
-    cursor.execute("SELECT system_identifier, current_database() FROM pg_control_system()")
-    return cursor.fetchone()
-
-
-def lag(cursor: Cursor, slot: str) -> int | None:
-    """Bytes of WAL the slot has yet to hand over, or None when there is no such slot.
-
-    Counts to the server's flush position, so WAL of other databases counts too.
-    Source: pg_replication_slots.confirmed_flush_lsn (PostgreSQL 18, 53.20).
-    """
-    cursor.execute(sqlfile.read("slot_position"), (slot,))
-    row = cursor.fetchone()
-    return row and row[2]
-
-
-def peek(cursor: Cursor, slot: str) -> list[tuple[str, bytes]]:
-    """The messages that wait in the slot, each with its LSN, without taking them out."""
-    cursor.execute(
-        "SELECT lsn::text, data FROM pg_logical_slot_peek_binary_changes(%s, NULL, NULL, "
-        "'proto_version', '1', 'publication_names', %s, 'messages', 'true')", (slot, PUBLICATION)
-    )  # fmt: skip
-    return [(lsn, bytes(data)) for lsn, data in cursor]
-
-
 def check(cursor: Cursor, slot: str, watermark: int, made_from: tuple[int, str]) -> None:
     """Raise MedallionError unless the slot continues exactly where bronze ends."""
-    if (found := identity(cursor)) != made_from:
-        raise refusal("another source", found=found[1], made_from=made_from[1])
-    if not publication_exists(cursor):
+    source = look(cursor, slot)
+    facts = {"slot": slot, "position": f"{watermark >> 32:X}/{watermark & 0xFFFFFFFF:X}"}
+    if (source.system, source.name) != made_from:
+        raise refusal("another source", found=source.name, made_from=made_from[1])
+    if not source.is_published:
         raise refusal("no publication", publication=PUBLICATION)
-    facts = {"slot": slot, "position": shown(watermark)}
-    cursor.execute(sqlfile.read("slot_position"), (slot,))
-    if not (row := cursor.fetchone()):
+    if source.confirmed is None:
         raise refusal("no slot", **facts)
-    confirmed, trouble, _ = row
-    if trouble not in (None, "extended", "unreserved"):
-        raise refusal("slot invalid", reason=trouble, **facts)
-    if confirmed > watermark:
+    if source.is_invalid:
+        raise refusal("slot invalid", reason=source.state, **facts)
+    if source.confirmed > watermark:
         raise refusal("slot not ours", **facts)
 
 
@@ -137,8 +116,3 @@ def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:
                 reason = problem.diag.message_primary
                 raise refusal("slot in use", slot=slot, reason=reason) from None
             time.sleep(0.1)
-
-
-def shown(position: int) -> str:
-    """An LSN as PostgreSQL prints it."""
-    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"

@@ -1,16 +1,13 @@
 """The first rows of bronze: what the source held at the moment its slot was made."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
-from psycopg2.extensions import new_type, register_type
+from psycopg2.extensions import connection as Connection, cursor as Cursor, new_type, register_type
 from sqlalchemy import URL
 
-from medallion_lib import landing, slot, sqlfile
+from medallion_lib import landing, server, slot, sqlfile
 from medallion_lib.capture import Progress
 from medallion_lib.landing import Landed, Landing, Watermark
 from medallion_lib.pgoutput import Relation
@@ -27,22 +24,20 @@ def snapshot(
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
     Killed half-way, it leaves the watermark as it was, and is done again from the start.
     """
-    with (
-        slot.replicating(source) as stream,
-        closing(slot.connect(source)) as shop,
-        shop.cursor() as cursor,
-    ):
+    with server.session(source, autocommit=True) as cursor:
         slot.drop(cursor, slot_name)
-        slot.create_publication(cursor)
+        found = slot.look(cursor, slot_name)
+        if not found.is_published:
+            slot.create_publication(cursor)
+    with slot.replicating(source) as stream, server.session(source) as cursor:
         position, exported = slot.create(stream, slot_name)
         step("slot made")
-        last = before and before.commit_ts
-        watermark = Watermark(position, last, slot_name, *slot.identity(cursor), False)
-        cursor.execute("SELECT clock_timestamp()")
-        at = watermark.advance(cursor.fetchone()[0])
-        shop.autocommit = False
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SET TRANSACTION SNAPSHOT %s", (exported,))
+        last = before and before.commit_ts
+        watermark = Watermark(position, last, slot_name, found.system, found.name, False)
+        cursor.execute("SELECT clock_timestamp()")
+        at = watermark.advance(cursor.fetchone()[0])
         into = Landing(warehouse, watermark, Landed())
         _collect(cursor, into, at, again=before is not None, progress=progress)
         into.land()

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile
+from medallion_lib import server, sqlfile
 from medallion_lib.embedded import CHECKOUT
 from medallion_lib.errors import refusal
 
@@ -31,11 +30,10 @@ OPENING_STOCK = (
 )  # fmt: skip
 
 
-def build(source: Connection) -> None:
+def build(cursor: Cursor) -> None:
     """Make the 15 empty tables and the replay's procedures in an empty database."""
-    with source, source.cursor() as cursor:
-        cursor.execute(sqlfile.read("source"))
-        cursor.execute(sqlfile.read("replay"))
+    cursor.execute(sqlfile.read("source"))
+    cursor.execute(sqlfile.read("replay"))
 
 
 def instant(text: str | datetime) -> datetime:
@@ -48,40 +46,35 @@ def instant(text: str | datetime) -> datetime:
 
 
 def replay(
-    source: Connection,
-    until: str | datetime | None = None,
-    scale: int | None = None,
-    progress: Callable[[int], None] = lambda months: None,
+    cursor: Cursor, until: str | datetime | None, scale: int | None, progress: Callable[[int], None]
 ) -> int:
     """Play the sample year's events before `until`, each a transaction at its business time.
 
-    Returns the number of events played. It goes on from where the last replay stopped.
+    Returns the number of events played. It goes on from where the last replay stopped. The cursor
+    is in autocommit: the procedure commits each event itself.
     Raises MedallionError after a change that was not replayed, or when a data file is not whole.
     """
     upto = min(instant(until), END) if until is not None else END
-    source.autocommit = True  # the procedure commits each event itself
-    with source.cursor() as cursor:
-        played, scale = _clock(cursor, scale)
-        cursor.execute("SET synchronous_commit = off")
-        with sample_year(scale) as files:
-            if played is None and upto > OPENING:
-                _open_shop(cursor, files, scale)
-            cursor.execute(sqlfile.read("replay_event"))
-            _copy_csv(cursor, "event", files / "events.csv")
-        cursor.execute("ANALYZE event")
-        before = _played(cursor)
-        for month, end in enumerate(_months(upto), 1):
-            cursor.execute("CALL replay.play(%s)", (end,))
-            progress(month)
-        cursor.execute("CALL replay.align_sequences()")
-        return _played(cursor) - before
+    played, scale = _clock(cursor, scale)
+    cursor.execute("SET synchronous_commit = off")
+    with sample_year(scale) as files:
+        if played is None and upto > OPENING:
+            _open_shop(cursor, files, scale)
+        cursor.execute(sqlfile.read("replay_event"))
+        _copy_csv(cursor, "event", files / "events.csv")
+    cursor.execute("ANALYZE event")
+    count = 0
+    for month, end in enumerate(_months(upto), 1):
+        cursor.execute("CALL replay.play(%s, %s)", (end, count))
+        (count,) = cursor.fetchone()
+        progress(month)
+    cursor.execute("CALL replay.align_sequences()")
+    return count
 
 
 def _clock(cursor: Cursor, scale: int | None) -> tuple[datetime | None, int]:
     """Where the replay stands, and the scale it has; refused once somebody else wrote."""
-    cursor.execute("SELECT pg_try_advisory_lock(hashtext('medallion.replay'))")
-    if not cursor.fetchone()[0]:
-        raise refusal("second replay")
+    server.only_one(cursor, "replay", until="")
     cursor.execute("SELECT played, live_since, scale FROM replay.clock")
     played, live_since, begun = cursor.fetchone()
     if live_since:
@@ -107,11 +100,6 @@ def _copy_csv(cursor: Cursor, table: str, path: Path) -> None:
             sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
         cursor.copy_expert(copy, rows, size=1 << 20)
-
-
-def _played(cursor: Cursor) -> int:
-    cursor.execute("SELECT count(*) FROM event WHERE at <= (SELECT played FROM replay.clock)")
-    return cursor.fetchone()[0]
 
 
 def _months(upto: datetime) -> Iterator[datetime]:
@@ -146,17 +134,16 @@ def check_files(directory: Path) -> None:
 
 _COPY = re.compile(r"COPY (\S+) \(.*\) FROM stdin;\n")
 _SETVAL = re.compile(r"SELECT pg_catalog\.setval\('public\.\w+', \d+, (true|false)\);\n")
-_IGNORED = re.compile(r"\s*$|--|SET |SELECT pg_catalog\.set_config\(|\\")
 
 
-def load(source: Connection, path: Path) -> int:
+def load(cursor: Cursor, path: Path) -> int:
     """Load the data of a dump that pg_dump made of Pagila; the number of tables filled.
 
-    Reads COPY blocks and setval calls, in one transaction, and refuses every other statement.
+    Takes its COPY blocks and setval calls, in one transaction, and nothing else of it.
     """
     tables = 0
     try:
-        with source, source.cursor() as cursor, path.open(encoding="utf-8", newline="\n") as lines:
+        with path.open(encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
                 if copied := _COPY.match(line):
                     rows = _copy_block(lines, path, copied[1], number)
@@ -164,10 +151,9 @@ def load(source: Connection, path: Path) -> int:
                     tables += 1
                 elif _SETVAL.match(line):
                     cursor.execute(line)
-                elif not _IGNORED.match(line):
-                    raise refusal("not data", path=path, number=number, line=line.strip()[:80])
             if not tables:
                 raise refusal("not a dump", path=path)
+            cursor.connection.commit()  # foreign keys are checked here
             return tables
     except (psycopg2.Error, UnicodeDecodeError) as problem:
         raise refusal("dump not accepted", path=path, reason=str(problem).strip()) from problem

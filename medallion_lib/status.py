@@ -40,7 +40,7 @@ def read(warehouse: Cursor, source: Cursor, place: str, slot_name: str) -> Statu
     )
     warehouse.execute(facts)
     found = zip((column.name for column in warehouse.description), warehouse.fetchone(), strict=True)
-    lag = slot.lag(source, slot_name)
+    lag = slot.look(source, slot_name).lag
     return Status(server=place, wal_bytes_not_captured=lag, **dict(found))
 
 

@@ -10,9 +10,8 @@ calls are made by `medallion_lib.versioned`.
 import re
 from contextlib import closing
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlglot.errors import TokenError
 
@@ -78,7 +77,7 @@ def _spliced(sql: str, tokens: list[Token], i: int) -> str:
         raise refusal("clause unfinished", SystemTimeError)
     name = tokens[i - 1]
     if len((name.identifier + AS_OF).encode()) > 63:
-        raise refusal("name too long", SystemTimeError, name=name.identifier)
+        raise refusal("name too long", SystemTimeError, table=name.identifier)
     end = expression_end(sql, of.end)
     if end == of.end:
         raise refusal("no instant", SystemTimeError)
@@ -110,9 +109,6 @@ def _check_table(sql: str, tokens: list[Token], i: int) -> None:
     raise refusal("clause without a table", SystemTimeError)
 
 
-_sent: WeakKeyDictionary[Dialect, str] = WeakKeyDictionary()
-
-
 def install(engine: Engine) -> None:
     """Let every statement `engine` sends say FOR SYSTEM_TIME. Installing twice is once."""
     if not event.contains(engine, "before_cursor_execute", _on_execute):
@@ -120,18 +116,10 @@ def install(engine: Engine) -> None:
         event.listen(engine, "handle_error", _on_error, retval=True)
 
 
-def sent(engine: Engine) -> str | None:
-    """The last statement of `engine` that was rewritten, as the server got it."""
-    return _sent.get(engine.dialect)
-
-
 def _on_execute(
     connection: Connection, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
 ) -> tuple[str, Any]:
-    rewritten = rewrite(sql)
-    if rewritten is not sql:
-        _sent[connection.dialect] = rewritten
-    return rewritten, parameters
+    return rewrite(sql), parameters
 
 
 def _on_error(context: ExceptionContext) -> MedallionError | None:

@@ -33,10 +33,14 @@ class _Postgres(Postgres):
     class Parser(Postgres.Parser):
         """Reads one expression, whatever follows it."""
 
-        def _parse_interval_span(self, this: exp.Expr, *args: bool, **kwargs: bool) -> exp.Interval:
+        def _parse_interval_span(self, this: exp.Expr, *_: object, **__: object) -> exp.Interval:
+            """Of the words after interval '1' only a unit belongs to it: others are an alias."""
             if self._curr.text.upper() in _Postgres.VALID_INTERVAL_UNITS:
-                return super()._parse_interval_span(this, *args, **kwargs)
-            return exp.Interval(this=this)  # any other word is an alias
+                self._parse_var(any_token=True)
+                if self._match_text_seq("TO"):
+                    self._parse_var(any_token=True)
+                self._parse_wrapped(self._parse_number, optional=True)
+            return exp.Interval(this=this)
 
         def _parse_at_time_zone(self, this: exp.Expr | None) -> exp.Expr | None:
             zoned = super()._parse_at_time_zone(this)
@@ -55,7 +59,7 @@ class Token(NamedTuple):
     @property
     def is_name(self) -> bool:
         """Whether it can name a table or be its alias."""
-        return self.kind == "quoted" or self.kind == "word" and self.text not in RESERVED
+        return self.kind == "quoted" or (self.kind == "word" and self.text not in RESERVED)
 
     @property
     def identifier(self) -> str:
@@ -107,7 +111,10 @@ def expression_end(sql: str, start: int) -> int:
     parser._tokens_size = len(parser._tokens)
     parser._advance(0)
     try:
-        parser._parse_range()
-    except ParseError:
+        instant = parser._parse_bitwise()  # no comparison: BETWEEN may be an alias
+        while parser._match_pair(TokenType.OPERATOR, TokenType.L_PAREN, advance=False):
+            parser._advance()
+            instant = parser._parse_operator(instant)
+    except (ParseError, RecursionError):
         return start
     return start + parser._prev.end + 1 if parser._index else start

@@ -52,6 +52,9 @@ INSTANTS = [
     "now() - 1_000 * interval '1 s'",
     "now() - %(days)s::double precision * interval '1 day'",
     "now() OPERATOR(pg_catalog.-) interval '1 day'",
+    "now() OPERATOR(pg_catalog.-) a OPERATOR(pg_catalog.+) b",
+    "now() - interval '90 days' day",
+    "now() - interval '1:30'",
     "- ago + now()",
     "date_trunc('month', now()) + '1 day'",
     "pg_catalog.to_timestamp(0)",
@@ -187,6 +190,7 @@ WRONG = [
     ("INSERT INTO t FOR SYSTEM_TIME AS OF now() VALUES (1)", "never written"),
     ("UPDATE t FOR SYSTEM_TIME AS OF now() SET a = 1", "never written"),
     ("DELETE FROM t FOR SYSTEM_TIME AS OF now()", "never written"),
+    (f"SELECT * FROM t FOR SYSTEM_TIME AS OF {'(' * 500}1{')' * 500}", "needs an instant"),
     (f"SELECT * FROM {'t' * 57} FOR SYSTEM_TIME AS OF now()", "63 bytes"),
     (f'SELECT * FROM "{"é" * 29}" FOR SYSTEM_TIME AS OF now()', "63 bytes"),
 ]
@@ -199,7 +203,9 @@ def test_a_reference_becomes_a_call_with_its_alias(written: str, sent: str) -> N
 
 
 @pytest.mark.parametrize("instant", INSTANTS)
-@pytest.mark.parametrize("alias", ["", " d", " AS d", ' "D"', " date", "\n/* c */ d(a, b)"])
+@pytest.mark.parametrize(
+    "alias", ["", " d", " AS d", ' "D"', " date", " between", "\n/* c */ d(a, b)"]
+)
 def test_the_instant_ends_where_it_ends(instant: str, alias: str) -> None:
     written = f"SELECT * FROM t FOR SYSTEM_TIME AS OF {instant}{alias} WHERE x"
     assert rewrite(written) == f"SELECT * FROM t__as_of({instant}){alias or ' AS t'} WHERE x"

@@ -1,12 +1,14 @@
 -- Plays the events of the temporary table `event` that are still to come and earlier than `until`:
--- one transaction each, whose business time travels in the WAL as its first record.
-CREATE PROCEDURE replay.play(until timestamptz) LANGUAGE plpgsql AS $$
+-- one transaction each, whose business time travels in the WAL as its first record. Counts them.
+CREATE PROCEDURE replay.play(until timestamptz, INOUT played integer) LANGUAGE plpgsql AS $$
 DECLARE
     e record;
+    price record;
+    copy record;
 BEGIN
     FOR e IN
         SELECT * FROM event
-        WHERE at > (SELECT played FROM replay.clock) AND at < until
+        WHERE at > (SELECT clock.played FROM replay.clock) AND at < until
         ORDER BY at
     LOOP
         PERFORM replay.begin(e.at);
@@ -46,21 +48,30 @@ BEGIN
                 active = coalesce((e.detail ->> 'activebool')::boolean, activebool)::integer
             WHERE customer_id = e.customer_id;
         WHEN 'reprice' THEN
-            UPDATE film SET rental_rate = price.value::numeric
-            FROM jsonb_each_text(e.detail) AS price
-            WHERE film_id = price.key::integer;
+            -- Row by row in order of key, so that every replay writes the same WAL.
+            FOR price IN
+                SELECT key::integer AS film_id, value::numeric AS rate
+                FROM jsonb_each_text(e.detail) ORDER BY 1
+            LOOP
+                UPDATE film SET rental_rate = price.rate WHERE film_id = price.film_id;
+            END LOOP;
         WHEN 'buy' THEN
             INSERT INTO inventory (inventory_id, film_id, store_id)
             VALUES (e.inventory_id, e.film_id, e.store_id);
         WHEN 'transfer' THEN
             UPDATE inventory SET store_id = e.store_id WHERE inventory_id = e.inventory_id;
         WHEN 'withdraw' THEN
-            DELETE FROM inventory WHERE film_id = e.film_id;
+            FOR copy IN
+                SELECT inventory_id FROM inventory WHERE film_id = e.film_id ORDER BY 1
+            LOOP
+                DELETE FROM inventory WHERE inventory_id = copy.inventory_id;
+            END LOOP;
             DELETE FROM film_actor WHERE film_id = e.film_id;
             DELETE FROM film_category WHERE film_id = e.film_id;
             DELETE FROM film WHERE film_id = e.film_id;
         END CASE;
         COMMIT;
+        played := played + 1;
     END LOOP;
 END $$;
 

@@ -1,5 +1,16 @@
+-- The function's comment is the reason it raises.
 CREATE OR REPLACE FUNCTION {function}("as of" timestamptz)
     RETURNS SETOF {relation}
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    AS {body};
+    AS $$
+DECLARE
+    function oid;
+BEGIN
+    GET DIAGNOSTICS function = PG_ROUTINE_OID;
+    RAISE EXCEPTION USING
+        ERRCODE = 'ST001',
+        MESSAGE = coalesce(pg_catalog.obj_description(function, 'pg_proc'), 'It has no history.'),
+        HINT = 'For today''s rows, leave FOR SYSTEM_TIME out.';
+END
+$$;
 COMMENT ON FUNCTION {function}(timestamptz) IS {comment};

@@ -1,0 +1,132 @@
+"""How fast it is, as ratios from alternating runs: capture, merge, and the whole year.
+
+Runs on a server of its own in a temporary directory. The table is for stdout, progress for stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import bench_capture
+import bench_merge
+from bench_pairs import Pairs, autocommit, seconds_of, spread
+
+from medallion_lib import Medallion
+from medallion_lib.embedded import Embedded
+
+PAIRS = 5
+YEARS = 3
+CAPTURE_AIM, MERGE_AIM, YEAR_AIM = 0.35, 0.8, 15  # the first two at least, seconds at most
+BEGAN = time.monotonic()
+
+
+def say(what: str) -> None:
+    print(f"{time.monotonic() - BEGAN:4.0f} s  {what}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def own_server() -> Iterator[Medallion]:
+    """A Medallion on a new embedded server, stopped and removed afterwards."""
+    run = Path(tempfile.mkdtemp(prefix="medallion-bench-"))
+    run.chmod(0o711)  # as root, the server's account has to reach its own directory inside
+    os.environ["MEDALLION_HOME"] = str(run / "home")
+    os.environ.pop("MEDALLION_SERVER_URL", None)
+    try:
+        lab = Medallion.open("bench")
+        with autocommit(lab.place.url) as cursor:
+            cursor.execute("ALTER SYSTEM SET autovacuum = off")  # its moments are nobody's choice
+            cursor.execute("SELECT pg_reload_conf()")
+        yield lab
+        lab.close()
+    finally:
+        Embedded(run / "home").stop()
+        shutil.rmtree(run)
+
+
+def row(what: str, figure: str, aim: str = "", met: bool | None = None) -> None:
+    verdict = "" if met is None else "met" if met else "missed"
+    print(f"{what:<52}{figure:>26}  {aim:<10}{verdict}".rstrip(), flush=True)
+
+
+def machine(lab: Medallion) -> None:
+    with autocommit(lab.place.url) as cursor:
+        cursor.execute("SHOW server_version")
+        version = cursor.fetchone()[0]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(
+        f"{cores} cores, {platform.machine()}, {platform.system()}, PostgreSQL {version}, "
+        f"Python {platform.python_version()}; load at the start {os.getloadavg()[0]:.1f}\n"
+        f"Of {PAIRS} alternating pairs, after one to warm up: median (lowest to highest).\n"
+    )
+    row("", "figure", "aim")
+
+
+def capture(changes: str, stretch: bench_capture.Stretch) -> None:
+    """Prints changes a second of both, and their ratio."""
+    measured, rows = bench_capture.race(
+        stretch, PAIRS, lambda number: say(f"capture, {changes}: pair {number} of {PAIRS}")
+    )
+    row(f"capture, {changes}: changes/s", spread([rows / taken for taken in measured.ours], 0))
+    row("  pg_recvlogical to /dev/null", spread([rows / taken for taken in measured.bare], 0))
+    ratio(f"  capture / pg_recvlogical, of {rows:,}", measured, CAPTURE_AIM)
+
+
+def ratio(what: str, measured: Pairs, aim: float) -> None:
+    row(what, spread(measured.ratios), f">= {aim}", median(measured.ratios) >= aim)
+
+
+def year(lab: Medallion) -> bench_capture.Stretch:
+    """Prints the seconds of the year's three steps; the last run's WAL can be read again."""
+    steps: dict[str, list[float]] = {"replay": [], "capture": [], "merge": []}
+    for number in range(YEARS):
+        say(f"the year: run {number + 1} of {YEARS}")
+        lab.reset()
+        stretch = bench_capture.Stretch(lab)
+        for name, taken in steps.items():
+            with seconds_of(taken):
+                getattr(lab, name)()
+            if name == "replay":
+                stretch.finish()
+        if number < YEARS - 1:
+            stretch.drop()
+    for name, taken in steps.items():
+        row(f"the year: seconds of {name}", spread(taken))
+    together = [sum(run) for run in zip(*steps.values(), strict=True)]
+    row("  together", spread(together), f"<= {YEAR_AIM}", median(together) <= YEAR_AIM)
+    return stretch
+
+
+def merges(lab: Medallion) -> None:
+    with bench_merge.prepared(lab, say) as race:
+        race.run(PAIRS, say)
+    for table, measured in race.pairs.items():
+        row(f"merge, 10,000 changes, {table}: seconds", spread(measured.ours))
+        row("  bare UPDATE and INSERT of the rows it wrote", spread(measured.bare))
+        ratio("  bare seconds / merge seconds", measured, MERGE_AIM)
+
+
+def main() -> None:
+    with own_server() as lab:
+        machine(lab)
+        stretch = year(lab)
+        capture("the year, a change a transaction", stretch)
+        stretch.drop()
+        say("capture: writing 300,000 changes")
+        stretch = bench_capture.workload(lab)
+        capture("500 changes a transaction", stretch)
+        stretch.drop()
+        merges(lab)
+        say("done")
+
+
+if __name__ == "__main__":
+    main()

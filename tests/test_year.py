@@ -1,0 +1,178 @@
+"""Every relation, AS OF instants all over the year, against the source as it stood at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from oracle import Items
+from year import (
+    HISTORY,
+    MARTS,
+    RELATIONS,
+    Stage,
+    as_owner,
+    ask,
+    between,
+    differences,
+    event_times,
+    own_lab,
+    played,
+    today,
+)
+
+from medallion_lib import Medallion
+from medallion_lib.source import OPENING
+
+EXACTLY = (  # at an event, which AS OF includes
+    "2023-05-15 06:30:17",  # prices change
+    "2023-06-30 15:21:17",  # a copy moves
+    "2023-09-12 11:24:31",  # a film is withdrawn
+    "2023-10-03 19:22:44",  # customer 42 has a new e-mail address
+)
+INSTANTS = sorted([
+    OPENING - timedelta(hours=1),
+    *(datetime(2023, month, 1, tzinfo=UTC) for month in range(1, 13)),
+    *between("2023-07-09", 2),  # the day the late payments are posted
+    *between("2023-12-10 10", 6),  # the year's busiest hour
+    *(datetime.fromisoformat(f"{moment}+00:00") for moment in EXACTLY),
+    datetime(2023, 12, 31, 23, 59, 59, tzinfo=UTC),
+])  # fmt: skip
+MERGED_AFTER = 4  # stages
+
+
+@dataclass
+class Year:
+    """The whole year, played in stages, and what was wrong while it was played."""
+
+    lab: Medallion
+    stages: list[Stage] = field(default_factory=list, repr=False)
+    wrong_at_the_time: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def year() -> Iterator[Year]:
+    with own_lab("oracle") as lab:
+        year, asked = Year(lab), 0
+        for number, stage in enumerate(played(lab, INSTANTS), 1):
+            year.stages.append(stage)
+            if number % MERGED_AFTER == 0:
+                lab.merge()
+                year.wrong_at_the_time += differences(lab, year.stages[asked:])
+                asked = number
+        lab.replay()
+        lab.capture()
+        lab.merge()
+        yield year
+
+
+def test_each_relation_as_of_a_stage_equals_the_source_as_it_stood_then(year: Year) -> None:
+    assert year.wrong_at_the_time == []
+
+
+def test_the_rest_of_the_year_changes_no_answer(year: Year) -> None:
+    assert differences(year.lab, year.stages) == []
+
+
+def test_the_stages_are_many_and_some_are_minutes_apart(year: Year) -> None:
+    instants = [stage.instant for stage in year.stages]
+    assert len(instants) >= 24
+    busy = [at for at in instants if at.date() == datetime(2023, 12, 10).date()]
+    assert len(busy) == 6 and busy[-1] - busy[0] < timedelta(hours=1)
+    rentals = [stage.rows["fact_rental"] for stage in year.stages if stage.instant in busy]
+    assert all(one != other for one, other in zip(rentals, rentals[1:], strict=False))
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_some_stage_had_rows_that_are_no_longer_so(year: Year, relation: str) -> None:
+    now = today(year.lab, relation)
+    assert now and any(stage.rows[relation] - now for stage in year.stages)
+
+
+def test_every_event_is_in_bronze_at_its_own_time(year: Year) -> None:
+    names = ("customer", "film", "inventory", "rental", "payment")
+    union = " UNION ".join(f"SELECT commit_ts FROM bronze.br_{name}_cdc" for name in names)
+    with as_owner(year.lab) as warehouse:
+        landed = {at for (at,) in ask(warehouse, union)}
+    happened = {OPENING, *event_times()}
+    assert sorted(landed - happened)[:3] == [], "no time was adjusted"
+    assert sorted(happened - landed)[:3] == [], "no event was left out"
+
+
+def test_bronze_silver_and_gold_have_nine_tables_and_three_marts(year: Year) -> None:
+    with as_owner(year.lab) as warehouse:
+        made = ask(warehouse, """
+            SELECT relnamespace::regnamespace::text, relname FROM pg_class
+            WHERE NOT relispartition
+              AND (relkind IN ('r', 'p')
+                   AND relnamespace::regnamespace::text IN ('bronze', 'silver', 'gold')
+                   OR relkind IN ('v', 'm') AND relnamespace = 'gold'::regnamespace)""")
+    assert sorted(made) == sorted([
+        *(("bronze", f"br_{name}_cdc")
+          for name in ("customer", "rental", "payment", "film", "inventory")),
+        *(("silver", name) for name in HISTORY),
+        *(("gold", name) for name in MARTS),
+    ])  # fmt: skip
+
+
+def test_every_store_has_revenue_in_every_month(year: Year) -> None:
+    rows = today(year.lab, "vw_monthly_revenue")
+    assert len(rows) == 84
+    assert {row[:2] for row in rows} == {
+        (store, datetime(2023, month, 1).date())
+        for store in range(1, 8) for month in range(1, 13)
+    }  # fmt: skip
+
+
+def test_every_table_view_and_column_says_what_it_is(year: Year) -> None:
+    with as_owner(year.lab) as warehouse:
+        silent = ask(warehouse, """
+            SELECT c.oid::regclass::text || '.' || a.attname
+            FROM pg_class AS c
+            JOIN pg_attribute AS a
+              ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+              AND c.relnamespace::regnamespace::text IN ('bronze', 'silver', 'gold', 'meta')
+              AND (trim(coalesce(col_description(c.oid, a.attnum), '')) = ''
+                   OR trim(coalesce(obj_description(c.oid, 'pg_class'), '')) = '')""")
+    assert silent == []
+
+
+@pytest.mark.parametrize("table", HISTORY)
+def test_a_key_has_one_row_at_a_time_and_one_current_row_at_most(year: Year, table: str) -> None:
+    key = HISTORY[table][0]
+    with as_owner(year.lab) as warehouse:
+        assert ask(warehouse, f"""
+            SELECT {key}, sys_start, sys_end, next_start
+            FROM (SELECT *, lead(sys_start) OVER (PARTITION BY {key} ORDER BY sys_start, sys_end)
+                         AS next_start
+                  FROM silver.{table}) AS version
+            WHERE sys_start >= sys_end OR sys_end > next_start""") == []
+        assert ask(warehouse, f"""
+            SELECT {key} FROM silver.{table} WHERE sys_end = 'infinity'
+            GROUP BY {key} HAVING count(*) > 1""") == []
+
+
+@pytest.mark.parametrize(("mart", "revenue"), [
+    ("vw_monthly_revenue", "total_revenue"),
+    ("vw_top_titles", "total_revenue"),
+    ("vw_store_scorecard", "daily_revenue"),
+])  # fmt: skip
+def test_a_marts_revenue_adds_up_to_the_sources_payments(
+    year: Year, mart: str, revenue: str
+) -> None:
+    with year.lab.source.connect() as shop, as_owner(year.lab) as warehouse:
+        paid = shop.exec_driver_sql("SELECT sum(amount) FROM payment").scalar_one()
+        assert ask(warehouse, f"SELECT sum({revenue}) FROM gold.{mart}") == [(paid,)]
+
+
+@pytest.mark.parametrize("mart", MARTS)
+def test_a_mart_has_the_oracles_columns_in_its_order(year: Year, mart: str) -> None:
+    with year.lab.warehouse.connect() as warehouse:
+        columns = list(warehouse.exec_driver_sql(f"SELECT * FROM {mart} LIMIT 0").keys())
+    one = {"film": [], "rental": [], "payment": [
+        {"payment_id": 1, "rental_id": 1, "customer_id": 1, "amount": 1, "payment_date": OPENING}
+    ]}  # fmt: skip
+    assert columns == list(MARTS[mart](one, Items())[0])
