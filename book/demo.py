@@ -1,4 +1,4 @@
-"""`make demo`: run the five-minute notebook, print its story, and open it where there is a stage."""
+"""`make demo`: run the five-minute notebook, print its story, and open it on a terminal."""
 
 import os
 import sys

@@ -33,6 +33,14 @@ def _remove(run: Path) -> None:
     os.environ.pop(OUR_HOME)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_fsync() -> None:
+    """The tests kill processes, not the machine; what a process wrote outlives it without fsync."""
+    with databases.administering(Medallion.open().place.url) as cursor:
+        cursor.execute("ALTER SYSTEM SET fsync = off")
+        cursor.execute("SELECT pg_reload_conf()")
+
+
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[Medallion]:
     """An empty source with its slot and an empty warehouse, removed after the test."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas
 import psycopg2
-import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -438,4 +437,4 @@ def test_other_errors_stay_as_they_are(engine: Engine) -> None:
 def test_the_reserved_words_are_the_servers(database: Connection) -> None:
     reserved = "SELECT upper(word) FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
     words = execute(database, reserved)
-    assert tokens.RESERVED == {word for (word,) in words}
+    assert {word for (word,) in words} == tokens.RESERVED

@@ -203,7 +203,7 @@ def test_the_server_killed_under_capture_is_found_again_and_nothing_is_lost(
     monkeypatch.setattr(landing, "BATCH_ROWS", 500)
     monkeypatch.setattr(steps, "on_step", kill_at_the_third)
     try:
-        with pytest.raises(MedallionError, match="connection to the s.* was lost"):
+        with pytest.raises(MedallionError, match=r"connection to the s.* was lost"):
             lab.capture()
     finally:
         monkeypatch.setattr(steps, "on_step", lambda step: None)

@@ -24,7 +24,7 @@ NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
 MICROSECONDS = 741_528_000_123_456  # from 2000-01-01 to NOON
 
 
-def row(*values: str | None | object) -> bytes:
+def row(*values: str | object | None) -> bytes:
     """TupleData as the server writes it."""
     parts = [struct.pack("!H", len(values))]
     for value in values:

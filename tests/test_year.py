@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from oracle import Items
@@ -82,7 +83,7 @@ def test_the_stages_are_many_and_some_are_minutes_apart(year: Year) -> None:
     busy = [at for at in instants if at.date() == datetime(2023, 12, 10).date()]
     assert len(busy) == 6 and busy[-1] - busy[0] < timedelta(hours=1)
     rentals = [stage.rows["fact_rental"] for stage in year.stages if stage.instant in busy]
-    assert all(one != other for one, other in zip(rentals, rentals[1:], strict=False))
+    assert all(one != other for one, other in pairwise(rentals))
 
 
 @pytest.mark.parametrize("relation", RELATIONS)

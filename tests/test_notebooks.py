@@ -1,0 +1,44 @@
+"""What a notebook under version control may and must hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def cells(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return json.loads(request.param.read_text(encoding="utf-8"))["cells"]
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.stem for path in NOTEBOOKS][0] == "00_five_minute_demo"
+
+
+def test_nothing_generated_is_committed(cells: list[dict[str, Any]]) -> None:
+    for cell in cells:
+        assert not cell.get("outputs") and not cell.get("execution_count")
+        assert "execution" not in cell["metadata"]
+
+
+def test_prose_stands_before_every_code_cell(cells: list[dict[str, Any]]) -> None:
+    for before, cell in zip(cells, cells[1:], strict=False):
+        if cell["cell_type"] == "code":
+            assert before["cell_type"] == "markdown", "".join(cell["source"])
+
+
+def test_a_code_cell_is_short(cells: list[dict[str, Any]]) -> None:
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert "".join(cell["source"]).count("\n") < 15
+
+
+def test_a_dollar_in_prose_is_a_dollar(cells: list[dict[str, Any]]) -> None:
+    """Two bare ones on a line would be read as a formula."""
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            assert text.count("$") == text.count("\\$"), text
