@@ -1,6 +1,7 @@
 """What a notebook under version control may and must hold."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def cells(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS][0] == "00_five_minute_demo"
+    assert NOTEBOOKS[0].stem == "00_five_minute_demo"
 
 
 def test_nothing_generated_is_committed(cells: list[dict[str, Any]]) -> None:
@@ -25,7 +26,7 @@ def test_nothing_generated_is_committed(cells: list[dict[str, Any]]) -> None:
 
 
 def test_prose_stands_before_every_code_cell(cells: list[dict[str, Any]]) -> None:
-    for before, cell in zip(cells, cells[1:], strict=False):
+    for before, cell in pairwise(cells):
         if cell["cell_type"] == "code":
             assert before["cell_type"] == "markdown", "".join(cell["source"])
 
