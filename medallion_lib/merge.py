@@ -94,8 +94,11 @@ def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
     values = [
         sql.SQL("{} AS {}").format(value("version.", name), sql.Identifier(name)) for name in tracked
     ]
+    in_month = "AND hist.{0} = (newest.before).{0}" if table.by_month else ""
     return sqlfile.compose(
         "merge",
+        before=sql.SQL("now" if table.by_month else "NULL"),
+        in_month=sql.SQL(in_month).format(sql.Identifier(table.by_month or "-")),
         silver=table.silver,
         bronze=table.bronze,
         key=sql.Identifier(table.key),

@@ -90,14 +90,14 @@ def _tuple(data: bytes, at: int) -> tuple[list[Column], int]:
     (count,) = _u16(data, at)
     at += 2
     values: list[Column] = []
+    append = values.append
     for _ in range(count):
-        kind = data[at]
-        if kind == 0x74:  # t: text
+        if data[at] == 0x74:  # t: text
             start = at + 5
-            at = start + int.from_bytes(data[at + 1 : start])
-            values.append(data[start:at].decode())
+            at = start + _u32(data, at + 1)[0]
+            append(str(data[start:at], "utf-8"))
         else:
-            values.append(None if kind == 0x6E else UNCHANGED)  # n or u
+            append(None if data[at] == 0x6E else UNCHANGED)  # n or u
             at += 1
     return values, at
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+import pandas as pd
 import sql.magic
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
@@ -66,6 +67,7 @@ def start(lab: Lab) -> None:
         event.listen(lab.warehouse, "after_cursor_execute", _remember)
     shell.set_custom_exc((UsageError, MedallionError), _show_error)
     shell.display_formatter.ipython_display_formatter.for_type(ResultSet, _show_result)
+    shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, _frame)
     set_matplotlib_formats("svg")
 
 
@@ -156,6 +158,11 @@ def _show_result(result: ResultSet) -> None:
     if result.keys:
         table = _table(list(result.keys), list(result), result._config.displaylimit)
         display({"text/html": table, "text/plain": str(result)}, raw=True)
+
+
+def _frame(frame: pd.DataFrame) -> str:
+    """A DataFrame as the same table, without its index."""
+    return _table(list(frame.columns), list(frame.itertuples(index=False, name=None)), ROWS_SHOWN)
 
 
 def _table(columns: list[str], rows: list[tuple[Any, ...]], limit: int) -> str:

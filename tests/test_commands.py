@@ -186,7 +186,7 @@ def test_a_bad_instant_is_refused(lab: Medallion) -> None:
 
 
 def test_a_bad_name_is_refused() -> None:
-    assert "'My-Shop' can't be a name here: 1 to 40 lower-case letters" in refused(
+    assert "'My-Shop' can't be a name here" in refused(
         None, "--name", "My-Shop", "status")  # fmt: skip
     for name in ("a b", "x" * 41, "é", "a;drop", "x\n"):
         with pytest.raises(MedallionError, match="can't be a name"):

@@ -96,8 +96,20 @@ def the_shop_goes_on(lab: Medallion) -> None:
         assert connection.exec_driver_sql(then).scalar_one() == REVENUE
 
 
+COMPLETE = "--\n-- PostgreSQL database dump complete\n--\n"  # how pg_dump ends
+WHOLE = "1\tHere\t2022-01-01 00:00:00+00\n\\.\n"
+
+
+def test_of_a_dump_only_the_data_are_taken(lab: Medallion, tmp_path: Path) -> None:
+    (tmp_path / "dump.sql").write_text(COPIED + WHOLE + "DROP TABLE country;\n" + COMPLETE)
+    assert lab.load(tmp_path / "dump.sql") == 1
+    with lab.source.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT country FROM country").scalars().all()
+    assert kept == ["Here"]
+
+
 def test_a_replay_into_a_loaded_source_is_refused(lab: Medallion, tmp_path: Path) -> None:
-    (tmp_path / "dump.sql").write_text(COPIED + "1\tHere\t2022-01-01 00:00:00+00\n\\.\n")
+    (tmp_path / "dump.sql").write_text(COPIED + WHOLE + COMPLETE)
     assert lab.load(tmp_path / "dump.sql") == 1
     assert "python -m medallion_lib reset" in refused(lab, "replay")
 
@@ -108,6 +120,8 @@ BAD_FILES = {
     "cut in a row": COPIED + "1\tHe",
     "cut between tables": "COPY public.city (city_id, city, country_id, last_update) FROM stdin;\n"
                           "1\tTown\t1\t2022-01-01 00:00:00+00\n\\.\n",
+    "cut after a table": COPIED + WHOLE,
+    "cut in a COPY line": COPIED + WHOLE + "COPY public.city (ci",
     "no dump": "Dear Sir,\nI have no dump.\n",
     "empty": "",
     "another table": "COPY public.nothing (a) FROM stdin;\n1\n\\.\n",

@@ -14,14 +14,15 @@ event AS (
     SELECT {key}, lsn, seq, commit_ts, full_row
     FROM row_event
     UNION ALL
-    -- A TRUNCATE deletes every key there was.
+    -- A TRUNCATE deletes every key there was. An array, or the planner would expect all those keys
+    -- in every batch, and read all current rows for it.
     SELECT known.{key}, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
     FROM truncation
-    CROSS JOIN LATERAL (
-        SELECT {key} FROM {silver} WHERE sys_end = 'infinity' AND truncation.lsn IS NOT NULL
+    CROSS JOIN LATERAL unnest(ARRAY(
+        SELECT {key} FROM {silver} WHERE sys_end = 'infinity'
         UNION
         SELECT {key} FROM row_event WHERE (lsn, seq) < (truncation.lsn, truncation.seq)
-    ) AS known
+    )) AS known ({key})
 ),
 -- One transaction, one instant: a key's last event in it counts.
 final_event AS (
@@ -33,31 +34,32 @@ final_event AS (
 ),
 -- What leaves the row as it was, by the tracked columns, opens no version.
 change AS (
-    SELECT final_event.*,
+    SELECT final_event.*, {before} AS before,
            lag(final_event.row_hash, 1, now.row_hash) OVER (
                PARTITION BY final_event.{key} ORDER BY final_event.commit_ts) AS hash_before
     FROM final_event
     LEFT JOIN {silver} AS now ON now.{key} = final_event.{key} AND now.sys_end = 'infinity'
 ),
 version AS (
-    SELECT {key}, full_row, row_hash,
+    SELECT {key}, full_row, row_hash, before,
            commit_ts AS sys_start,
            lead(commit_ts, 1, 'infinity') OVER by_time AS sys_end,
+           lead(commit_ts) OVER by_time IS NULL AS is_newest,  -- better estimated than sys_end
            first_value(commit_ts) OVER by_time AS first_change
     FROM change
     WHERE row_hash IS DISTINCT FROM hash_before
     WINDOW by_time AS (PARTITION BY {key} ORDER BY commit_ts)
 ),
 new_row AS (
-    SELECT version.{key}, {values}, row_hash, sys_start, sys_end, first_change
+    SELECT version.{key}, {values}, row_hash, sys_start, sys_end, is_newest, first_change, before
     FROM version
     {carry}
 ),
 -- The current row becomes the newest version in place; what it was is handed on as `old`.
 merged AS (
     MERGE INTO {silver} AS hist
-    USING (SELECT * FROM new_row WHERE sys_end = 'infinity') AS newest
-    ON hist.{key} = newest.{key} AND hist.sys_end = 'infinity'
+    USING (SELECT * FROM new_row WHERE is_newest) AS newest
+    ON hist.{key} = newest.{key} AND hist.sys_end = 'infinity' {in_month}
     WHEN MATCHED AND newest.row_hash IS NULL THEN
         UPDATE SET sys_end = newest.first_change
     WHEN MATCHED THEN
@@ -78,7 +80,7 @@ history AS (
     SELECT {key}, {columns}, row_hash, sys_start, sys_end
     FROM new_row
     CROSS JOIN (SELECT count(*) FROM merged) AS merge_is_done
-    WHERE row_hash IS NOT NULL AND sys_end <> 'infinity'
+    WHERE row_hash IS NOT NULL AND NOT is_newest
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM row_event) + (SELECT count(*) FROM truncation) AS events,
