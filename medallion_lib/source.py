@@ -132,6 +132,7 @@ def check_files(directory: Path) -> None:
             raise refusal("data file not whole", name=name, size=len(held))
 
 
+LAST_LINE = "-- PostgreSQL database dump complete\n"
 _COPY = re.compile(r"COPY (\S+) \(.*\) FROM stdin;\n")
 _SETVAL = re.compile(r"SELECT pg_catalog\.setval\('public\.\w+', \d+, (true|false)\);\n")
 
@@ -141,7 +142,7 @@ def load(cursor: Cursor, path: Path) -> int:
 
     Takes its COPY blocks and setval calls, in one transaction, and nothing else of it.
     """
-    tables = 0
+    tables, is_whole = 0, False
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
@@ -151,8 +152,9 @@ def load(cursor: Cursor, path: Path) -> int:
                     tables += 1
                 elif _SETVAL.match(line):
                     cursor.execute(line)
-            if not tables:
-                raise refusal("not a dump", path=path)
+                is_whole = is_whole or line == LAST_LINE
+            if not tables or not is_whole:
+                raise refusal("not a whole dump", path=path)
             cursor.connection.commit()  # foreign keys are checked here
             return tables
     except (psycopg2.Error, UnicodeDecodeError) as problem:

@@ -37,9 +37,8 @@ def test_a_code_cell_is_short(cells: list[dict[str, Any]]) -> None:
             assert "".join(cell["source"]).count("\n") < 15
 
 
-def test_a_dollar_in_prose_is_a_dollar(cells: list[dict[str, Any]]) -> None:
-    """Two bare ones on a line would be read as a formula."""
+def test_prose_says_dollar_once_a_cell(cells: list[dict[str, Any]]) -> None:
+    """JupyterLab reads what stands between two of them as a formula, escaped or not."""
     for cell in cells:
         if cell["cell_type"] == "markdown":
-            text = "".join(cell["source"])
-            assert text.count("$") == text.count("\\$"), text
+            assert "".join(cell["source"]).count("$") < 2, cell["source"]
