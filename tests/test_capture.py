@@ -18,6 +18,7 @@ from psycopg2.extras import RealDictCursor
 from test_commands import change
 
 from medallion_lib import Medallion, server
+from medallion_lib.landing import Watermark
 from medallion_lib.tables import CAPTURED
 
 Row = dict[str, Any]
@@ -286,3 +287,11 @@ def test_bronze_is_what_random_transactions_committed(shop: Shop) -> None:
 @pytest.mark.slow
 def test_bronze_is_what_thousands_of_random_transactions_committed(shop: Shop) -> None:
     check_random_transactions(shop, 1500)
+
+
+def test_a_commit_time_that_goes_back_is_landed_a_microsecond_after_the_last() -> None:
+    """The server takes the time before the commit's place in the log is settled."""
+    noon, tick = datetime(2023, 7, 1, 12, tzinfo=UTC), timedelta(microseconds=1)
+    watermark = Watermark(lsn=0, commit_ts=None, slot="", source_system=0, source_name="", business_time=False)
+    given = [noon, noon, noon - 1400 * tick, noon + tick, noon + 9 * tick]
+    assert [watermark.advance(at) for at in given] == [noon + n * tick for n in (0, 1, 2, 3, 9)]
