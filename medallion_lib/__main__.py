@@ -49,7 +49,7 @@ def merge(lab: Medallion) -> str:
     """bring silver and gold to where bronze is"""
     done = lab.merge()
     rows = [done[0]._fields, *((row.table, *(f"{count:,}" for count in row[1:])) for row in done)]
-    return "\n".join(f"{name:<20}" + "".join(f"{each:>10}" for each in rest) for name, *rest in rows)
+    return "\n".join(f"{name:<20}" + "".join(f"{x:>10}" for x in rest) for name, *rest in rows)
 
 
 def status(lab: Medallion, json_: bool) -> str:

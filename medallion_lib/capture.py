@@ -1,4 +1,4 @@
-"""From the source's write-ahead log to bronze, each committed change exactly once.
+"""From the source to bronze: a snapshot of its rows, then each committed change exactly once.
 
 Rows and watermark are committed together, at the end of a source transaction; only then is the
 position confirmed to the slot. Whatever is killed in between is read again from the watermark.
@@ -7,31 +7,23 @@ position confirmed to the slot. Whatever is killed in between is read again from
 import select
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from psycopg2 import extensions, sql
 from psycopg2.extensions import connection as Connection, cursor as Cursor
 from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import landing, pgoutput, server, slot
+from medallion_lib import landing, pgoutput, server, slot, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Landed, Landing, Target, Watermark
 from medallion_lib.pgoutput import (
-    UNCHANGED,
-    Begin,
-    Column,
-    Commit,
-    Delete,
-    Insert,
-    Message,
-    Relation,
-    Truncate,
-    Update,
+    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Update,
 )  # fmt: skip
 from medallion_lib.steps import step
-from medallion_lib.tables import CAPTURED
+from medallion_lib.tables import CAPTURED, Captured
 
 LANDING_PAUSE = 0.05  # seconds between landings of a trickle
 BUSINESS_TIME = "medallion.system_time"  # the message's prefix: when a replayed change happened
@@ -133,9 +125,8 @@ def capture(
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
-    made_from = (watermark.source_system, watermark.source_name)
     with server.session(source, autocommit=True) as cursor:
-        slot.check(cursor, watermark.slot, watermark.lsn, made_from)
+        slot.check(cursor, watermark)
         marker = None if follow else emit_marker(cursor)
         decoder = Decoder(into, lambda: landing.base_types(cursor))
         with slot.replicating(source) as stream:
@@ -173,3 +164,58 @@ def read(
         step("confirmed")
         landed_at, unlanded = time.monotonic(), False
         progress(into.total.rows)
+
+
+def snapshot(
+    source: URL, warehouse: Connection, slot_name: str, before: Watermark | None, progress: Progress
+) -> Landed:
+    """Make the slot and land every row that was committed before its first position, as op R.
+
+    Where there was a watermark before, a T for each table comes first: merged, it closes the keys
+    that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
+    Killed half-way, it leaves the watermark as it was, and is done again from the start.
+    """
+    made = slot.made(source, slot_name, before, business_time=False)
+    with made as (watermark, exported), server.session(source) as cursor:
+        step("slot made")
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET TRANSACTION SNAPSHOT %s", (exported,))
+        cursor.execute("SELECT clock_timestamp()")
+        at = watermark.advance(cursor.fetchone()[0])
+        into = Landing(warehouse, watermark, Landed())
+        _collect(cursor, into, at, again=before is not None, progress=progress)
+        into.land()
+        return into.total
+
+
+def _collect(cursor: Cursor, into: Landing, at: datetime, again: bool, progress: Progress) -> None:
+    """All tables' rows under one lsn that no commit has: just below the slot's first."""
+    lsn, stamp, seq = into.watermark.lsn - 1, at.isoformat(), 0
+    domains = landing.base_types(cursor)
+    relations = {table: _relation(cursor, table) for table in CAPTURED}
+    targets = {table: into.target(table, relations[table], domains) for table in CAPTURED}
+    for target in targets.values() if again else ():
+        seq += 1
+        into.add(target, f"{lsn}\t{seq}", "T", None, stamp)
+    for table, relation in relations.items():
+        for row in _rows(cursor.connection, table, relation):
+            seq += 1
+            into.add(targets[table], f"{lsn}\t{seq}", "R", row, stamp)
+            progress(seq)
+
+
+def _relation(cursor: Cursor, table: Captured) -> Relation:
+    cursor.execute(sqlfile.read("relation"), (table.source.as_string(cursor),))
+    oid, columns, types = cursor.fetchone()
+    return Relation(oid, "public", table.name, "f", tuple(columns), tuple(types))
+
+
+def _rows(shop: Connection, table: Captured, relation: Relation) -> Iterator[list[str | None]]:
+    """Every row, each value as the text that PostgreSQL prints."""
+    with shop.cursor(name="snapshot") as cursor:
+        cursor.itersize = 10_000
+        as_printed = extensions.new_type(relation.types, "TEXT", lambda value, _: value)
+        extensions.register_type(as_printed, cursor)
+        columns = sqlfile.identifiers(relation.columns)
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, table.source))
+        yield from cursor

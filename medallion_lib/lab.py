@@ -5,25 +5,24 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL
 from tqdm import tqdm
 
 from medallion_lib import (
-    capture, databases, merge, server, slot, snapshot, source, status, system_time, versioned,
+    capture, databases, merge, server, slot, source, sqlfile, status, system_time, versioned,
 )  # fmt: skip
 from medallion_lib.embedded import Embedded
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Landed, Watermark
 from medallion_lib.merge import Merged
-from medallion_lib.server import Server
 from medallion_lib.status import Status
 from medallion_lib.tables import VERSIONED
 
+NOTEBOOK_ROLE = "medallion_notebook"  # as sql/notebook_role.sql makes it
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 
 
@@ -33,13 +32,22 @@ class Medallion:
     Several can live side by side on one server under different names.
     """
 
-    def __init__(self, place: Embedded | Server, name: str) -> None:
+    def __init__(self, place: Embedded | server.Server, name: str) -> None:
+        suffix = "" if name == "medallion" else f"_{name}"
         self.place = place
         self.name = name
-        suffix = "" if name == "medallion" else f"_{name}"
         self.source_name = f"pagila{suffix}"
         self.warehouse_name = f"medallion{suffix}"
         self.slot = f"medallion{suffix}"
+        # As the server's own role: what capture and merge use.
+        self.source_url = place.url.set(database=self.source_name)
+        self.warehouse_url = place.url.set(database=self.warehouse_name)
+        # As the notebooks' role, which reads everything and writes only schema scratch.
+        username, password = NOTEBOOK_ROLE, place.notebook_password
+        self.notebook_url = self.warehouse_url._replace(username=username, password=password)
+        self.source = databases.engine(self.source_url, "public")
+        self.warehouse = databases.engine(self.notebook_url, SEARCH_PATH)
+        system_time.install(self.warehouse)
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
@@ -53,35 +61,8 @@ class Medallion:
         lab = cls(server.locate(), name)
         lab.place.start()
         with lab._setting_up() as cursor:
-            databases.ensure_notebook_role(cursor, lab.place.notebook_password)
+            cursor.execute(sqlfile.read("notebook_role"), (lab.place.notebook_password,))
         return lab
-
-    @property
-    def source_url(self) -> URL:
-        return self.place.url.set(database=self.source_name)
-
-    @property
-    def warehouse_url(self) -> URL:
-        """As the server's own role: what capture and merge use."""
-        return self.place.url.set(database=self.warehouse_name)
-
-    @property
-    def notebook_url(self) -> URL:
-        """As the notebooks' role, which reads everything and writes only schema scratch."""
-        username, password = databases.NOTEBOOK_ROLE, self.place.notebook_password
-        return self.warehouse_url._replace(username=username, password=password)
-
-    @cached_property
-    def source(self) -> Engine:
-        """The shop's database, read and write."""
-        return databases.engine(self.source_url, "public")
-
-    @cached_property
-    def warehouse(self) -> Engine:
-        """The warehouse for reading, with FOR SYSTEM_TIME; writes go to schema scratch only."""
-        engine = databases.engine(self.notebook_url, SEARCH_PATH)
-        system_time.install(engine)
-        return engine
 
     def reset(self, year: bool = False) -> None:
         """Start again: an empty source with its slot and an empty warehouse.
@@ -98,20 +79,10 @@ class Medallion:
             with server.session(self.source_url) as cursor:
                 source.build(cursor)
             databases.build_warehouse(self.warehouse_url)
-        self._make_slot()
-
-    def _make_slot(self) -> None:
-        """Give the source its slot and write the watermark that trusts it; no snapshot is needed."""
-        with databases.administering(self.source_url) as cursor:
-            found = slot.look(cursor, self.slot)
-            if not found.is_published:  # a clone comes with it
-                slot.create_publication(cursor)
-        with slot.replicating(self.source_url) as stream:
-            lsn, _ = slot.create(stream, self.slot)
         with self._connected(self.warehouse_url) as cursor:
             before = Watermark.read(cursor)
-            last = before and before.commit_ts
-            Watermark(lsn, last, self.slot, found.system, found.name, True).write(cursor)
+            with slot.made(self.source_url, self.slot, before, business_time=True) as (first, _):
+                first.write(cursor)  # no snapshot is needed
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
@@ -142,8 +113,8 @@ class Medallion:
 
     def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
-        with self._connected(self.source_url, True) as cursor, _progress("replay", "months") as show:
-            return source.replay(cursor, until, scale, show)
+        with self._connected(self.source_url, True) as shop, _progress("replay", "months") as show:
+            return source.replay(shop, until, scale, show)
 
     def load(self, path: str | Path) -> int:
         """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
@@ -181,7 +152,7 @@ class Medallion:
             server.only_one(cursor, "capture", until="")
             known = Watermark.read(cursor)
             if known is None or resnapshot:
-                taken = snapshot.snapshot(url, into, self.slot, known, show)
+                taken = capture.snapshot(url, into, self.slot, known, show)
                 known = Watermark.read(cursor)
                 if not follow:
                     return taken
@@ -208,8 +179,8 @@ class Medallion:
 
     def status(self) -> Status:
         """How far everything is."""
-        with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as cursor:
-            return status.read(cursor, shop, self.place.place, self.slot)
+        with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
+            return status.read(into, shop, self.place.place, self.slot)
 
     def down(self) -> bool:
         """Stop the server; whether it was ours and running. Data and slots stay."""
@@ -218,9 +189,8 @@ class Medallion:
 
     def close(self) -> None:
         """Give the engines' connections back."""
-        for engine in ("source", "warehouse"):
-            if engine in vars(self):
-                vars(self)[engine].dispose()
+        self.source.dispose()
+        self.warehouse.dispose()
 
     def drop(self) -> None:
         """Remove both databases and the slot."""

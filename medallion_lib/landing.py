@@ -1,7 +1,8 @@
 """Rows on their way into bronze, and the watermark that is committed with them."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
@@ -10,12 +11,11 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection, cursor as Cursor
 
 from medallion_lib import pgoutput, sqlfile
-from medallion_lib.pgoutput import Column, Relation
+from medallion_lib.pgoutput import Relation, Row, Writer
 from medallion_lib.steps import step
 from medallion_lib.tables import CAPTURED, Captured
 
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
-MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass
@@ -40,9 +40,7 @@ class Watermark:
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self | None:
-        columns = sqlfile.identifiers(*cls.__dataclass_fields__)
-        where = "SELECT {} FROM meta.watermark WHERE stage = 'capture'"
-        cursor.execute(sql.SQL(where).format(columns))
+        cursor.execute(sqlfile.read("watermark_read"))
         row = cursor.fetchone()
         return row and cls(*row)
 
@@ -52,7 +50,7 @@ class Watermark:
     def advance(self, source_time: datetime) -> datetime:
         """The system time of a transaction: the source's, but later than the one before."""
         if self.commit_ts and source_time <= self.commit_ts:
-            source_time = self.commit_ts + MICROSECOND
+            source_time = self.commit_ts + timedelta(microseconds=1)
         self.commit_ts = source_time
         return source_time
 
@@ -61,7 +59,7 @@ class Watermark:
 class Target:
     """One bronze table, and how the rows of its source table are written while they look so."""
 
-    write: Callable[[Sequence[Column]], str]
+    write: Writer
     key: list[int]  # where the key's columns are
     lines: list[str]  # COPY lines that have not been sent yet
 
@@ -73,9 +71,7 @@ class Landing:
     warehouse: Connection
     watermark: Watermark
     total: Landed
-    lines: dict[str, list[str]] = field(
-        default_factory=lambda: {table.name: [] for table in CAPTURED}
-    )
+    lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # by table
     waiting: int = 0  # rows collected, not yet sent to the warehouse
     since_commit: int = 0  # rows sent since the last landing
 
@@ -83,9 +79,7 @@ class Landing:
         key = [relation.columns.index(name) for name in table.key]
         return Target(pgoutput.json_writer(relation, base_types), key, self.lines[table.name])
 
-    def add(
-        self, target: Target, position: str, op: str, values: Sequence[Column] | None, tail: str
-    ) -> None:
+    def add(self, target: Target, position: str, op: str, values: Row | None, tail: str) -> None:
         """One row: `position` is lsn and seq, `tail` the time, both as COPY has them."""
         row = "\\N" if values is None else target.write(values).replace("\\", "\\\\")
         target.lines.append(f"{position}\t{op}\t{row}\t{tail}\n")

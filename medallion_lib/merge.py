@@ -1,6 +1,5 @@
 """Bronze to silver: one generated, set-based statement per table, all to one common position."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg2 import errors, sql
@@ -10,8 +9,6 @@ from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.steps import step
 from medallion_lib.tables import CAPTURED, VERSIONED, Versioned
-
-SYSTEM_COLUMNS = ("row_hash", "sys_start", "sys_end", "sys_period")
 
 
 class Merged(NamedTuple):
@@ -60,8 +57,7 @@ def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
 
 def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     part = "(SELECT commit_ts FROM {} WHERE lsn <= %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    parts = [sql.SQL(part).format(table.bronze) for table in CAPTURED]
-    latest = sql.SQL(" UNION ALL ").join(parts)
+    latest = sqlfile.each((table.bronze for table in CAPTURED), part, " UNION ALL ")
     cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 
 
@@ -77,7 +73,8 @@ def _attach_months(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> N
 
 def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
     """The table's MERGE, generated from its declaration and its columns in the database."""
-    types = _column_types(cursor, table)
+    cursor.execute(sqlfile.read("columns"), (f"silver.{table.name}",))
+    types = dict(cursor.fetchall())
     tracked = [name for name in types if name not in (table.key, *table.carried)]
     columns = [*tracked, *table.carried]
 
@@ -85,15 +82,11 @@ def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
         text = sql.SQL("({}full_row ->> {})::{}")
         return text.format(sql.SQL(row), table.source_column(name), sql.SQL(types[name]))
 
-    def each(names: list[str], pattern: str) -> sql.Composed:
-        part = sql.SQL(pattern)
-        return _list([part.format(name=sql.Identifier(name)) for name in names])
-
     pair = sql.SQL("{}, full_row -> {}")
     pairs = [pair.format(sql.Literal(name), table.source_column(name)) for name in tracked]
-    values = [
-        sql.SQL("{} AS {}").format(value("version.", name), sql.Identifier(name)) for name in tracked
-    ]
+    named = sql.SQL("{} AS {}")
+    values = [named.format(value("version.", name), sql.Identifier(name)) for name in tracked]
+    carried = [sql.Identifier("carried", name) for name in table.carried]
     in_month = "AND hist.{0} = (newest.before).{0}" if table.by_month else ""
     return sqlfile.compose(
         "merge",
@@ -103,24 +96,11 @@ def statement(cursor: Cursor, table: Versioned) -> sql.Composed:
         bronze=table.bronze,
         key=sql.Identifier(table.key),
         key_value=value("", table.key),
-        tracked=sql.SQL("jsonb_build_object({})").format(_list(pairs)),
-        values=_list([*values, *(sql.Identifier("carried", name) for name in table.carried)]),
-        carry=sql.SQL(sqlfile.read(table.carry) if table.carry else ""),
-        columns=each(columns, "{name}"),
-        newest_values=each(columns, "newest.{name}"),
-        old_values=each(columns, "old.{name}"),
-        assignments=each(columns, "{name} = newest.{name}"),
+        tracked=sqlfile.each(pairs),
+        values=sqlfile.each([*values, *carried]),
+        carry=sql.SQL(sqlfile.read(f"carry_{table.name}") if carried else ""),
+        columns=sqlfile.identifiers(columns),
+        newest_values=sqlfile.identifiers(columns, "newest.{}"),
+        old_values=sqlfile.identifiers(columns, "old.{}"),
+        assignments=sqlfile.identifiers(columns, "{0} = newest.{0}"),
     )
-
-
-def _list(parts: Sequence[sql.Composable]) -> sql.Composed:
-    return sql.SQL(", ").join(parts)
-
-
-def _column_types(cursor: Cursor, table: Versioned) -> dict[str, str]:
-    cursor.execute(
-        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        (f"silver.{table.name}",),
-    )
-    return {name: kind for name, kind in cursor.fetchall() if name not in SYSTEM_COLUMNS}

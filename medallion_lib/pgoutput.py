@@ -7,7 +7,6 @@ import json
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -57,8 +56,7 @@ class Delete(NamedTuple):
     old: list[Column]
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """A table as it was when the rows that follow were written."""
 
     oid: int
@@ -69,6 +67,8 @@ class Relation:
     types: tuple[int, ...]
 
 
+Row = Sequence[Column]
+Writer = Callable[[Row], str]
 Event = Begin | Commit | Message | Truncate | Insert | Update | Delete | Relation | None
 
 
@@ -170,9 +170,7 @@ _WRITERS: Mapping[int, Callable[[str], str]] = {
 }
 
 
-def json_writer(
-    relation: Relation, base_types: Mapping[int, int]
-) -> Callable[[Sequence[Column]], str]:
+def json_writer(relation: Relation, base_types: Mapping[int, int]) -> Writer:
     """A function from a row's values to a JSON object, for one relation.
 
     base_types names the type a domain stands for. Numbers and booleans become JSON's own,
@@ -182,7 +180,7 @@ def json_writer(
     keys = [_quote(name) + ": " for name in relation.columns]
     columns = list(zip(keys, [_WRITERS.get(oid, _quote) for oid in types], strict=True))
 
-    def write(values: Sequence[Column]) -> str:
+    def write(values: Row) -> str:
         pairs = [
             key + ("null" if value is None else convert(value))  # type: ignore[arg-type]
             for (key, convert), value in zip(columns, values, strict=True)

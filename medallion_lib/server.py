@@ -56,8 +56,7 @@ def connect(url: URL, **options: object) -> Connection:
         return connection
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
-        shown = url.render_as_string(hide_password=True)
-        raise refusal("no connection", url=shown, reason=reason.splitlines()[-1]) from problem
+        raise refusal("no connection", url=url, reason=reason.splitlines()[-1]) from problem
 
 
 @contextmanager
@@ -79,7 +78,7 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
 
 
 def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
-    """Refuse to do this work twice at once, until the transaction (or, with "", the session) ends."""
+    """Refuse to do this work twice at once, until the transaction (with "" the session) ends."""
     cursor.execute(f"SELECT pg_try_advisory_{until}lock(hashtext(%s))", (f"medallion.{work}",))
     if not cursor.fetchone()[0]:
         raise refusal(f"second {work}")
@@ -87,7 +86,8 @@ def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
 
 def libpq(url: URL) -> str:
     """The URL as psql takes it: a space is %20 there, never +."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False).replace("+", "%20")
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return plain.replace("+", "%20")
 
 
 def locate() -> Server | Embedded:

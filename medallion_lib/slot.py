@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import NamedTuple
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
@@ -12,6 +11,7 @@ from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.landing import Watermark
 from medallion_lib.tables import CAPTURED
 
 PUBLICATION = "medallion"
@@ -24,41 +24,43 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
     wal_sender_timeout is off because psycopg2 answers a keepalive that asks for a reply with the
     position it has received, which would confirm WAL that has not landed.
     """
-    with closing(
-        server.connect(source, connection_factory=LogicalReplicationConnection)
-    ) as connection:
+    connection = server.connect(source, connection_factory=LogicalReplicationConnection)
+    with closing(connection):
         cursor = connection.cursor()
         cursor.execute("SET wal_sender_timeout = 0")
         yield cursor
 
 
-class Source(NamedTuple):
-    """A source and its slot. Without a slot, the last four are None."""
-
-    system: int  # the server's system identifier
-    name: str  # the database
-    is_published: bool
-    confirmed: int | None
-    is_invalid: bool | None
-    state: str | None
-    lag: int | None  # bytes of WAL to hand over; other databases' WAL counts too
-
-
-def look(cursor: Cursor, slot: str) -> Source:
-    """Source: pg_replication_slots (PostgreSQL 18, 53.20)."""
-    cursor.execute(sqlfile.read("slot"), {"slot": slot, "publication": PUBLICATION})
-    return Source(*cursor.fetchone())
-
-
-def create_publication(cursor: Cursor) -> None:
+def _publish(cursor: Cursor) -> None:
     """Publish the captured tables, a partitioned one under its own name."""
     create = sql.SQL("""CREATE PUBLICATION {} FOR TABLE {}
         WITH (publish_via_partition_root, publish_generated_columns = stored)""")
-    tables = sql.SQL(", ").join(table.source for table in CAPTURED)
+    tables = sqlfile.each(table.source for table in CAPTURED)
     cursor.execute(create.format(sql.Identifier(PUBLICATION), tables))
 
 
-def create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
+@contextmanager
+def made(
+    source: URL, slot: str, before: Watermark | None, business_time: bool
+) -> Iterator[tuple[Watermark, str]]:
+    """Make the slot anew, and the publication if it is missing.
+
+    Gives the watermark that begins there and, for as long as the block lasts, the name of a
+    snapshot of everything before it.
+    """
+    with server.session(source, autocommit=True) as cursor:
+        drop(cursor, slot)
+        cursor.execute(sqlfile.read("source_identity"), {"publication": PUBLICATION})
+        system, name, is_published = cursor.fetchone()
+        if not is_published:  # a cloned source comes with it
+            _publish(cursor)
+    with replicating(source) as stream:
+        lsn, snapshot = _create(stream, slot)
+        last = before and before.commit_ts
+        yield Watermark(lsn, last, slot, system, name, business_time), snapshot
+
+
+def _create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
     """Make the slot; its first position, and the name of a snapshot of everything before it.
 
     The snapshot lives until the connection is used again.
@@ -76,30 +78,16 @@ def create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
 
 def drop(cursor: Cursor, slot: str) -> None:
     """Drop the slot if it is there, ending whoever reads it."""
-    cursor.execute(
-        "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots "
-        "WHERE slot_name = %s AND active", (slot,)
-    )  # fmt: skip
-    cursor.execute(
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
-        (slot,),
-    )
+    cursor.execute(sqlfile.read("slot_drop"), {"slot": slot})
 
 
-def check(cursor: Cursor, slot: str, watermark: int, made_from: tuple[int, str]) -> None:
+def check(cursor: Cursor, watermark: Watermark) -> None:
     """Raise MedallionError unless the slot continues exactly where bronze ends."""
-    source = look(cursor, slot)
-    facts = {"slot": slot, "position": f"{watermark >> 32:X}/{watermark & 0xFFFFFFFF:X}"}
-    if (source.system, source.name) != made_from:
-        raise refusal("another source", found=source.name, made_from=made_from[1])
-    if not source.is_published:
-        raise refusal("no publication", publication=PUBLICATION)
-    if source.confirmed is None:
-        raise refusal("no slot", **facts)
-    if source.is_invalid:
-        raise refusal("slot invalid", reason=source.state, **facts)
-    if source.confirmed > watermark:
-        raise refusal("slot not ours", **facts)
+    facts = vars(watermark) | {"publication": PUBLICATION}
+    cursor.execute(sqlfile.read("slot_check"), facts)
+    problem, found, reason, position = cursor.fetchone()
+    if problem:
+        raise refusal(problem, **facts, found=found, reason=reason, position=position)
 
 
 def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:

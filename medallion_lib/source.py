@@ -96,18 +96,15 @@ def _open_shop(cursor: Cursor, files: Path, scale: int) -> None:
 def _copy_csv(cursor: Cursor, table: str, path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as rows:
         columns = rows.readline().strip().split(",")
-        copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
-            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-        )
-        cursor.copy_expert(copy, rows, size=1 << 20)
+        copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)")
+        into = copy.format(sql.Identifier(table), sqlfile.identifiers(columns))
+        cursor.copy_expert(into, rows, size=1 << 20)
 
 
-def _months(upto: datetime) -> Iterator[datetime]:
+def _months(upto: datetime) -> list[datetime]:
     """The ends of the months before `upto`, and `upto` itself."""
-    for month in range(2, 13):
-        if (first := datetime(2023, month, 1, tzinfo=UTC)) < upto:
-            yield first
-    yield upto
+    firsts = (datetime(2023, month, 1, tzinfo=UTC) for month in range(2, 13))
+    return [*(first for first in firsts if first < upto), upto]
 
 
 @contextmanager

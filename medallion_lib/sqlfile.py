@@ -1,5 +1,6 @@
 """The SQL of this package, by file name: sql/NAME.sql."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,11 @@ def compose(name: str, **parts: sql.Composable) -> sql.Composed:
     return sql.SQL(read(name)).format(**parts)
 
 
-def identifiers(*names: str) -> sql.Composed:
+def each(parts: Iterable[sql.Composable], one: str = "{}", between: str = ", ") -> sql.Composed:
+    """The text `one` for each of the parts, which is {} or {0} in it."""
+    return sql.SQL(between).join(sql.SQL(one).format(part) for part in parts)
+
+
+def identifiers(names: Iterable[str], one: str = "{}") -> sql.Composed:
     """Names, quoted, as a list of columns is written."""
-    return sql.SQL(", ").join(map(sql.Identifier, names))
+    return each(map(sql.Identifier, names), one)

@@ -5,13 +5,10 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import slot, sqlfile
+from medallion_lib import sqlfile
 from medallion_lib.tables import CAPTURED, VERSIONED
 
-MARTS = [
-    sql.Identifier("gold", name)
-    for name in ("vw_monthly_revenue", "vw_top_titles", "vw_store_scorecard")
-]
+MARTS = ("vw_monthly_revenue", "vw_top_titles", "vw_store_scorecard")
 
 
 class Status(dict[str, Any]):
@@ -23,29 +20,25 @@ class Status(dict[str, Any]):
     def __str__(self) -> str:
         rows = {name: f"{count:>10,} rows" for name, count in self["rows"].items()}
         shown = {name.replace("_", " "): fact for name, fact in self.items()} | {"rows": ""} | rows
-        unknown = "nothing yet"
-        return "\n".join(f"{name:<28}{unknown if x is None else x}" for name, x in shown.items())
+        told = {name: "nothing yet" if x is None else x for name, x in shown.items()}
+        return "\n".join(f"{name:<28}{fact}" for name, fact in told.items())
 
 
-def read(warehouse: Cursor, source: Cursor, place: str, slot_name: str) -> Status:
+def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
     bronze = [table.bronze for table in CAPTURED]
-    every = [*bronze, *(table.silver for table in VERSIONED), *MARTS]
-    newest = "(SELECT load_ts FROM {0} ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    unmerged = "(SELECT count(*) FROM {0} WHERE lsn > coalesce(merged.lsn, 0))"
+    marts = [sql.Identifier("gold", name) for name in MARTS]
+    every = [*bronze, *(table.silver for table in VERSIONED), *marts]
+    count = sql.SQL("{}, (SELECT count(*) FROM {})")
+    counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
+    newest = "(SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
+    unmerged = "(SELECT count(*) FROM {} WHERE lsn > coalesce(merged.lsn, 0))"
     facts = sqlfile.compose(
         "status",
-        newest=_each(bronze, newest, ", "),
-        unmerged=_each(bronze, unmerged, " + "),
-        tables=_each(every, "SELECT {2}, {1}, count(*) FROM {0}", " UNION ALL "),
+        newest=sqlfile.each(bronze, newest),
+        unmerged=sqlfile.each(bronze, unmerged, " + "),
+        counts=sqlfile.each(counts),
     )
     warehouse.execute(facts)
-    found = zip((column.name for column in warehouse.description), warehouse.fetchone(), strict=True)
-    lag = slot.look(source, slot_name).lag
-    return Status(server=place, wal_bytes_not_captured=lag, **dict(found))
-
-
-def _each(tables: list[sql.Identifier], part: str, between: str) -> sql.Composed:
-    return sql.SQL(between).join(
-        sql.SQL(part).format(name, sql.Literal(".".join(name.strings)), sql.Literal(place))
-        for place, name in enumerate(tables)
-    )
+    (found,) = warehouse.fetchone()
+    source.execute(sqlfile.read("slot_lag"), {"slot": slot})
+    return Status(server=place, wal_bytes_not_captured=source.fetchone()[0], **found)

@@ -1,7 +1,5 @@
 """The named steps of capture and merge, for a test that stops at one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 on_step: Callable[[str], None] = lambda name: None  # noqa: E731

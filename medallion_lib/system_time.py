@@ -11,7 +11,7 @@ import re
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlglot.errors import TokenError
 
@@ -116,9 +116,7 @@ def install(engine: Engine) -> None:
         event.listen(engine, "handle_error", _on_error, retval=True)
 
 
-def _on_execute(
-    connection: Connection, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
-) -> tuple[str, Any]:
+def _on_execute(_: object, cursor: Any, sql: str, parameters: Any, *more: Any) -> tuple[str, Any]:
     return rewrite(sql), parameters
 
 
@@ -144,11 +142,9 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
 
 def with_history(engine: Engine) -> list[str]:
     """The tables and views that answer FOR SYSTEM_TIME, asked on a connection of its own."""
-    pool = engine.pool.recreate()  # the caller's transaction has failed; its pool may be full
-    try:
-        with closing(pool.connect()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(sqlfile.read("system_time_functions"))
-            return [name for (name,) in cursor]
-    finally:
-        pool.dispose()
+    # The caller's transaction has failed, and its pool may be full.
+    with closing(engine.pool.recreate().connect()) as connection:
+        connection.detach()
+        cursor = connection.cursor()
+        cursor.execute(sqlfile.read("system_time_functions"))
+        return [name for (name,) in cursor]

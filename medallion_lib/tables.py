@@ -4,13 +4,13 @@ The columns of a versioned table and their types stand in sql/silver.sql and are
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from psycopg2 import sql
 
 
-@dataclass(frozen=True)
-class Captured:
+class Captured(NamedTuple):
     """A source table (schema public) whose every change lands in bronze."""
 
     name: str
@@ -25,16 +25,14 @@ class Captured:
         return sql.Identifier("bronze", f"br_{self.name}_cdc")
 
 
-@dataclass(frozen=True)
-class Versioned:
+class Versioned(NamedTuple):
     """A silver table (schema silver) made from one captured table."""
 
     name: str
     source: str
     key: str
-    renamed: Mapping[str, str] = field(default_factory=dict)  # silver column: source column
-    carried: tuple[str, ...] = ()  # columns that carry.sql looks up in bronze
-    carry: str | None = None  # that file's name
+    renamed: Mapping[str, str] = MappingProxyType({})  # silver column: source column
+    carried: tuple[str, ...] = ()  # columns that carry_NAME.sql looks up in bronze
     by_month: str | None = None  # the date its partitions go by
 
     @property
@@ -63,7 +61,7 @@ VERSIONED = (
     Versioned("dim_customer_hist", "customer", "customer_id", renamed={"active": "activebool"}),
     Versioned("dim_film_hist", "film", "film_id"),
     Versioned("fact_rental", "rental", "rental_id", by_month="rental_date",
-              carried=("film_id", "store_id"), carry="carry_item"),
+              carried=("film_id", "store_id")),
     Versioned("fact_payment", "payment", "payment_id", by_month="payment_date",
-              carried=("store_id",), carry="carry_store"),
+              carried=("store_id",)),
 )  # fmt: skip

@@ -281,7 +281,7 @@ def check_random_transactions(shop: Shop, examples: int) -> None:
 
 
 def test_bronze_is_what_random_transactions_committed(shop: Shop) -> None:
-    check_random_transactions(shop, 30)
+    check_random_transactions(shop, 18)
 
 
 @pytest.mark.slow

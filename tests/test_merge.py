@@ -60,10 +60,10 @@ def values_of(table: str, key: int, pick: int) -> Row:
                 "email": (None, "", "null")[pick % 3], "activebool": pick < 3,
                 "create_date": "2020-02-29", "active": 1}  # fmt: skip
     if table == "rental":
-        return {"rental_id": key, "rental_date": DATES[pick % 6], "inventory_id": 1 + pick % 4,
+        return {"rental_id": key, "rental_date": DATES[pick % 6], "inventory_id": 1 + pick % 3,
                 "customer_id": 1, "return_date": DATES[2] if pick > 3 else None, "staff_id": 1}  # fmt: skip
     return {"payment_id": key, "payment_date": DATES[pick % 6], "amount": f"{pick % 2}.99",
-            "rental_id": 1 + pick % 4, "customer_id": 1, "staff_id": None if pick > 4 else 1}  # fmt: skip
+            "rental_id": 1 + pick % 3, "customer_id": 1, "staff_id": None if pick > 4 else 1}  # fmt: skip
 
 
 @dataclass
@@ -222,9 +222,9 @@ def bench(lab: Medallion) -> Iterator[Bench]:
 
 wish = st.tuples(
     st.sampled_from(["put"] * 9 + ["touch", "delete", "delete", "truncate", "truncate"]),
-    st.sampled_from(TABLES), st.integers(1, 3), st.integers(0, 5),
+    st.sampled_from(TABLES), st.integers(1, 2), st.integers(0, 5),
 )  # fmt: skip
-snapshot = st.tuples(st.just("snapshot"), st.sampled_from(TABLES), st.integers(1, 3), st.integers(0, 5))
+snapshot = st.tuples(st.just("snapshot"), st.sampled_from(TABLES), st.integers(1, 2), st.integers(0, 5))
 transaction = st.lists(wish, min_size=2, max_size=7) | st.lists(snapshot, min_size=1, max_size=1)
 histories = st.lists(st.tuples(transaction, st.integers(0, 9)), min_size=5, max_size=14)
 

@@ -28,7 +28,7 @@ event AS (
 final_event AS (
     SELECT DISTINCT ON ({key}, commit_ts) {key}, commit_ts, full_row,
            CASE WHEN full_row IS NOT NULL THEN
-               hashtextextended(jsonb_strip_nulls({tracked})::text, 0) END AS row_hash
+               hashtextextended(jsonb_strip_nulls(jsonb_build_object({tracked}))::text, 0) END AS row_hash
     FROM event
     ORDER BY {key}, commit_ts, lsn DESC, seq DESC
 ),

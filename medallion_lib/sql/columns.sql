@@ -1,0 +1,6 @@
+-- A silver table's columns and their types, without those that say when a version was true.
+SELECT attname, format_type(atttypid, atttypmod)
+FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+  AND attname NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period')
+ORDER BY attnum

@@ -1,0 +1,18 @@
+-- Why the slot does not continue exactly where bronze ends, as in refusals.txt, or null.
+-- Source: pg_replication_slots (PostgreSQL 18, 53.20).
+SELECT CASE
+           WHEN control.system_identifier <> %(source_system)s
+             OR current_database() <> %(source_name)s THEN 'another source'
+           WHEN NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %(publication)s)
+               THEN 'no publication'
+           WHEN slot.confirmed_flush_lsn IS NULL THEN 'no slot'
+           WHEN slot.wal_status = 'lost' OR slot.invalidation_reason IS NOT NULL
+               THEN 'slot invalid'
+           WHEN slot.confirmed_flush_lsn > '0/0'::pg_lsn + %(lsn)s THEN 'slot not ours'
+       END AS problem,
+       current_database() AS found,
+       coalesce(slot.invalidation_reason, slot.wal_status) AS reason,
+       '0/0'::pg_lsn + %(lsn)s AS position
+FROM pg_control_system() AS control
+LEFT JOIN pg_replication_slots AS slot
+       ON slot.slot_name = %(slot)s AND slot.database = current_database()

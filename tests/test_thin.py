@@ -1,0 +1,45 @@
+"""The package stays small enough to read in one sitting."""
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FILES = sorted(Path(__file__).parents[1].glob("medallion_lib/*.py"))
+LAYOUT = {
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}  # fmt: skip
+
+
+def _docstrings(tree: ast.Module) -> Iterator[int]:
+    """The lines of every docstring."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            yield from range(node.body[0].lineno, node.body[0].end_lineno + 1)
+
+
+def _code_lines(path: Path) -> int:
+    """Lines that hold code: not blank, not comment, not docstring."""
+    source = path.read_text(encoding="utf-8")
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in LAYOUT:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines.difference(_docstrings(ast.parse(source))))
+
+
+def test_the_package_has_at_most_1500_lines_of_code() -> None:
+    assert sum(map(_code_lines, FILES)) <= 1500
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_file_is_over_300_lines_and_no_function_over_40(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 300
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 40, node.name
