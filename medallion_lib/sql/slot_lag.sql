@@ -1,5 +1,6 @@
--- Bytes of WAL the slot has yet to hand over. Counts to the server's flush
+-- Bytes of WAL the slot has yet to hand over, null without a slot. Counts to the server's flush
 -- position, so WAL of other databases counts too.
-SELECT greatest(pg_current_wal_flush_lsn() - max(confirmed_flush_lsn), 0)::bigint AS lag
+SELECT CASE WHEN count(*) > 0
+            THEN greatest(pg_current_wal_flush_lsn() - max(confirmed_flush_lsn), 0)::bigint END AS lag
 FROM pg_replication_slots
 WHERE slot_name = %(slot)s AND database = current_database()
