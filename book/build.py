@@ -14,6 +14,8 @@ from pathlib import Path
 
 from self_contained import problems
 
+from medallion_lib import Medallion, MedallionError
+
 ROOT = Path(__file__).resolve().parents[1]
 COPY = ROOT / ".book"
 SITE = ROOT / "_build" / "html"
@@ -24,6 +26,7 @@ LINKED = ["data"]  # what notebooks may read by a relative path
 
 def main() -> None:
     _step("Copying the sources", _copy)
+    _step("Preparing the sample year", _prepare)
     _step("Executing the notebooks", _execute)
     _step("Building the site", _build)
     _step("Checking that the site needs no other host", _check)
@@ -49,6 +52,14 @@ def _copy() -> None:
             shutil.copy(source, COPY / name)
     for name in LINKED:
         (COPY / name).symlink_to(ROOT / name)
+
+
+def _prepare() -> None:
+    """The year that every notebook starts from is made once, outside of their cells."""
+    os.environ["MEDALLION_NAME"] = "book"
+    lab = Medallion.open()
+    lab.reset(year=True)
+    lab.drop()
 
 
 def _execute() -> None:
@@ -85,4 +96,7 @@ def _run(failure: str, *command: str | Path, environment: dict[str, str] | None 
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MedallionError as problem:
+        sys.exit(str(problem))
