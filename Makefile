@@ -34,9 +34,9 @@ lint: $(READY)
 test: lint book
 	@$(RUN) -m pytest -n 2 --dist loadfile tests
 
-# The long proofs: thousands of examples, hundreds of kills.
+# The long proofs too: thousands of random transactions and histories.
 prove: $(READY)
-	@HYPOTHESIS_PROFILE=prove $(RUN) -m pytest -n 2 --dist loadfile -m "slow or not slow" tests
+	@$(RUN) -m pytest -n 2 --dist loadfile -m "slow or not slow" tests
 
 # Ratios from alternating runs.
 bench: $(READY)

@@ -177,14 +177,16 @@ def json_writer(relation: Relation, base_types: Mapping[int, int]) -> Writer:
     jsonb is nested, everything else is a string: the value's text as PostgreSQL prints it.
     """
     types = [base_types.get(oid, oid) for oid in relation.types]
-    keys = [_quote(name) + ": " for name in relation.columns]
-    columns = list(zip(keys, [_WRITERS.get(oid, _quote) for oid in types], strict=True))
+    pairs = [_quote(name).replace("%", "%%") + ": %s" for name in relation.columns]
+    template = "{" + ", ".join(pairs) + "}"
+    writers = [(place, _WRITERS.get(oid, _quote)) for place, oid in enumerate(types)]
+    converted = [(place, convert) for place, convert in writers if convert is not str]
 
     def write(values: Row) -> str:
-        pairs = [
-            key + ("null" if value is None else convert(value))  # type: ignore[arg-type]
-            for (key, convert), value in zip(columns, values, strict=True)
-        ]
-        return "{" + ", ".join(pairs) + "}"
+        row = ["null" if value is None else value for value in values]
+        for place, convert in converted:
+            if values[place] is not None:
+                row[place] = convert(values[place])  # type: ignore[arg-type]
+        return template % tuple(row)
 
     return write
