@@ -64,6 +64,15 @@ def values_of(table: str, key: int, pick: int) -> Row:
             "amount": f"{pick}.50", "payment_date": day}  # fmt: skip
 
 
+# A change of these keys would cascade to the rows that refer to it.
+REFERRING = {
+    "customer": [("rental", "customer_id"), ("payment", "customer_id")],
+    "inventory": [("rental", "inventory_id")],
+    "film": [("inventory", "film_id")],
+    "rental": [("payment", "rental_id")],
+}
+
+
 @dataclass
 class Session:
     """One connection to the source, and what it has done in its open transaction."""
@@ -126,8 +135,8 @@ class Session:
     def rekey(self, table: str, key: int, pick: int) -> None:
         """A change of key, to one that nobody uses; refused where rows refer to it."""
         old = self.state[table].get(key)
-        children = {"customer": "rental", "inventory": "rental", "film": "inventory", "rental": "payment"}
-        if not old or key in self.state.get(children.get(table, ""), {}):
+        if not old or any(row[column] == key for child, column in REFERRING.get(table, ())
+                          for row in self.state[child].values()):  # fmt: skip
             return
         new_key = key + 100 if key < 100 else key - 100
         statement = f"UPDATE {table} SET {KEY[table]} = {new_key} WHERE {KEY[table]} = {key}"
