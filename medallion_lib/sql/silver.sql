@@ -61,8 +61,8 @@ COMMENT ON COLUMN silver.dim_film_hist.replacement_cost IS 'Charge for a lost co
 COMMENT ON COLUMN silver.dim_film_hist.rating IS 'Motion-picture rating: G, PG, PG-13, R or NC-17.';
 COMMENT ON COLUMN silver.dim_film_hist.special_features IS 'What the disc holds besides the film.';
 
--- Facts, by month (UTC). WITHOUT OVERLAPS would make inserts many times slower, so tests and
--- status assert what it would: one current row per key, no overlap.
+-- Facts, by month (UTC). WITHOUT OVERLAPS would make inserts many times slower, so tests
+-- assert what it would: one current row per key, no overlap.
 CREATE TABLE silver.fact_rental (
     rental_id             integer NOT NULL,
     rental_date           timestamptz NOT NULL,
