@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from made import PAGES
 from self_contained import problems
 
 from medallion_lib import Medallion, MedallionError
@@ -28,6 +29,7 @@ def main() -> None:
     _step("Copying the sources", _copy)
     _step("Preparing the sample year", _prepare)
     _step("Executing the notebooks", _execute)
+    _step("Making what pages include", _make)
     _step("Building the site", _build)
     _step("Checking that the site needs no other host", _check)
     print(f"The book is in {SITE.relative_to(ROOT) / 'index.html'}")
@@ -57,9 +59,7 @@ def _copy() -> None:
 def _prepare() -> None:
     """The year that every notebook starts from is made once, outside of their cells."""
     os.environ["MEDALLION_NAME"] = "book"
-    lab = Medallion.open()
-    lab.reset(year=True)
-    lab.drop()
+    Medallion.open().reset(year=True)
 
 
 def _execute() -> None:
@@ -73,6 +73,15 @@ def _execute() -> None:
         *[sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-v", *workers, *notebooks],
         environment={"MEDALLION_NAME": "book"},
     )
+
+
+def _make() -> None:
+    """Pages include these files, made from the year's warehouse and from what the runs left."""
+    made = COPY / "book" / "made"
+    lab = Medallion.open()
+    for name, make in PAGES.items():
+        (made / name).write_text(make(lab, COPY), encoding="utf-8")
+    lab.drop()
 
 
 def _build() -> None:

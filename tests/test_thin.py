@@ -32,8 +32,8 @@ def _code_lines(path: Path) -> int:
     return len(lines.difference(_docstrings(ast.parse(source))))
 
 
-def test_the_package_has_at_most_1500_lines_of_code() -> None:
-    assert sum(map(_code_lines, FILES)) <= 1500
+def test_the_package_has_at_most_2500_lines_of_code() -> None:
+    assert sum(map(_code_lines, FILES)) <= 2500
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -1,0 +1,12 @@
+"""What the book's pages include and no one writes by hand: one function a file.
+
+Each gets the year's Medallion and the folder of the executed copy, and returns the file's text.
+A page includes it as `made/<name>`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from medallion_lib import Medallion
+
+PAGES: dict[str, Callable[[Medallion, Path], str]] = {}

@@ -1,0 +1,3 @@
+from chromium import chromium
+
+__all__ = ["chromium"]
