@@ -7,6 +7,9 @@ A page includes it as `made/<name>`.
 from collections.abc import Callable
 from pathlib import Path
 
+from made import dictionary
 from medallion_lib import Medallion
 
-PAGES: dict[str, Callable[[Medallion, Path], str]] = {}
+PAGES: dict[str, Callable[[Medallion, Path], str]] = {
+    "dictionary.md": dictionary.page,
+}

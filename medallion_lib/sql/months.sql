@@ -26,3 +26,5 @@ BEGIN
             fact, part, month || ' UTC', month + interval '1 month' || ' UTC');
     END LOOP;
 END $$;
+COMMENT ON PROCEDURE meta.attach_months IS
+    'Gives the months of a batch of rentals or payments their partitions, before they are merged.';

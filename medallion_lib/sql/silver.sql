@@ -122,13 +122,13 @@ BEGIN
     FOREACH hist IN ARRAY ARRAY['silver.dim_customer_hist', 'silver.dim_film_hist',
                                 'silver.fact_rental', 'silver.fact_payment']::regclass[]
     LOOP
-        EXECUTE format('COMMENT ON COLUMN %s.row_hash IS ''Hash of the source''''s columns; equal hashes open no new version.''', hist);
-        EXECUTE format('COMMENT ON COLUMN %s.sys_start IS ''Commit time of the source transaction that made this version.''', hist);
-        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS ''Commit time of the source transaction that replaced or deleted it; infinity for the current version.''', hist);
+        EXECUTE format('COMMENT ON COLUMN %s.row_hash IS ''A number made from the source''''s columns: a change that leaves it the same opens no version.''', hist);
+        EXECUTE format('COMMENT ON COLUMN %s.sys_start IS ''From when this version held: the commit time of the source transaction that made it.''', hist);
+        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS ''Until when it held, itself excluded: the commit time of the source transaction that replaced or deleted it; infinity for the current version.''', hist);
     END LOOP;
 END $$;
-COMMENT ON COLUMN silver.dim_customer_hist.sys_period IS 'From sys_start to sys_end; no two versions of one customer overlap.';
-COMMENT ON COLUMN silver.dim_film_hist.sys_period IS 'From sys_start to sys_end; no two versions of one film overlap.';
+COMMENT ON COLUMN silver.dim_customer_hist.sys_period IS 'From sys_start until sys_end; no two versions of one customer overlap.';
+COMMENT ON COLUMN silver.dim_film_hist.sys_period IS 'From sys_start until sys_end; no two versions of one film overlap.';
 
 -- Current state: what is true now.
 CREATE VIEW silver.dim_customer AS
