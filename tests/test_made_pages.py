@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
-from made import dictionary
+from made import dictionary, status
 from year import as_owner, ask, own_lab
 
 from medallion_lib import Medallion
@@ -59,3 +60,30 @@ def test_the_dictionary_says_what_takes_an_instant(year: Medallion, words: str) 
     about = words.split("### dim_film_hist\n")[1].split("|")[0]  # up to its columns
     assert "FOR SYSTEM_TIME AS OF" in about
     assert "FOR SYSTEM_TIME" not in words.split("### watermark\n")[1]
+
+
+# The execution status
+
+
+def executed(folder: Path, name: str, *seconds: int, error: bool = False) -> None:
+    """A notebook as nbmake leaves it; with an error, the last cell's."""
+    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python", "version": "3.12.1"}})
+    notebook.cells = [nbformat.v4.new_markdown_cell(f"# The {name}\n\nProse.")]
+    for took in seconds:
+        times = {"iopub.status.busy": "2026-01-01T10:00:00.5Z",
+                 "iopub.status.idle": f"2026-01-01T10:00:0{took}.5Z"}  # fmt: skip
+        notebook.cells += [nbformat.v4.new_code_cell("1", metadata={"execution": times})]
+    if error:
+        notebook.cells[-1].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+def test_the_status_adds_up_what_the_cells_took(year: Medallion, tmp_path: Path) -> None:
+    (tmp_path / "copy" / "notebooks").mkdir(parents=True)
+    executed(tmp_path / "copy" / "notebooks", "good", 1, 4, 2)
+    executed(tmp_path / "copy" / "notebooks", "bad", 1, 3, error=True)
+    told = status.page(year, tmp_path / "copy")
+    assert "| [The good](../notebooks/good.ipynb) | passed, 3 of 3 cells | 7.0 s | 4.0 s, cell 2 |" in told
+    assert "| [The bad](../notebooks/bad.ipynb) | failed, 1 of 2 cells | 1.0 s | 1.0 s, cell 1 |" in told
+    assert "4 cells of 2 notebooks" in told and "took 8.0 s" in told
+    assert "| Python | 3.12.1 |" in told and "| the book itself |" not in told

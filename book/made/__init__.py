@@ -7,9 +7,10 @@ A page includes it as `made/<name>`.
 from collections.abc import Callable
 from pathlib import Path
 
-from made import dictionary
+from made import dictionary, status
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "dictionary.md": dictionary.page,
+    "status.md": status.page,
 }
