@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from string import Formatter
 
 import nbformat
 import pytest
-from made import dictionary, status
+from made import dictionary, refusals, status
 from year import as_owner, ask, own_lab
 
 from medallion_lib import Medallion
+from medallion_lib.errors import TEXTS
 
 LAYERS = "('bronze', 'silver', 'gold', 'meta')"
 
@@ -87,3 +89,26 @@ def test_the_status_adds_up_what_the_cells_took(year: Medallion, tmp_path: Path)
     assert "| [The bad](../notebooks/bad.ipynb) | failed, 1 of 2 cells | 1.0 s | 1.0 s, cell 1 |" in told
     assert "4 cells of 2 notebooks" in told and "took 8.0 s" in told
     assert "| Python | 3.12.1 |" in told and "| the book itself |" not in told
+
+
+# Troubleshooting
+
+
+def test_every_refusal_is_told_whole_under_an_anchor_of_its_own(year: Medallion) -> None:
+    told = refusals.page(year, Path())
+    for name, text in TEXTS.items():
+        place = told.split(f"\n({refusals.anchor(name)})=\n")
+        assert len(place) == 2, name
+        message = place[1].split(":class: refusal")[1].split("```")[0]
+        for said, _, _, _ in Formatter().parse(text):
+            assert said in message, name
+        assert "{" not in message, name
+
+
+def test_the_page_groups_refusals_in_the_order_of_the_file() -> None:
+    assert [name for name in TEXTS if name in refusals.GROUPS] == list(refusals.GROUPS)
+    assert next(iter(TEXTS)) in refusals.GROUPS
+
+
+def test_a_fact_is_shown_by_its_name() -> None:
+    assert refusals.shown("{name!r} at {at:%H:%M} of {size:,}") == "<name> at <at> of <size>"

@@ -7,10 +7,11 @@ A page includes it as `made/<name>`.
 from collections.abc import Callable
 from pathlib import Path
 
-from made import dictionary, status
+from made import dictionary, refusals, status
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "dictionary.md": dictionary.page,
+    "refusals.md": refusals.page,
     "status.md": status.page,
 }
