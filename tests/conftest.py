@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,14 @@ def _remove(run: Path) -> None:
     Embedded(run / "home").stop()
     shutil.rmtree(run)
     os.environ.pop(OUR_HOME)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """How many cases Hypothesis tried goes into the JUnit report, for the book to tell."""
+    told = getattr(item, "hypothesis_statistics", "")
+    if call.when == "call" and (passing := re.findall(r"(\d+) passing,", told)):
+        item.user_properties.append(("random cases", sum(map(int, passing))))
 
 
 @pytest.fixture(scope="session", autouse=True)

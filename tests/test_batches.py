@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -53,13 +53,18 @@ def in_stages() -> Iterator[Medallion]:
 
 @pytest.mark.parametrize("batches", [1, 7, 1000])
 def test_silver_merged_again_in_batches_is_the_same_in_every_row(
-    year: Connection, once: dict[str, Rows], batches: int
+    year: Connection,
+    once: dict[str, Rows],
+    batches: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     empty(year)
     assert silver(year) == {table: Counter() for table in HISTORY}
     for upto in boundaries(year, batches):
         merge(year, upto=upto)
     same(silver(year), once)
+    record_property("merges", batches)
+    record_property("rows", sum(rows.total() for rows in once.values()))
 
 
 def test_merging_once_more_changes_nothing(year: Connection, once: dict[str, Rows]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -22,6 +23,7 @@ from medallion_lib.landing import Watermark
 from medallion_lib.tables import CAPTURED
 
 Row = dict[str, Any]
+Record = Callable[[str, object], None]  # record_property's
 State = dict[str, dict[int, Row]]
 KEY = {"customer": "customer_id", "film": "film_id", "inventory": "inventory_id",
        "rental": "rental_id", "payment": "payment_id"}  # fmt: skip
@@ -264,7 +266,9 @@ actions = st.tuples(st.integers(0, 2), st.sampled_from(kinds), st.sampled_from(l
                     st.integers(0, 2), st.integers(0, len(TEXTS) - 1))  # fmt: skip
 
 
-def check_random_transactions(shop: Shop, examples: int) -> None:
+def check_random_transactions(shop: Shop, examples: int, record: Record) -> None:
+    seen: Counter[str] = Counter()
+
     @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(st.lists(actions, min_size=40, max_size=80))
     def holds(wishes: list[tuple[int, str, str, int, int]]) -> None:
@@ -285,17 +289,21 @@ def check_random_transactions(shop: Shop, examples: int) -> None:
         assert times == sorted(set(times)), "system time goes up with every transaction"
         for time, (before, after) in zip(times, shop.committed, strict=True):
             assert before - timedelta(milliseconds=5) <= time <= after + timedelta(milliseconds=5)
+        changes = sum(len(events) for _, _, events in landed)
+        seen.update({"random workloads": 1, "transactions": len(landed), "changes": changes})
 
     holds()
+    for name, count in seen.items():
+        record(name, count)
 
 
-def test_bronze_is_what_random_transactions_committed(shop: Shop) -> None:
-    check_random_transactions(shop, 18)
+def test_bronze_is_what_random_transactions_committed(shop: Shop, record_property: Record) -> None:
+    check_random_transactions(shop, 18, record_property)
 
 
 @pytest.mark.slow
-def test_bronze_is_what_thousands_of_random_transactions_committed(shop: Shop) -> None:
-    check_random_transactions(shop, 1500)
+def test_bronze_is_what_thousands_of_random_transactions_committed(shop: Shop, record_property: Record) -> None:
+    check_random_transactions(shop, 1500, record_property)
 
 
 def test_a_commit_time_that_goes_back_is_landed_a_microsecond_after_the_last() -> None:

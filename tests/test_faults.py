@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg2
@@ -42,6 +42,16 @@ getattr(Medallion.open(name), work)()
 """
 
 
+kills: list[str] = []  # of the test that runs
+
+
+@pytest.fixture(autouse=True)
+def _told(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    kills.clear()
+    yield
+    record_property("kills", len(kills))
+
+
 def killed(lab: Medallion, work: str, at: str, count: int = 1) -> None:
     """Run capture or merge in a process of its own that dies at a step, the count-th time."""
     done = subprocess.run(
@@ -49,6 +59,7 @@ def killed(lab: Medallion, work: str, at: str, count: int = 1) -> None:
         env=os.environ | {"PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
+    kills.append(at)
 
 
 def read(lab: Medallion, query: str) -> list[tuple]:
@@ -199,6 +210,7 @@ def test_the_server_killed_under_capture_is_found_again_and_nothing_is_lost(
         if len(landings) == 3:
             landings.append("killed")
             kill_server(own_server)
+            kills.append("server")
 
     monkeypatch.setattr(landing, "BATCH_ROWS", 500)
     monkeypatch.setattr(steps, "on_step", kill_at_the_third)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from medallion_lib import Medallion, merge, server
 from medallion_lib.tables import CAPTURED
 
 Row = dict[str, Any]
+Record = Callable[[str, object], None]  # record_property's
 TABLES = ("inventory", "customer", "rental", "payment")  # those that the histories touch
 KEY = {table: f"{table}_id" for table in TABLES}
 TRACKED = {
@@ -229,7 +230,9 @@ PAID_YET_GONE = [(what, table, 1, 0) for what, table in (
 histories = st.lists(st.tuples(transaction, st.integers(0, 9)), min_size=5, max_size=14)
 
 
-def check_random_histories(bench: Bench, examples: int) -> None:
+def check_random_histories(bench: Bench, examples: int, record: Record) -> None:
+    seen: Counter[str] = Counter()
+
     @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(histories, st.sets(st.integers(0, 13), max_size=3))
     @example([(PAID_YET_GONE, 0)], set())
@@ -248,17 +251,20 @@ def check_random_histories(bench: Bench, examples: int) -> None:
             assert before == [oracle.rows(table) for table in TRACKED]
             assert all(not any(done[1:]) for done in merge.merge(bench.connection, upto))
         assert bench.all_of_silver() == before
+        seen.update({"random histories": 1, "events": len(events), "versions": sum(map(len, before))})
 
     holds()
+    for name, count in seen.items():
+        record(name, count)
 
 
-def test_random_histories_merge_to_what_plain_python_says(bench: Bench) -> None:
-    check_random_histories(bench, 250)
+def test_random_histories_merge_to_what_plain_python_says(bench: Bench, record_property: Record) -> None:
+    check_random_histories(bench, 250, record_property)
 
 
 @pytest.mark.slow
-def test_thousands_of_random_histories_merge_to_what_plain_python_says(bench: Bench) -> None:
-    check_random_histories(bench, 3000)
+def test_thousands_of_random_histories_merge_to_what_plain_python_says(bench: Bench, record_property: Record) -> None:
+    check_random_histories(bench, 3000, record_property)
 
 
 def test_a_spilling_hash_join_raises_nothing_and_changes_nothing(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def silver_is_the_source(lab: Medallion) -> None:
 
 
 @pytest.mark.skipif(not DUMP.exists(), reason="the real Pagila's data is not beside the checkout")
-def test_pagila_goes_through_the_whole_pipeline_and_lives_on(lab: Medallion) -> None:
+def test_pagila_goes_through_the_whole_pipeline_and_lives_on(
+    lab: Medallion, record_property: Callable[[str, object], None]
+) -> None:
     assert lab.load(DUMP) == 15 + 6  # payment comes as seven months
     with lab.source.connect() as shop:
         for table, count in ROWS.items():
@@ -67,6 +70,7 @@ def test_pagila_goes_through_the_whole_pipeline_and_lives_on(lab: Medallion) -> 
     assert revenues(lab) == [REVENUE] * 3
     silver_is_the_source(lab)
     the_shop_goes_on(lab)
+    record_property("rows", sum(ROWS[table] for table in captured))
 
 
 def the_shop_goes_on(lab: Medallion) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -106,7 +107,10 @@ TYPES = {"i": "integer", "b": "bigint", "n": "numeric", "f": "double precision",
          "o": "boolean", "a": "text[]", "j": "jsonb"}  # fmt: skip
 
 
-def test_every_value_survives_json_and_copy(lab: Medallion) -> None:
+def test_every_value_survives_json_and_copy(
+    lab: Medallion, record_property: Callable[[str, object], None]
+) -> None:
+    written: list[int] = []
     connection = server.connect(lab.source_url, options="-c extra_float_digits=1")
     cursor = connection.cursor()
     columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
@@ -132,8 +136,10 @@ def test_every_value_survives_json_and_copy(lab: Medallion) -> None:
         assert cursor.fetchall() == []
         cursor.execute("SELECT full_row ->> 't' FROM landed ORDER BY (full_row ->> 'no')::integer")
         assert [text for (text,) in cursor.fetchall()] == [each[4] for each in rows]
+        written.append(len(rows))
 
     survives()
+    record_property("random rows", sum(written))
     connection.close()
 
 

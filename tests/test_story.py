@@ -92,8 +92,12 @@ def test_the_board_pack_is_what_the_source_said_on_1_july(story: Story) -> None:
     assert board_pack() == story.at_the_source
 
 
-def test_the_board_pack_is_what_as_of_1_july_says_after_the_year(story: Story) -> None:
+def test_the_board_pack_is_what_as_of_1_july_says_after_the_year(
+    story: Story, record_property: Callable[[str, object], None]
+) -> None:
     assert board_pack() == june(story, "FOR SYSTEM_TIME AS OF '2023-07-01'")
+    record_property("stores", len(board_pack()))
+    record_property("payments", sum(payments for _, _, payments in board_pack()))
 
 
 def test_store_5_won_june_then_and_store_2_now(story: Story) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -73,8 +73,12 @@ def test_each_relation_as_of_a_stage_equals_the_source_as_it_stood_then(year: Ye
     assert year.wrong_at_the_time == []
 
 
-def test_the_rest_of_the_year_changes_no_answer(year: Year) -> None:
+def test_the_rest_of_the_year_changes_no_answer(
+    year: Year, record_property: Callable[[str, object], None]
+) -> None:
     assert differences(year.lab, year.stages) == []
+    record_property("instants", len(year.stages))
+    record_property("rows", sum(rows.total() for stage in year.stages for rows in stage.rows.values()))
 
 
 def test_the_stages_are_many_and_some_are_minutes_apart(year: Year) -> None:
