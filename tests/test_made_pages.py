@@ -8,7 +8,7 @@ from string import Formatter
 
 import nbformat
 import pytest
-from made import dictionary, refusals, status
+from made import dictionary, proofs, refusals, status
 from year import as_owner, ask, own_lab
 
 from medallion_lib import Medallion
@@ -112,3 +112,39 @@ def test_the_page_groups_refusals_in_the_order_of_the_file() -> None:
 
 def test_a_fact_is_shown_by_its_name() -> None:
     assert refusals.shown("{name!r} at {at:%H:%M} of {size:,}") == "<name> at <at> of <size>"
+
+
+# The proofs
+
+REPORT = """<testsuites><testsuite timestamp="2026-01-01T12:00:00.5+02:00" time="100.4">
+<testcase classname="tests.test_year" name="a" time="1.5"><properties><property name="rows" value="1200"/>
+    <property name="note" value="x"/></properties></testcase>
+<testcase classname="tests.test_year" name="b" time="2"><properties><property name="rows" value="34"/></properties></testcase>
+<testcase classname="tests.test_faults" name="c" time="3"><failure message="no"/></testcase>
+<testcase classname="tests.test_thin" name="d" time="4"><skipped message="there is no such thing"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_the_proofs_add_up_what_the_tests_recorded(year: Medallion, tmp_path: Path) -> None:
+    (tmp_path / ".results").mkdir()
+    (tmp_path / proofs.REPORT).write_text(REPORT)
+    told = proofs.page(year, tmp_path / "copy")
+    assert "4 tests: 2 passed, 1 failed, 1 skipped." in told
+    assert "1 January 2026 at 10:00\nUTC and took 100 s" in told
+    assert "(`test_year`) | 2 passed in 4 s: 1,234 rows |" in told
+    assert "(`test_faults`) | 1 failed in 3 s |" in told
+    assert f"| {proofs.REST} | 1 skipped in 4 s |" in told
+    assert "- 1: there is no such thing" in told
+    assert "test_merge" not in told, "it did not run"
+
+
+def test_without_a_run_of_the_tests_the_page_says_so(year: Medallion, tmp_path: Path) -> None:
+    told = proofs.page(year, tmp_path / "copy")
+    assert "without a run of the tests" in told and "make test" in told
+    for name in proofs.PROOFS:
+        assert f"`tests/{name}.py`" in told
+
+
+def test_every_proof_is_there() -> None:
+    here = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    assert set(proofs.PROOFS) <= here

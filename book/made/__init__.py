@@ -7,11 +7,12 @@ A page includes it as `made/<name>`.
 from collections.abc import Callable
 from pathlib import Path
 
-from made import dictionary, refusals, status
+from made import dictionary, proofs, refusals, status
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "dictionary.md": dictionary.page,
+    "proofs.md": proofs.page,
     "refusals.md": refusals.page,
     "status.md": status.page,
 }

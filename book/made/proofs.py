@@ -1,0 +1,110 @@
+"""What the last run of the tests found, from the report that `make test` leaves."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+from medallion_lib import Medallion
+
+REPORT = Path(".results", "tests.xml")  # below the checkout
+PROOFS = {  # what the tests of a file prove
+    "test_year": "Silver's tables, their current views and the marts, `AS OF` instants all over "
+                 "the year, equal copies of the source taken at these instants",
+    "test_story": "June `AS OF` 1 July equals the board pack; the promised statement runs in "
+                  "`%%sql`, pandas and SQLAlchemy",
+    "test_zones": "So it does with client and server in Los Angeles, and in Kolkata",
+    "test_oracle": "The marts in plain Python are right in cases worked out by hand",
+    "test_sample_year": "The sample year keeps its keys, its order and its story, and is made "
+                        "again byte for byte",
+    "test_batches": "Merged in 1, 7 or 1,000 batches, the history is the same in every row; "
+                    "captured again, so is bronze",
+    "test_capture": "Bronze is what three sessions at once committed, by their own records",
+    "test_pgoutput": "Values of every kind land as they were, from the log and from a snapshot",
+    "test_merge": "Random changes merge to the versions that a plain Python model says",
+    "test_as_of_functions": "Random versions `AS OF` each of their boundaries are what a plain "
+                            "Python model says",
+    "test_rewrite": "The rewriter changes the clause and no byte beside it",
+    "test_pagila": "The real Pagila goes through the whole pipeline, and live edits follow it",
+    "test_faults": "Killed or cut off half-way, nothing is lost, done twice or half done",
+    "test_errors": "What was taken away, cut short or started twice is refused, with a remedy",
+    "test_server": "The server starts, is found again and survives its own kill",
+    "test_roles": "A notebook can read everything and alter no history",
+    "test_failing_notebooks": "A cell that fails makes the run fail",
+}  # fmt: skip
+REST = "Everything else: commands, figures, the notebooks' form, the generated pages"
+
+
+@dataclass
+class Result:
+    """What the tests of one file did, added up."""
+
+    counts: Counter[str] = field(default_factory=Counter)  # passed, failed, skipped
+    seconds: float = 0.0
+    figures: Counter[str] = field(default_factory=Counter)  # what the tests recorded, by name
+
+    def add(self, case: ElementTree.Element) -> None:
+        told = {child.tag for child in case}
+        outcome = "failed" if told & {"failure", "error"} else "passed"
+        self.counts["skipped" if "skipped" in told else outcome] += 1
+        self.seconds += float(case.get("time", 0))
+        for each in case.iter("property"):
+            if each.get("value").isdecimal():
+                self.figures[each.get("name")] += int(each.get("value"))
+
+    def __str__(self) -> str:
+        found = f"{_counted(self.counts)} in {self.seconds:.0f} s"
+        return f"{found}: {_listed(self.figures)}" if self.figures.total() else found
+
+
+def _counted(outcomes: Counter[str]) -> str:
+    return _listed(Counter({name: outcomes[name] for name in ("passed", "failed", "skipped")}))
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+
+
+def page(_lab: Medallion, copy: Path) -> str:
+    return "\n".join(_told(copy.parent / REPORT)) + "\n"
+
+
+def _told(report: Path) -> Iterator[str]:
+    if not report.exists():
+        yield "This book was built without a run of the tests, so there are no figures here. "
+        yield "`make test` runs them and then builds the book with what they found.\n"
+        yield "| what it proves | where |\n|---|---|"
+        yield from (f"| {words} | `tests/{name}.py` |" for name, words in PROOFS.items())
+        return
+    suite = ElementTree.parse(report).getroot().find("testsuite")
+    results = _results(suite)
+    began = datetime.fromisoformat(suite.get("timestamp")).astimezone(UTC)
+    total = sum((result.counts for result in results.values()), Counter())
+    yield f"{total.total():,} tests: {_counted(total)}. The run began on {began:%-d %B %Y at %H:%M}"
+    yield f"UTC and took {float(suite.get('time')):.0f} s. A line's seconds are those of its tests"
+    yield "added up, two of which run at a time.\n"
+    yield "| what it proves | what was found |\n|---|---|"
+    for name, result in results.items():
+        words = f"{PROOFS[name]} (`{name}`)" if name in PROOFS else REST
+        yield f"| {words} | {result} |"
+    yield from _skipped(suite)
+
+
+def _results(suite: ElementTree.Element) -> dict[str, Result]:
+    """By file; those of files that prove nothing in particular together, last."""
+    results = {name: Result() for name in (*PROOFS, REST)}
+    for case in suite.iter("testcase"):
+        file = case.get("classname", "").split(".")[1:2]
+        results[file[0] if file and file[0] in PROOFS else REST].add(case)
+    return {name: result for name, result in results.items() if result.counts}
+
+
+def _skipped(suite: ElementTree.Element) -> Iterator[str]:
+    """Why, where something was."""
+    reasons = Counter(case.find("skipped").get("message") for case in suite.iter("testcase")
+                      if case.find("skipped") is not None)  # fmt: skip
+    if reasons:
+        yield "\nSkipped:\n"
+        yield from (f"- {count}: {reason}" for reason, count in reasons.items())
