@@ -1,0 +1,69 @@
+"""What those who carry this on are told: the commands, files and tests that are named are there."""
+
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+READ = (*ROOT.glob("*.md"), *ROOT.glob("book/*.md"), *ROOT.glob("data/*.md"))
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.name)
+def test_every_make_target_that_is_named_exists(path: Path) -> None:
+    named = re.findall(r"\bmake ([a-z]+)\b`", path.read_text(encoding="utf-8"))
+    assert set(named) <= TARGETS
+
+
+def test_every_file_that_contributors_are_sent_to_exists() -> None:
+    named = re.findall(r"`((?:tests|medallion_lib|book|data)/[\w./]*|[\w.-]+/[\w.-]+\.json)`", GUIDE)
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["CAPTURED", "VERSIONED", "MARTS", "COPIED", "HISTORY", "CURRENT", "PAGES",
+                                  "test_bronze_silver_and_gold_have_nine_tables_and_three_marts",
+                                  "test_a_mart_has_the_oracles_columns_in_its_order"])  # fmt: skip
+def test_every_name_that_contributors_are_sent_to_exists(name: str) -> None:
+    assert f"`{name}`" in GUIDE
+    code = "".join(path.read_text(encoding="utf-8") for folder in ("tests", "medallion_lib", "book/made")
+                   for path in ROOT.glob(f"{folder}/*.py") if path != Path(__file__))  # fmt: skip
+    assert re.search(rf"^(def )?{name}\b", code, re.MULTILINE)
+
+
+def test_the_hooks_ask_no_other_host_and_run_what_is_here() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [repo["repo"] for repo in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        words = shlex.split(hook["entry"])
+        assert words[0] in ("make", ".venv/bin/python")
+        assert words[1] in TARGETS if words[0] == "make" else (ROOT / words[-1]).exists()
+
+
+def test_the_development_container_runs_a_target() -> None:
+    asked = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert asked["postCreateCommand"].removeprefix("make ") in TARGETS
+
+
+def test_the_version_and_the_authors_are_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == project["version"]
+    assert cited["authors"] == project["authors"]
+    assert cited["license"] == project["license"]
+    assert project["version"] in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_what_is_made_is_under_no_version_control() -> None:
+    made = [".venv/ready", ".medallion/data", ".book/x", ".results/tests.xml", "_build/html/index.html"]
+    told = subprocess.run(["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True)
+    if told.returncode == 128:
+        pytest.skip("this is no git checkout")
+    assert told.stdout.split() == made
