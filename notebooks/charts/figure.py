@@ -23,8 +23,21 @@ from matplotlib.textpath import TextPath
 
 from medallion_lib import MedallionError
 
-COLORS = {"then": "#2f6f9f", "now": "#c8641b", "rest": "#b9c3cd", "ink": "#1d2733"}
-THEN, NOW, REST, INK = COLORS.values()
+COLORS = {
+    "then": "#2f6f9f",
+    "now": "#c8641b",
+    "rest": "#b9c3cd",
+    "ink": "#1d2733",
+    "bronze": "#a9714b",
+    "silver": "#8a95a1",
+    "gold": "#c39a1c",
+    "heat1": "#f8f0d6",
+    "heat2": "#e9d085",
+    "heat3": "#cba52f",
+    "heat4": "#8f6c08",
+    "heat5": "#4d3800",
+}
+THEN, NOW, REST, INK, BRONZE, SILVER, GOLD, *HEAT = COLORS.values()  # more is further from the page
 WIDTH = 760
 TEXT = 16  # 18 pt on a stage that shows the page at 150 %
 FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -112,10 +125,15 @@ def write(
     """Text centred on y; it shrinks rather than grow wider than `room`, and `soft` steps back."""
     weight = "bold" if bold else "normal"
     if room and text.strip():
-        font = FontProperties(family="DejaVu Sans", weight=weight)
-        size *= min(1, room / TextPath((0, 0), text, size=size, prop=font).get_extents().width)
+        size *= min(1, room / width(text, size, bold))
     look = {"size": round(size, 1), "weight": weight, "color": color, "ha": ha}
     axes.text(x, y + 0.36 * size, text, alpha=0.75 if soft else None, **look)
+
+
+def width(text: str, size: float = TEXT, bold: bool = False) -> float:
+    """Pixels of a text, in the widest of the fonts a reader may have."""
+    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return TextPath((0, 0), text, size=size, prop=font).get_extents().width
 
 
 def head(axes: Axes, x: float, text: str, color: str, shape: str = "") -> None:
@@ -135,6 +153,13 @@ def mark(
 
 def line(axes: Axes, x: Ends, y: Ends, color: str = REST, width: float = 1.5) -> None:
     axes.plot(x, y, color=color, linewidth=width, zorder=1)
+
+
+def block(axes: Axes, x: Ends, y: Ends, color: str, opacity: float = 1) -> None:
+    """A filled rectangle between two places across and two down."""
+    (left, right), (top, foot) = x, y
+    corners = [left, right, right, left], [top, top, foot, foot]
+    axes.fill(*corners, color=color, alpha=opacity, linewidth=0, zorder=1)
 
 
 def scale(low: Number, high: Number, first: float, last: float) -> Place:

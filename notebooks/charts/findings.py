@@ -114,3 +114,9 @@ def movement(then: Money, still: Money, before: Money, after: Money, on: str) ->
     how = f" by {dollars(*changes.values(), '+')}" if len(changes) == 1 else ""
     who = stores(sorted(changes, key=lambda store: store or 0)).capitalize()
     return f"{who} moved{how}. {on} {'did not' if stayed else 'moved too, and must not'}."
+
+
+def best(amounts: Money) -> list[Any]:
+    """Every key with the most money; none when nothing was earned."""
+    most = max(amounts.values(), default=ZERO)
+    return [key for key in ranked(amounts) if amounts[key] == most > 0]

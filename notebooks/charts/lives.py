@@ -1,0 +1,206 @@
+"""The life of one key: the versions it went through, along the year."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from medallion_lib import MedallionError
+
+from .figure import INK, NOW, REST, SILVER, Picture, block, line, mark, picture, scale, width, write
+
+OURS = {"sys_start", "sys_end", "sys_period", "row_hash"}
+LEFT, RIGHT, TOP, PITCH = 150, 738, 66, 27
+Time = datetime | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value for as long as it held; `end` is None while it still holds."""
+
+    text: str
+    start: datetime
+    end: Time
+
+
+def versions(frame: pd.DataFrame, *, alt: str, title: str | None = None) -> Picture:
+    """One key's versions, one a row with sys_start, sys_end and any columns, its key the first.
+
+    A lane for each column that ever changes, a row for each value it had; spans of silver are
+    closed on the left, where the value began. An orange square still holds. Where no version
+    holds there is no span. Raises MedallionError when the frame holds two keys.
+    """
+    frame = frame.sort_values("sys_start")
+    lives = _spans(frame, range(1, len(frame) + 1))
+    lanes = {"version": lives}
+    for column in [name for name in frame if name not in OURS]:
+        if len({_text(value) for value in frame[column]}) > 1:
+            lanes[column] = _spans(frame, frame[column])
+    named = _key(frame, lanes)
+    height = sum(len(_rows(name, spans)) for name, spans in lanes.items()) * PITCH + 8 * len(lanes)
+
+    def draw(axes: Axes) -> None:
+        if not lives:
+            return
+        first, last = _axis(lives)
+        at = scale(first.timestamp(), last.timestamp(), LEFT, RIGHT)
+
+        def place(moment: Time) -> float:
+            return RIGHT if moment is None else min(max(at(moment.timestamp()), LEFT), RIGHT)
+
+        for life in lives:
+            line(axes, (place(life.start),) * 2, (TOP - 12, TOP + height - 8), width=1)
+        _years(axes, first, last, place, TOP + height)
+        top = TOP
+        for name, spans in lanes.items():
+            top = _lane(axes, name, spans, top, place) + 8
+
+    finding = title or f"{named}{_finding(lives)}"
+    return picture(TOP + height + 22, alt, finding, draw)
+
+
+def _key(frame: pd.DataFrame, lanes: dict[str, list[Span]]) -> str:
+    """What the frame is the life of, from its first column: "Customer 42: "."""
+    column = str(frame.columns[0])
+    if not column.endswith("_id") or frame.empty:
+        return ""
+    if column in lanes:
+        raise MedallionError(f"The frame holds several values of {column}: select a single one.")
+    name = column.removesuffix("_id").replace("_", " ").capitalize()
+    return f"{name} {_text(frame[column].iloc[0])}: "
+
+
+def _spans(frame: pd.DataFrame, values: Sequence[Any]) -> list[Span]:
+    """The values one after the other; neighbours that are equal and touch become one."""
+    spans: list[Span] = []
+    for value, start, end in zip(values, frame["sys_start"], frame["sys_end"], strict=True):
+        span = Span(_text(value), _time(start), _time(end))
+        if spans and (spans[-1].text, spans[-1].end) == (span.text, span.start):
+            span = Span(span.text, spans.pop().start, span.end)
+        spans.append(span)
+    return spans
+
+
+def _time(value: Any) -> Time:
+    if pd.isna(value) or value.year == datetime.max.year:
+        return None  # infinity
+    moment = pd.Timestamp(value).to_pydatetime(warn=False)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _text(value: Any) -> str:
+    """As SQL writes it; a whole number that pandas made a float is whole again."""
+    if not pd.api.types.is_list_like(value) and pd.isna(value):
+        return "null"
+    if pd.api.types.is_bool(value):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _changes(lives: list[Span]) -> list[datetime]:
+    """When something changed: every start but the first, and the last end if there is one."""
+    return [life.start for life in lives[1:]] + [life.end for life in lives[-1:] if life.end]
+
+
+def _finding(lives: list[Span]) -> str:
+    count = f"{len(lives) or 'no'} version{'s' * (len(lives) != 1)}"
+    if not lives:
+        return count.capitalize()
+    changes = _changes(lives)
+    if not changes:
+        return f"{count}, since {_day(lives[0].start)}"
+    first, last = changes[0].year, changes[-1].year
+    when = f" in {first}" if first == last else f" from {first} to {last}"
+    end = lives[-1].end
+    gone = f", none since {_day(end).removesuffix(when.replace(' in', ''))}" if end else ""
+    return f"{count}{when}{gone}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _axis(lives: list[Span]) -> tuple[datetime, datetime]:
+    """The whole years in which something changed; without a change, the year from its start."""
+    changes = _changes(lives)
+    if changes:
+        return tuple(datetime(year, 1, 1, tzinfo=UTC) for year in _bounds(changes))
+    start = lives[0].start
+    return start, start.replace(year=start.year + 1, month=start.month, day=min(start.day, 28))
+
+
+def _bounds(changes: list[datetime]) -> tuple[int, int]:
+    return changes[0].year, changes[-1].year + 1
+
+
+def _years(
+    axes: Axes, first: datetime, last: datetime, place: Callable[[Time], float], foot: float
+) -> None:
+    """Months below the lanes, or years where there are several."""
+    line(axes, (LEFT, RIGHT), (foot - 8,) * 2, INK, 1)
+    several = last.year - first.year > 1
+    step = "YS" if several else "MS"
+    for start in pd.date_range(first.replace(hour=0, minute=0, second=0), last, freq=step):
+        x = place(start.to_pydatetime())
+        line(axes, (x, x), (foot - 8, foot - 2), INK, 1)
+        if start < last and x < RIGHT - 24:
+            write(axes, x + 4, foot + 6, f"{start:%Y}" if several else f"{start:%b}", soft=True)
+
+
+def _rows(name: str, spans: list[Span]) -> list[str]:
+    """The values that get a row of their own; all versions share one."""
+    return [""] if name == "version" else list(dict.fromkeys(span.text for span in spans))
+
+
+def _lane(
+    axes: Axes, name: str, spans: list[Span], top: float, place: Callable[[Time], float]
+) -> float:
+    write(axes, 12, top + 10, name, bold=True, room=LEFT - 24)
+    rows = _rows(name, spans)
+    for row, text in enumerate(rows):
+        shown = [span for span in spans if not text or span.text == text]
+        _row(axes, shown, top + PITCH * row, place)
+    if name == "version":
+        for start, end in _gaps(spans):
+            _gap(axes, place(start), place(end), top + 10)
+    return top + PITCH * len(rows)
+
+
+def _row(axes: Axes, spans: list[Span], top: float, place: Callable[[Time], float]) -> None:
+    """Spans of one row; a value is written where it begins, and again wherever there is room."""
+    starts = [place(span.start) for span in spans[1:]] + [RIGHT + 10]
+    told = ""
+    for span, until in zip(spans, starts, strict=True):
+        x, end = place(span.start), place(span.end)
+        block(axes, (x, end), (top, top + 20), SILVER, 0.4)
+        block(axes, (x, x + 4), (top, top + 20), SILVER)
+        if span.end is None:
+            mark(axes, RIGHT, top + 10, "s", NOW)
+        long = width(span.text)
+        if x + 9 + long < until - 8:
+            write(axes, x + 9, top + 10, span.text)
+        elif long < end - LEFT and span.text != told:
+            write(axes, end - 9, top + 10, span.text, ha="right")
+        elif span.text != told:
+            write(axes, x + 9, top + 10, span.text, room=max(until - x - 16, 60))
+        told = span.text
+
+
+def _gaps(lives: list[Span]) -> Iterator[tuple[datetime, Time]]:
+    """From each end to the next start, if they differ; the last is open."""
+    ends = [life.end for life in lives]
+    starts: list[Time] = [life.start for life in lives[1:]] + [None]
+    for end, start in zip(ends, starts, strict=True):
+        if end is not None and end != start:
+            yield end, start
+
+
+def _gap(axes: Axes, start: float, end: float, y: float) -> None:
+    axes.plot((start, end), (y, y), color=REST, linewidth=2, linestyle=(0, (2, 2)), zorder=1)
+    if end - start > width("no version"):
+        write(axes, (start + end) / 2, y, "no version", ha="center", soft=True)
