@@ -1,74 +1,19 @@
 """The figures say what the data say, twice the same, and bring no fixed colour."""
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import charts
-from charts.figure import COLORS, Picture
+from charts.figure import COLORS, HEAT, Picture
+from figures import CORRECTED, FIGURES, NOW, THEN, by_store, june, moved, texts, three_marts, waterfall
 from medallion_lib import MedallionError
 
-THEN = {1: "8213.07", 2: "9401.31", 3: "7544.88", 4: "7021.45", 5: "9412.51", 6: "7402.10",
-        7: "8077.92"}  # fmt: skip
-NOW = THEN | {2: "9466.74", 5: "9406.52"}
-CORRECTED = NOW | {3: "7794.88"}
-STEPS = {"posted late": "81.37", "corrected": "-9.96", "voided": "-5.98"}
-
-
-def by_store(revenue: dict[int, str]) -> pd.DataFrame:
-    amounts = [Decimal(amount) for amount in revenue.values()]
-    return pd.DataFrame({"store_id": list(revenue), "total_revenue": amounts})
-
-
-def titles(*amounts: float) -> pd.DataFrame:
-    names = [f"The <Long> Road & {number}" for number in range(len(amounts))]
-    return pd.DataFrame({"film_id": range(len(amounts)), "title": names, "total_revenue": amounts})
-
-
-def scorecard(*amounts: float) -> pd.DataFrame:
-    days = [date(2023, 6, day) for day in range(1, len(amounts) + 1)]
-    return pd.DataFrame({"store_id": 2, "business_date": days, "daily_revenue": amounts})
-
-
-def june(then: dict[int, str] = THEN, now: dict[int, str] = NOW, alt: str = "June") -> Picture:
-    return charts.june(by_store(then), by_store(now), alt=alt)
-
-
-def waterfall(end: str = "9466.74", alt: str = "Steps") -> Picture:
-    steps = pd.DataFrame({"label": STEPS.keys(), "amount": map(Decimal, STEPS.values())})
-    start = ("Board pack, 1 July", THEN[2])
-    return charts.waterfall(steps, start, ("Today", end), alt=alt, subject="Store 2's June")
-
-
-def moved(
-    after: dict[int, str] = CORRECTED, still: dict[int, str] = THEN, alt: str = "A move"
-) -> Picture:
-    frames = (by_store(revenue) for revenue in (THEN, still, NOW, after))
-    return charts.moved(*frames, alt=alt)
-
-
-def three_marts(alt: str = "Marts") -> Picture:
-    return charts.three_marts(
-        (by_store(THEN), by_store(NOW)),
-        (titles(90, 80.5, 70, 60, 50, 40), titles(90, 91.25, 70, 60, 50, 55)),
-        (scorecard(10, 20, 30), scorecard(10, 24.99, 30)),
-        alt=alt,
-    )
-
-
-FIGURES = [june, waterfall, moved, three_marts]
 every_figure = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.__name__)
-
-
-def texts(picture: Picture) -> list[str]:
-    root = ET.fromstring(picture.svg)
-    return [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 @every_figure
@@ -196,3 +141,27 @@ def test_two_months_in_one_frame_are_refused() -> None:
     two = pd.concat([by_store(THEN), by_store(NOW)])
     with pytest.raises(MedallionError, match="store_id occurs twice"):
         charts.june(two, two, alt="June")
+
+
+def luminance(color: str) -> float:
+    channels = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted([luminance(one), luminance(other)], reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#14181d"])
+def test_colours_are_told_apart_in_light_and_dark(ground: str) -> None:
+    style = june().svg.partition("@media")[0]
+    dark = dict(re.findall(r"--mb-(\w+): (#\w+)", style))
+    colors = COLORS if ground == "#ffffff" else dark
+    assert contrast(colors["ink"], ground) > 12
+    assert min(contrast(colors[name], ground) for name in ("then", "now", "bronze", "heat4")) > 3
+    heat = [colors[f"heat{step}"] for step in range(1, len(HEAT) + 1)]
+    for paler, deeper in pairwise([ground, *heat]):
+        assert contrast(paler, deeper) > 1.1
+        assert contrast(ground, paler) < contrast(ground, deeper)

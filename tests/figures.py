@@ -1,0 +1,119 @@
+"""A sample of every figure, the frames they are drawn from, and the texts they show."""
+
+import xml.etree.ElementTree as ET
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pandas as pd
+
+import charts
+from charts.figure import Picture
+
+THEN = {1: "8213.07", 2: "9401.31", 3: "7544.88", 4: "7021.45", 5: "9412.51", 6: "7402.10",
+        7: "8077.92"}  # fmt: skip
+NOW = THEN | {2: "9466.74", 5: "9406.52"}
+CORRECTED = NOW | {3: "7794.88"}
+STEPS = {"posted late": "81.37", "corrected": "-9.96", "voided": "-5.98"}
+
+
+def by_store(revenue: dict[int, str]) -> pd.DataFrame:
+    amounts = [Decimal(amount) for amount in revenue.values()]
+    return pd.DataFrame({"store_id": list(revenue), "total_revenue": amounts})
+
+
+def titles(*amounts: float) -> pd.DataFrame:
+    names = [f"The <Long> Road & {number}" for number in range(len(amounts))]
+    return pd.DataFrame({"film_id": range(len(amounts)), "title": names, "total_revenue": amounts})
+
+
+def scorecard(*amounts: float) -> pd.DataFrame:
+    days = [date(2023, 6, day) for day in range(1, len(amounts) + 1)]
+    return pd.DataFrame({"store_id": 2, "business_date": days, "daily_revenue": amounts})
+
+
+def june(then: dict[int, str] = THEN, now: dict[int, str] = NOW, alt: str = "June") -> Picture:
+    return charts.june(by_store(then), by_store(now), alt=alt)
+
+
+def waterfall(end: str = "9466.74", alt: str = "Steps") -> Picture:
+    steps = pd.DataFrame({"label": STEPS.keys(), "amount": map(Decimal, STEPS.values())})
+    start = ("Board pack, 1 July", THEN[2])
+    return charts.waterfall(steps, start, ("Today", end), alt=alt, subject="Store 2's June")
+
+
+def moved(
+    after: dict[int, str] = CORRECTED, still: dict[int, str] = THEN, alt: str = "A move"
+) -> Picture:
+    frames = (by_store(revenue) for revenue in (THEN, still, NOW, after))
+    return charts.moved(*frames, alt=alt)
+
+
+def three_marts(alt: str = "Marts") -> Picture:
+    return charts.three_marts(
+        (by_store(THEN), by_store(NOW)),
+        (titles(90, 80.5, 70, 60, 50, 40), titles(90, 91.25, 70, 60, 50, 55)),
+        (scorecard(10, 20, 30), scorecard(10, 24.99, 30)),
+        alt=alt,
+    )
+
+
+def life(*versions: tuple[str, str, str]) -> pd.DataFrame:
+    """From, until and e-mail, a row a version; no end is infinity."""
+    start, end, email = zip(*versions, strict=True) if versions else ((), (), ())
+    ends = [pd.Timestamp(day, tz=UTC) if day else datetime.max.replace(tzinfo=UTC) for day in end]
+    starts = [pd.Timestamp(day, tz=UTC) for day in start]
+    return pd.DataFrame({"customer_id": 42, "store_id": 2, "email": email,
+                         "sys_start": starts, "sys_end": ends})  # fmt: skip
+
+
+LIFE = [("2022-12-31", "2023-02-11", "a@x"), ("2023-02-11", "2023-10-03", "b@x"),
+        ("2023-10-03", "", "a@x")]  # fmt: skip
+
+
+def versions(*rows: tuple[str, str, str], alt: str = "A life") -> Picture:
+    return charts.versions(life(*(rows or LIFE)), alt=alt)
+
+
+def by_month(*amounts: float | None, store: int | None = 2) -> pd.DataFrame:
+    rows = [(store, date(2023, month, 1), amount) for month, amount in enumerate(amounts, 1)]
+    frame = pd.DataFrame(rows, columns=["store_id", "revenue_month", "total_revenue"])
+    return frame.dropna(subset="total_revenue")
+
+
+def months(*amounts: float | None, alt: str = "Months") -> Picture:
+    return charts.months(pd.concat([by_month(1, 2), by_month(*amounts, store=5)]), alt=alt)
+
+
+def two_months(before: dict[str, float], after: dict[str, float], what: str) -> pd.DataFrame:
+    rows = [(title, date(2023, month, 1), amount) for month, side in ((7, before), (8, after))
+            for title, amount in side.items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=["title", "rental_month", what])
+
+
+JULY = {"Up": 3, "Down": 9, "Same": 5, "Out": 2}
+AUGUST = {"Up": 11, "Down": 1, "Same": 5, "In": 4}
+
+
+def movers(after: dict[str, float] = AUGUST, alt: str = "Titles") -> Picture:
+    return charts.titles(two_months(JULY, after, "total_rentals"), alt=alt)
+
+
+def calendar(*amounts: float, alt: str = "Days") -> Picture:
+    return charts.calendar(scorecard(*(amounts or (10, 20, 30))), alt=alt)
+
+
+HELD = [("bronze", 50_000, 9 << 20), ("bronze", 9_547, 1 << 20), ("silver", 54_937, 5 << 20),
+        ("gold", 84, None)]  # fmt: skip
+
+
+def layers(*rows: tuple[str, int, int | None], alt: str = "Layers") -> Picture:
+    frame = pd.DataFrame(rows or HELD, columns=["layer", "rows", "bytes"])
+    return charts.layers(frame, alt=alt)
+
+
+FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers]
+
+
+def texts(picture: Picture) -> list[str]:
+    root = ET.fromstring(picture.svg)
+    return [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]

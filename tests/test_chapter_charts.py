@@ -1,0 +1,120 @@
+"""The chapters' figures: their titles state what the data say, ties, gaps and nulls included."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+import charts
+from figures import (
+    AUGUST, HELD, JULY, LIFE, by_month, calendar, layers, life, months, movers, scorecard, texts,
+    two_months, versions,
+)  # fmt: skip
+from medallion_lib import MedallionError
+
+
+@pytest.mark.parametrize(
+    ("rows", "title"),
+    [
+        (LIFE, "Customer 42: 3 versions in 2023"),
+        ([*LIFE[:2], ("2026-01-02", "", "c@x")], "Customer 42: 3 versions from 2023 to 2026"),
+        ([("2022-12-31", "", "a@x")], "Customer 42: 1 version, since 31 December 2022"),
+        ([("2022-12-31", "2023-09-12", "a@x")], "Customer 42: 1 version in 2023, none since 12 September"),
+    ],
+)
+def test_the_title_counts_a_keys_versions(rows: list[tuple[str, str, str]], title: str) -> None:
+    assert texts(versions(*rows))[0] == title
+
+
+def test_a_life_has_a_lane_for_what_changed_and_for_nothing_else() -> None:
+    shown = texts(versions())
+    assert [shown.count(text) for text in ("version", "email", "a@x", "b@x")] == [1, 1, 2, 1]
+    assert "store_id" not in shown and "no version" not in shown
+    pause = texts(versions(LIFE[0], LIFE[2]))
+    assert "no version" in pause and "email" not in pause
+
+
+def test_infinity_may_come_as_nat_and_nulls_are_values() -> None:
+    frame = life(*LIFE)
+    frame["sys_end"] = [*frame["sys_end"][:2], pd.NaT]
+    assert charts.versions(frame, alt="A life") == versions()
+    frame["language_id"] = [None, 1, 2]
+    assert {"null", "1", "2"} <= {*texts(charts.versions(frame, alt="A life", title="Mine"))}
+
+
+def test_two_keys_are_not_one_life() -> None:
+    frame = life(*LIFE).assign(customer_id=[1, 1, 2])
+    with pytest.raises(MedallionError, match="several values of customer_id"):
+        charts.versions(frame, alt="A life")
+    assert texts(charts.versions(life(), alt="Nobody")) == ["No versions"]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "title"),
+    [
+        ((1, None, 3), "The best month of any store: store 5's March, $3.00"),
+        ((2,), "2 best months by store, $2.00 each"),
+        ((), "The best month of any store: store 2's February, $2.00"),
+    ],
+)
+def test_the_title_names_the_best_month(amounts: tuple[float | None, ...], title: str) -> None:
+    assert texts(months(*amounts))[0] == title
+
+
+def test_months_without_a_store_are_shown_and_win_nothing() -> None:
+    lost = pd.concat([by_month(1, 2), by_month(99, store=None)])
+    shown = texts(charts.months(lost, alt="Months"))
+    assert "No store" in shown and "store 2's February" in shown[0]
+    assert texts(charts.months(lost[:0], alt="Months")) == ["No store earned anything in any month"]
+
+
+@pytest.mark.parametrize(
+    ("after", "title"),
+    [
+        (AUGUST, "Up rose most, Down fell most"),
+        (AUGUST | {"In": 8}, "2 titles rose most, Down fell most"),
+        (JULY, "No title moved from July to August"),
+        ({**JULY, "Out": 1}, "Out fell most"),
+    ],
+)
+def test_the_title_names_who_moved(after: dict[str, float], title: str) -> None:
+    assert texts(movers(after))[0] == title
+
+
+def test_a_title_that_a_month_lacks_had_none_there() -> None:
+    assert {"0 → 4", "2 → 0", "3 → 11", "9 → 1"} <= {*texts(movers())}
+    assert "Same" not in texts(movers())
+    money = two_months({"Up": 1.5}, {"Up": 2, None: 9}, "total_revenue")
+    assert "$1.50 → $2.00" in texts(charts.titles(money, alt="Titles"))
+    with pytest.raises(MedallionError, match="holds 1 months: select two"):
+        charts.titles(money[:1], alt="Titles")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "title"),
+    [
+        ((10, 30, 20), "2023's best day was Friday, 2 June: $30.00"),
+        ((30, 30), "2023 had 2 best days, $30.00 each"),
+        ((0, -5), "No revenue on any day of 2023"),
+    ],
+)
+def test_the_title_names_the_best_day(amounts: tuple[float, ...], title: str) -> None:
+    assert texts(calendar(*amounts))[0] == title
+
+
+def test_a_calendar_scales_its_days_and_holds_one_year() -> None:
+    assert {"$0", "$75", "$375"} <= {*texts(calendar(16, 355))}
+    assert {"−$20", "$30"} <= {*texts(calendar(-12, 28))}
+    assert texts(charts.calendar(scorecard(1)[:0], alt="Days")) == ["No revenue on any day"]
+    later = scorecard(1).assign(business_date=date(2026, 1, 1))
+    with pytest.raises(MedallionError, match="2023 to 2026: select a single year"):
+        charts.calendar(pd.concat([scorecard(1), later]), alt="Days")
+
+
+def test_layers_add_up_and_a_view_stores_nothing() -> None:
+    shown = texts(layers())
+    assert shown[0] == "Bronze stores most, 10.0 MB, gold nothing"
+    assert {"59,547", "54,937", "84", "5.0 MB", "views: nothing stored"} <= {*shown}
+    assert texts(layers(HELD[-1]))[0] == "No layer stores anything"
+    with pytest.raises(MedallionError, match="No such layer: lead"):
+        layers(("lead", 1, 1))
