@@ -7,6 +7,7 @@ fails like any other, and charts are SVG.
 import html
 import json
 import numbers
+import re
 import textwrap
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from medallion_lib.errors import MedallionError
 
 ROWS_SHOWN = 20
 LONG = 44  # characters from which on a cell is broken into lines
+EXHIBIT = 88  # and a line of an exhibit
 
 _SETTINGS = {
     "autopandas": False,
@@ -42,6 +44,7 @@ _SETTINGS = {
     "short_errors": True,
 }
 
+refused: list[str] = []  # what the server, or a check, said to each failing cell since `start`
 _sent: str | None = None
 
 
@@ -61,6 +64,7 @@ def start(lab: Lab) -> None:
     if shell is None:
         raise MedallionError("cells.start works in a notebook only: make demo opens one.")
     magic = _load_jupysql(shell)
+    refused.clear()
     ConnectionManager.close_all()
     _Warehouse(lab.warehouse, alias="warehouse", config=magic)
     if not event.contains(lab.warehouse, "after_cursor_execute", _remember):
@@ -79,9 +83,24 @@ def sent() -> Markdown:
 
 
 def exhibit(statement: str, first: str, last: str) -> Markdown:
-    """The part of an SQL statement from the text `first` up to the text `last`."""
-    lines = textwrap.dedent(first + statement.partition(first)[2].partition(last)[0])
-    return Markdown(f"```sql\n{lines.rstrip()}\n```")
+    """The part of an SQL statement from the text `first` up to the text `last`.
+
+    Its long lines, lists of columns, are broken to be read without scrolling.
+    """
+    part = textwrap.dedent(first + statement.partition(first)[2].partition(last)[0])
+    lines = "\n".join(_broken(line) for line in part.rstrip().splitlines())
+    return Markdown(f"```sql\n{lines}\n```")
+
+
+def _broken(line: str) -> str:
+    """Broken after commas, what follows four further in. A line with a comment stays one."""
+    code = line.lstrip()
+    if len(line) <= EXHIBIT or "--" in code:
+        return line
+    deeper = " " * (len(line) - len(code) + 4)
+    kept = re.sub("(?<!,) ", "\N{NO-BREAK SPACE}", line)
+    lines = textwrap.wrap(kept, EXHIBIT, subsequent_indent=deeper, break_long_words=False)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _load_jupysql(shell: InteractiveShell) -> sql.magic.SqlMagic:
@@ -138,6 +157,7 @@ def _show_error(
     that looks for error outputs takes the cell for a good one. `%tb` still has the traceback.
     """
     name, text = _message(error)
+    refused.append(text)
     lines = [f"\x1b[31m{name}\x1b[0m: {text}" if name else text]
     shell._showtraceback(kind, Exception(text), lines)
     return lines
