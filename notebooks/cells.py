@@ -9,7 +9,7 @@ import json
 import numbers
 import re
 import textwrap
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -32,7 +32,7 @@ from medallion_lib.errors import MedallionError
 
 ROWS_SHOWN = 20
 LONG = 44  # characters from which on a cell is broken into lines
-EXHIBIT = 88  # and a line of an exhibit
+EXHIBIT = 74  # and a line of an exhibit
 
 _SETTINGS = {
     "autopandas": False,
@@ -223,6 +223,8 @@ def _text(value: Any) -> str:
         return "null"
     if isinstance(value, bool | dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, datetime) and value.replace(tzinfo=None) == datetime.max:
+    if isinstance(value, datetime):
+        return "infinity" if value.replace(tzinfo=None) == datetime.max else str(value)
+    if value == date.max:
         return "infinity"
     return str(value)

@@ -29,6 +29,10 @@ store = 5""",
 SELECT :store AS store, '<b>&amp;' AS name, NULL AS nothing, true AS yes,
        timestamptz 'infinity' AS sys_end, 'x' LIKE 'x%' AS percent""",
     "sent": "cells.sent()",
+    "exhibit": """\
+columns = ", ".join(f"a_column AS name_{n}" for n in range(9))
+cells.exhibit(f"WITH a AS (SELECT 1) SELECT {columns} FROM a", "SELECT a_", " FROM a")""",
+    "last_day": "%%sql\nSELECT 'infinity'::date AS last_day, DATE '2023-07-01' AS first_day",
     "long": "%%sql\nSELECT n FROM generate_series(1, 84) AS n",
     "end_connections": """\
 with sqlalchemy.create_engine("{url}").connect() as other:
@@ -80,6 +84,19 @@ def test_sent_is_what_went_over_the_wire(cells: dict[str, NotebookNode]) -> None
     (output,) = cells["sent"].outputs
     assert output.data["text/markdown"].startswith("```sql\nSELECT 5 AS store, '<b>&amp;'")
     assert "LIKE 'x%'" in output.data["text/markdown"]
+
+
+def test_an_exhibit_breaks_long_lines_after_commas(cells: dict[str, NotebookNode]) -> None:
+    (output,) = cells["exhibit"].outputs
+    fence, *lines, end = output.data["text/markdown"].splitlines()
+    assert (fence, end) == ("```sql", "```")
+    assert len(lines) > 1 and max(map(len, lines)) <= 74
+    assert all(line.endswith(",") for line in lines[:-1])
+    assert " ".join(map(str.strip, lines)).endswith("a_column AS name_7, a_column AS name_8")
+
+
+def test_a_date_can_be_infinity(cells: dict[str, NotebookNode]) -> None:
+    assert "<td>infinity</td><td>2023-07-01</td>" in _html(cells["last_day"])
 
 
 def test_a_long_result_says_how_long_it_is(cells: dict[str, NotebookNode]) -> None:
