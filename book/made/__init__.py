@@ -4,14 +4,18 @@ Each gets the year's Medallion and the folder of the executed copy, and returns 
 A page includes it as `made/<name>`.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from made import dictionary, proofs, refusals, status
+sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
+
+from made import dictionary, drag, proofs, refusals, status
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "dictionary.md": dictionary.page,
+    "drag.html": drag.page,
     "proofs.md": proofs.page,
     "refusals.md": refusals.page,
     "status.md": status.page,
