@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_between_two_stops_after_the_pack_june_stands_still(year: Medallion, sto
         WHERE revenue_month = '2023-06-01' ORDER BY store_id"""
     after = [asof for asof in sorted(stops) if asof >= "2023-07-01"]
     with year.warehouse.connect() as connection:
-        for before, asof in zip(after, after[1:-1], strict=False):
+        for before, asof in pairwise(after[:-1]):  # without today
             answer = [cents for _, cents in connection.exec_driver_sql(query, (asof,))]
             assert answer == stops[before]["cents"], asof
 
