@@ -50,4 +50,4 @@ bench: $(READY)
 # Stop the server and remove what was made here, the virtual environment included.
 clean:
 	@if [ -x $(RUN) ]; then $(RUN) -m medallion_lib down; fi
-	rm -rf $(VENV) .medallion .book .results _build
+	rm -rf $(VENV) .medallion .book .results .stage _build

@@ -1,6 +1,10 @@
-"""`make demo`: run the five-minute notebook, print its story, and open it on a terminal."""
+"""`make demo`: run the five-minute notebook, print its story, and open it on a terminal.
+
+Arguments are JupyterLab's, such as --no-browser.
+"""
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -14,7 +18,8 @@ from medallion_lib import Medallion, MedallionError
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "00_five_minute_demo.ipynb"
 NAME = "demo"  # a source and warehouse of its own, which every run starts anew
-QUIET = {"apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}'}
+STAGE = ROOT / ".stage"
+OTHERS = ("JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
 
 
 def main() -> int:
@@ -66,22 +71,30 @@ def story(notebook: nbformat.NotebookNode) -> str:
 
 
 def open_jupyterlab(lab: Medallion) -> int:
-    """Replace this process by JupyterLab, on 127.0.0.1, with its token and without its news."""
-    settings = ROOT / "_build" / "jupyterlab"
-    for name, text in QUIET.items():
-        path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    os.environ["JUPYTERLAB_SETTINGS_DIR"] = str(settings)
+    """Replace this process by JupyterLab on the demo, on 127.0.0.1, with its token."""
     lab.close()
     command = [
         str(Path(sys.executable).with_name("jupyter-lab")),
         f"--ServerApp.root_dir={ROOT}",
         "--ServerApp.ip=127.0.0.1",
-        f"--LabApp.default_url=/lab/tree/{NOTEBOOK.relative_to(ROOT)}",
+        f"--LabApp.default_url=/doc/tree/{NOTEBOOK.relative_to(ROOT)}",
+        "--LabApp.custom_css=True",
         *(["--allow-root"] if os.geteuid() == 0 else []),
+        *sys.argv[1:],
     ]
-    os.execv(command[0], command)
+    os.execve(command[0], command, set_stage())
+
+
+def set_stage() -> dict[str, str]:
+    """JupyterLab's environment, with a configuration that is ours alone.
+
+    It is a copy of book/stage, made anew: what was opened, moved or set the last time, and what a
+    presenter's own JupyterLab is like, does not matter. The kernel is this environment's.
+    """
+    shutil.rmtree(STAGE, ignore_errors=True)
+    shutil.copytree(ROOT / "book" / "stage", STAGE)
+    kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
+    return kept | {"JUPYTER_CONFIG_DIR": str(STAGE), "JUPYTER_PREFER_ENV_PATH": "1"}
 
 
 if __name__ == "__main__":
