@@ -145,9 +145,11 @@ class Embedded:
                 how = ("-w", "-l", log, "-o", f"-k {self.socket_dir}", "start")
                 return self._postgres("pg_ctl", str(self.data), *how)
             except MedallionError:
+                if self.running():  # it was recovering, from a child's death
+                    return None
                 if time.monotonic() > give_up:
                     raise
-                time.sleep(0.5)
+                time.sleep(0.2)
 
     def stop(self) -> bool:
         """Stop it; whether it ran."""

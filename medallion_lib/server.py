@@ -2,7 +2,7 @@
 
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,17 +46,39 @@ class Server:
 
 
 def connect(url: URL, **options: object) -> Connection:
-    """A psycopg2 connection with our settings. One that can't be made is a MedallionError."""
+    """A psycopg2 connection with our settings. One that can't be made is a MedallionError.
+
+    The embedded server, where it does not run, is started first: one that was killed is back.
+    """
     asked = url.translate_connect_args(username="user", database="dbname") | url.query
     asked = {"client_encoding": "utf8", "connect_timeout": 10, **asked, **options}
     try:
-        connection = psycopg2.connect(**asked)
-        with connection, connection.cursor() as cursor:
-            cursor.execute(sqlfile.read("session"))
-        return connection
+        try:
+            return _connect(asked)
+        except psycopg2.OperationalError:
+            if not _embedded_started(url):
+                raise
+            return _connect(asked)
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
-        raise refusal("no connection", url=url, reason=reason.splitlines()[-1]) from problem
+        about = "no connection to yours" if isinstance(locate(), Server) else "no connection"
+        raise refusal(about, url=url, reason=reason.splitlines()[-1]) from problem
+
+
+def _embedded_started(url: URL) -> bool:
+    """Whether this is a URL of the embedded server, which then runs."""
+    place = locate()
+    ours = isinstance(place, Embedded) and place.url.query == url.query
+    if ours:
+        place.start()
+    return ours
+
+
+def _connect(asked: Mapping[str, object]) -> Connection:
+    connection = psycopg2.connect(**asked)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sqlfile.read("session"))
+    return connection
 
 
 @contextmanager

@@ -1,0 +1,101 @@
+"""The embedded server is killed between two cells, and the next one goes on, whatever it asks."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from test_server import kill_server
+from traitlets.config import Config
+
+import cells
+from medallion_lib import Medallion, MedallionError, server
+from medallion_lib.embedded import Embedded
+
+FILMS = "SELECT count(*) AS films FROM dim_film"
+
+
+@pytest.fixture(scope="module")
+def ours() -> Iterator[Medallion]:
+    """A lab on a server of its own, with two days of the year, captured and merged."""
+    parent = Path(tempfile.mkdtemp(prefix="mk-", dir="/tmp"))
+    parent.chmod(0o711)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDALLION_HOME", str(parent / "home"))
+        lab = Medallion.open("survivor")
+        lab.reset()
+        lab.replay("2023-01-03")
+        lab.capture()
+        lab.merge()
+        yield lab
+        lab.close()
+        Embedded(parent / "home").stop()
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+def magic(ours: Medallion) -> Iterator[Callable[[], int]]:
+    """A `%%sql` cell of a notebook that was begun before the server is killed."""
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    cells.start(ours)
+
+    def films() -> int:
+        ran = shell.run_cell(f"%%sql\n{FILMS}")
+        ran.raise_error()
+        return ran.result.DataFrame().at[0, "films"]
+
+    assert films() == 1000
+    yield films
+    InteractiveShell.clear_instance()
+
+
+def survives(lab: Medallion, cell: Callable[[], object]) -> object:
+    """What the cell gives after a kill; it has 10 seconds."""
+    killed = kill_server(lab.place)
+    began = time.monotonic()
+    answer = cell()
+    assert time.monotonic() - began < 10
+    assert int((lab.place.data / "postmaster.pid").read_text().split("\n")[0]) != killed
+    return answer
+
+
+def test_a_sql_cell_goes_on(ours: Medallion, magic: Callable[[], int]) -> None:
+    assert survives(ours, magic) == 1000
+
+
+def test_pandas_goes_on(ours: Medallion) -> None:
+    assert survives(ours, lambda: pandas.read_sql(FILMS, ours.warehouse).at[0, "films"]) == 1000
+
+
+def test_capture_and_merge_go_on_and_nothing_committed_is_lost(ours: Medallion) -> None:
+    with ours.source.begin() as shop:
+        shop.exec_driver_sql("UPDATE film SET length = length + 1 WHERE film_id = 1")
+    assert survives(ours, ours.capture).rows == 1
+    merged = {done.table: done.updated for done in survives(ours, ours.merge)}
+    assert merged["dim_film_hist"] == 1
+    length = "SELECT length FROM {} WHERE film_id = 1"
+    at_the_source = pandas.read_sql(length.format("film"), ours.source)
+    assert pandas.read_sql(length.format("dim_film"), ours.warehouse).equals(at_the_source)
+
+
+def test_the_source_and_the_status_go_on(ours: Medallion) -> None:
+    films = "SELECT count(*) AS films FROM film"
+    assert survives(ours, lambda: pandas.read_sql(films, ours.source).at[0, "films"]) == 1000
+    assert survives(ours, ours.status)["events_not_merged"] == 0
+
+
+def test_a_server_of_ones_own_is_not_started(
+    ours: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded one's socket stands for it."""
+    kill_server(ours.place)
+    monkeypatch.setenv("MEDALLION_SERVER_URL", server.libpq(ours.place.url))
+    with pytest.raises(MedallionError, match="MEDALLION_SERVER_URL, which nothing here starts"):
+        pandas.read_sql(FILMS, ours.warehouse)
+    assert not ours.place.running()
