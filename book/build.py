@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import offline
 from made import PAGES
 from self_contained import problems
 
@@ -31,6 +32,7 @@ def main() -> None:
     _step("Executing the notebooks", _execute)
     _step("Making what pages include", _make)
     _step("Building the site", _build)
+    _step("Writing the demo as one file", lambda: offline.write(COPY, SITE))
     _step("Checking that the site needs no other host", _check)
     print(f"The book is in {SITE.relative_to(ROOT) / 'index.html'}")
 

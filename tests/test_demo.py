@@ -1,17 +1,23 @@
-"""The five-minute demo passes beside another notebook, twice in a row. (Alone: make book.)"""
+"""The demo runs beside another notebook and again, is short, and is what the guide speaks to."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "notebooks" / "00_five_minute_demo.ipynb"
+CELLS = json.loads(DEMO.read_text(encoding="utf-8"))["cells"]
+GUIDE = (ROOT / "book" / "presenters_guide.md").read_text(encoding="utf-8")
+BEAT = re.compile(r"^## (\d:\d\d .+)$", re.MULTILINE)  # its time and its name
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +38,19 @@ def test_two_notebooks_run_side_by_side_and_again(copies: list[Path]) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
         assert "2 passed" in done.stdout.splitlines()[-1]
+
+
+def test_a_code_cell_of_the_demo_has_three_lines_in_the_median() -> None:
+    code = [cell["source"] for cell in CELLS if cell["cell_type"] == "code"]
+    assert median(map(len, code)) <= 3
+
+
+def test_the_guide_names_the_beats_of_the_demo() -> None:
+    demo = "\n".join("".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown")
+    beats = BEAT.findall(demo)
+    assert BEAT.findall(GUIDE) == beats == sorted(beats)
+    assert beats[0].startswith("0:00") and beats[-1].startswith("4:45")
+
+
+def test_the_guide_has_at_most_520_words() -> None:
+    assert len(GUIDE.split()) <= 520
