@@ -24,6 +24,7 @@ OTHERS = ("JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"
 
 def main() -> int:
     os.environ["MEDALLION_NAME"] = NAME
+    set_stage()
     try:
         lab = prepare()
         print(story(execute()))
@@ -34,6 +35,19 @@ def main() -> int:
         print("In a terminal, make demo would now open JupyterLab on this notebook.")
         return 0
     return open_jupyterlab(lab)
+
+
+def set_stage() -> None:
+    """Let Jupyter take its configuration from us alone, and the kernel of this environment.
+
+    A copy of book/stage, made anew: what was opened, moved or set the last time, and what a
+    presenter's own JupyterLab is like, does not matter.
+    """
+    shutil.rmtree(STAGE, ignore_errors=True)
+    shutil.copytree(ROOT / "book" / "stage", STAGE)
+    os.environ |= {"JUPYTER_CONFIG_DIR": str(STAGE), "JUPYTER_PREFER_ENV_PATH": "1"}
+    for name in OTHERS:
+        os.environ.pop(name, None)
 
 
 def prepare() -> Medallion:
@@ -82,19 +96,7 @@ def open_jupyterlab(lab: Medallion) -> int:
         *(["--allow-root"] if os.geteuid() == 0 else []),
         *sys.argv[1:],
     ]
-    os.execve(command[0], command, set_stage())
-
-
-def set_stage() -> dict[str, str]:
-    """JupyterLab's environment, with a configuration that is ours alone.
-
-    It is a copy of book/stage, made anew: what was opened, moved or set the last time, and what a
-    presenter's own JupyterLab is like, does not matter. The kernel is this environment's.
-    """
-    shutil.rmtree(STAGE, ignore_errors=True)
-    shutil.copytree(ROOT / "book" / "stage", STAGE)
-    kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
-    return kept | {"JUPYTER_CONFIG_DIR": str(STAGE), "JUPYTER_PREFER_ENV_PATH": "1"}
+    os.execv(command[0], command)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nbformat
 from jinja2 import DictLoader
 from nbconvert import HTMLExporter
 from traitlets.config import Config
@@ -32,5 +33,7 @@ def write(executed: Path, site: Path) -> None:
         template_file="offline.html.j2",
         config=Config(HighlightMagicsPreprocessor={"enabled": True, "languages": {"%%sql": "sql"}}),
     )
-    page, _ = exporter.from_filename(executed / DEMO, {"metadata": {"name": "The number changed"}})
+    notebook = nbformat.read(executed / DEMO, as_version=4)
+    notebook.metadata["title"] = "The number changed, in five minutes"
+    page, _ = exporter.from_notebook_node(notebook)
     (site / PAGE).write_text(page, encoding="utf-8")

@@ -24,8 +24,14 @@ MINUTE = 60_000
 
 
 @contextmanager
-def make_demo() -> Iterator[tuple[str, str]]:
-    """What `make demo` does on a terminal, without its browser: what it printed, and the address."""
+def make_demo(own: Path) -> Iterator[tuple[str, str]]:
+    """What `make demo` does on a terminal, without its browser: what it printed, and the address.
+
+    `own` becomes the presenter's Jupyter directory, with a kernel of the usual name that is none.
+    """
+    kernel = own / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["false"], "display_name": "Not this", "language": "python"}')
     keyboard, terminal = pty.openpty()
     command = [
         sys.executable,
@@ -35,6 +41,7 @@ def make_demo() -> Iterator[tuple[str, str]]:
     ]
     ours = ("PYTEST_", "MEDALLION_NAME")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept |= dict.fromkeys(("JUPYTER_DATA_DIR", "JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR"), str(own))
     process = subprocess.Popen(
         command, cwd=ROOT, env=kept, stdin=terminal, stdout=terminal, stderr=terminal
     )
@@ -102,6 +109,13 @@ class Conductor:
 
     def go(self, cell: str) -> None:
         self.page.evaluate("i => stage.go(i)", self.place[cell])
+
+    def type(self, cell: str, source: str) -> None:
+        """Write this into the cell, whose question is in view."""
+        self.go(cell)
+        for keys in ("Enter", "Control+A"):
+            self.page.keyboard.press(keys)
+        self.page.keyboard.insert_text(source)
 
     def play(self, until: str) -> None:
         """Press Shift+Enter until this cell has run."""

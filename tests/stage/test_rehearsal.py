@@ -20,12 +20,16 @@ GUIDE = ROOT / "book" / "presenters_guide.md"
 STORY = re.search(r"```\n(Board pack.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
 SCREEN = {"viewport": {"width": 853, "height": 480}, "device_scale_factor": 1.5}
 WORDS_A_MINUTE = 130
+PICKED = "store, amount = 6, -3.50"
 Record = Callable[[str, object], None]
 
 
 @dataclass
 class Rehearsal:
-    """What was seen of two performances. In the second the server is killed in a beat."""
+    """What was seen of two performances.
+
+    In the second the audience picks and the server is killed in the middle of a beat.
+    """
 
     printed: str
     address: str
@@ -41,14 +45,14 @@ class Rehearsal:
 
 
 @pytest.fixture(scope="module")
-def rehearsal(chromium: Browser) -> Iterator[Rehearsal]:
-    with make_demo() as (printed, address):
+def rehearsal(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    with make_demo(tmp_path_factory.mktemp("jupyter")) as (printed, address):
         conductor = Conductor(chromium.new_page(**SCREEN))
         conductor.open(address)
         kernel = conductor.page.evaluate("stage.kernel()")
         conductor.play(until="again")
         first, conductor.played = conductor.played, []
-        conductor.go("beat-live")
+        conductor.type("pick", PICKED)
         conductor.play(until="update")
         killed = time.monotonic()
         kill_server(server.locate())
@@ -111,6 +115,7 @@ def test_a_killed_server_does_not_stop_the_demo(
 
 
 def test_the_story_is_on_the_page_at_the_end(rehearsal: Rehearsal) -> None:
-    for performance in (rehearsal.first, rehearsal.second):
+    picked = STORY.replace("store 3 +25.00", "store 6 -3.50")
+    for performance, told in ((rehearsal.first, STORY), (rehearsal.second, picked)):
         (story,) = (played for played in performance if played.cell == "story")
-        assert "".join(output["text"] for output in story.outputs) == STORY
+        assert "".join(output["text"] for output in story.outputs) == told
