@@ -64,7 +64,7 @@ class Picture:
 
     def _repr_html_(self) -> str:
         label = html.escape(self.alt)
-        return f'<figure role="img" aria-label="{label}" style="margin:0">{self.svg}</figure>'
+        return f'<figure class="mathjax_ignore" role="img" aria-label="{label}" style="margin:0">{self.svg}</figure>'
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/plain": self.alt}
