@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -54,3 +55,15 @@ def test_the_guide_names_the_beats_of_the_demo() -> None:
 
 def test_the_guide_has_at_most_520_words() -> None:
     assert len(GUIDE.split()) <= 520
+
+
+def test_what_is_said_in_a_beat_fits_its_time() -> None:
+    """At 130 words a minute; the last beat has until 5:00."""
+    told = GUIDE.partition("## When something goes wrong")[0]
+    _, *parts = re.split(r"^## (\d):(\d\d) .+$", told, flags=re.MULTILINE)
+    minutes, seconds, texts = parts[0::3], parts[1::3], parts[2::3]
+    begins = [
+        60 * int(minute) + int(second) for minute, second in zip(minutes, seconds, strict=True)
+    ]
+    for text, (begin, end) in zip(texts, pairwise([*begins, 300]), strict=True):
+        assert len(text.split()) * 60 / 130 < end - begin, text

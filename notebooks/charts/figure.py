@@ -63,8 +63,9 @@ class Picture:
         return self.alt
 
     def _repr_html_(self) -> str:
-        label = html.escape(self.alt)
-        return f'<figure class="mathjax_ignore" role="img" aria-label="{label}" style="margin:0">{self.svg}</figure>'
+        """For JupyterLab's MathJax, two amounts in one label would be a formula."""
+        label = f'role="img" aria-label="{html.escape(self.alt)}"'
+        return f'<figure class="mathjax_ignore" {label} style="margin:0">{self.svg}</figure>'
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/plain": self.alt}
