@@ -6,12 +6,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from test_server import kill_server
+from pandas.errors import DatabaseError
+from test_server import asked, kill_server
 from traitlets.config import Config
 
 import cells
@@ -88,6 +90,18 @@ def test_the_source_and_the_status_go_on(ours: Medallion) -> None:
     films = "SELECT count(*) AS films FROM film"
     assert survives(ours, lambda: pandas.read_sql(films, ours.source).at[0, "films"]) == 1000
     assert survives(ours, ours.status)["events_not_merged"] == 0
+
+
+def test_a_cell_that_was_running_fails_and_runs_again(ours: Medallion) -> None:
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+    with ThreadPoolExecutor(1) as kernel:
+        cell = kernel.submit(pandas.read_sql, "SELECT pg_sleep(60)", ours.warehouse)
+        while asked(ours.place, running) == 0:
+            assert not cell.done()
+        kill_server(ours.place)
+        with pytest.raises(DatabaseError, match="server closed the connection"):
+            cell.result(timeout=10)
+    assert pandas.read_sql(FILMS, ours.warehouse).at[0, "films"] == 1000
 
 
 def test_a_server_of_ones_own_is_not_started(
