@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 from test_commands import begin, command
@@ -53,11 +53,14 @@ def postmaster(place: Embedded) -> int:
 
 
 def kill_server(place: Embedded) -> int:
-    """SIGKILL its postmaster, which is one that this test started; its number."""
+    """SIGKILL its postmaster, which is one that this test started; its number.
+
+    Its children end by themselves a little later; until then their sessions go on.
+    """
     pid = postmaster(place)
+    children = psutil.Process(pid).children()
     os.kill(pid, signal.SIGKILL)
-    while place.running():
-        time.sleep(0.01)
+    psutil.wait_procs(children, timeout=10)
     return pid
 
 
