@@ -13,12 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import offline
-from made import PAGES
 from self_contained import problems
 
 from medallion_lib import Medallion, MedallionError
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "notebooks"))  # where the figures come from
+
+import card  # noqa: E402
+from made import PAGES  # noqa: E402
+
 COPY = ROOT / ".book"
 SITE = ROOT / "_build" / "html"
 COPIED = ["_config.yml", "_toc.yml", "book", "notebooks"]
@@ -83,6 +87,7 @@ def _make() -> None:
     lab = Medallion.open()
     for name, make in PAGES.items():
         (made / name).write_text(make(lab, COPY), encoding="utf-8")
+    card.save(lab, COPY / "book" / "_static" / "card.png")
     lab.drop()
 
 
