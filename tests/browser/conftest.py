@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,27 @@ from chromium import chromium
 __all__ = ["chromium"]
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
+BASE = re.compile(r'<base href="/(.*)" />')
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Pages(http.server.SimpleHTTPRequestHandler):
+    """Serves as GitHub Pages does: under the path the site was built for, its 404 for the rest."""
+
+    def __init__(self, *args: object, base: str, **options: object) -> None:
+        self.base = base
+        super().__init__(*args, **options)
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix(self.base))
+
+    def send_error(self, code: int, *_: object) -> None:
+        missing = (SITE / "404.html").read_bytes() if code == HTTPStatus.NOT_FOUND else b""
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(missing)))
+        self.end_headers()
+        self.wfile.write(missing)
+
     def log_message(self, *_: object) -> None:
         """Requests are not printed."""
 
@@ -26,8 +46,10 @@ def site() -> Iterator[str]:
     """The URL of the built site, without a slash at its end."""
     if not (SITE / "index.html").exists():
         pytest.skip("The site is not built: make book.")
-    serve = functools.partial(_Quiet, directory=str(SITE))
+    found = BASE.search((SITE / "404.html").read_text(encoding="utf-8"))
+    base = f"/{found[1]}".rstrip("/") if found else ""
+    serve = functools.partial(_Pages, directory=str(SITE), base=base)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}{base}"
         server.shutdown()

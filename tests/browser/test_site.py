@@ -1,0 +1,249 @@
+"""Every page of the built site, light and dark, wide and narrow, as a reader's browser shows it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup, Tag
+from conftest import SITE
+from playwright.sync_api import Browser, Page, Response, expect
+
+OURS = Path(__file__).parents[2] / "book" / "_static"
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if "_static" not in path.parts and path != SITE / "index.html"
+)
+LOOKS = {
+    "light-wide": ("light", 1280),
+    "light-narrow": ("light", 390),
+    "dark-wide": ("dark", 1280),
+    "dark-narrow": ("dark", 390),
+}
+WORDS_OF_AN_ALT = 5
+WEIGHT = 300_000  # bytes of a page beyond what the theme itself loads
+PAINT = 1000  # milliseconds
+
+every_page = pytest.mark.parametrize("page", PAGES or ["none built"])
+FIRST_PAINT = """() => new Promise(done => new PerformanceObserver(entries => {
+    const paint = entries.getEntriesByName('first-contentful-paint')[0]
+    if (paint) done(paint.startTime)
+}).observe({type: 'paint', buffered: true}))"""
+LOADED = """() => performance.getEntriesByType('navigation')
+    .concat(performance.getEntriesByType('resource')).map(e => [e.name, e.encodedBodySize])"""
+UNFOLD = "() => document.querySelectorAll('details').forEach(fold => { fold.open = true })"
+STICKS_OUT = """() => {
+    const scrolls = e => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) ||
+                               scrolls(e.parentElement))
+    const text = e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+    const seen = {visibilityProperty: true, opacityProperty: true}
+    return [...document.querySelectorAll('main *')]
+        .filter(e => text(e) && e.checkVisibility(seen) && !scrolls(e))
+        .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+        .map(e => e.textContent.trim().slice(0, 60))
+}"""
+
+
+class Visits:
+    """One browser window for each look; what goes wrong in it is kept until it is asked for."""
+
+    def __init__(self, browser: Browser, site: str) -> None:
+        self.site, self._browser = site, browser
+        self._windows: dict[str, Page] = {}
+        self.complaints: list[str] = []
+
+    def __call__(self, look: str, page: str) -> Page:
+        if look not in self._windows:
+            self._windows[look] = self._open(*LOOKS[look])
+        self.complaints.clear()
+        self._windows[look].goto(f"{self.site}/{page}")
+        return self._windows[look]
+
+    def _open(self, scheme: str, width: int) -> Page:
+        window = self._browser.new_page(
+            color_scheme=scheme,
+            viewport={"width": width, "height": 800},
+            reduced_motion="reduce",
+        )
+        window.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
+        window.on("pageerror", lambda error: self.complaints.append(str(error)))
+        window.on("response", self._judge)
+        return window
+
+    def _judge(self, response: Response) -> None:
+        if not response.url.startswith((self.site, "data:", "blob:")) or response.status >= 400:
+            self.complaints.append(f"{response.status} {response.url}")
+
+
+@pytest.fixture(scope="module")
+def visit(chromium: Browser, site: str) -> Iterator[Visits]:
+    visits = Visits(chromium, site)
+    yield visits
+    for window in visits._windows.values():
+        window.close()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@every_page
+def test_a_page_is_sound(visit: Visits, page: str, look: str) -> None:
+    """No error, no other host, nothing that sticks out, nothing axe calls serious or critical."""
+    window = visit(look, page)
+    scheme, width = LOOKS[look]
+    assert window.evaluate("document.documentElement.dataset.theme") == scheme
+    window.evaluate(UNFOLD)
+    assert window.evaluate(STICKS_OUT) == []
+    assert window.evaluate("document.documentElement.scrollWidth") <= width
+    assert visit.complaints == []
+    assert _violations(window) == []
+
+
+def _violations(window: Page) -> list[str]:
+    """Without axe's own look at the style sheets, which only experimental rules need."""
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = Axe().run(window, options=options).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@every_page
+def test_a_page_is_light_and_soon_there(visit: Visits, page: str) -> None:
+    """The best of three paints: the machine may have something else to do."""
+    assert any(visit("light-wide", page).evaluate(FIRST_PAINT) < PAINT for _ in range(3))
+    loaded = visit("light-wide", page).evaluate(LOADED)
+    assert sum(size for name, size in loaded if not _is_the_themes(name)) < WEIGHT
+
+
+def _is_the_themes(address: str) -> bool:
+    _, static, name = urlsplit(address).path.partition("/_static/")
+    return bool(static) and not (OURS / name).exists()
+
+
+@every_page
+def test_every_link_leads_somewhere(site: str, page: str) -> None:
+    here = _read(page).find("base") and "" or page
+    for link in _read(page).select("a[href]"):
+        target = urlsplit(urljoin(here, str(link["href"])))
+        if target.scheme:
+            continue
+        path = unquote(target.path.removeprefix(urlsplit(site).path + "/")) or page
+        assert (SITE / path).is_file(), f"{link} leads to no file"
+        if target.fragment:
+            anchors = _anchors(path)
+            assert unquote(target.fragment) in anchors, f"{link} leads to no part of {path}"
+
+
+@cache
+def _read(page: str) -> BeautifulSoup:
+    return BeautifulSoup((SITE / page).read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def _anchors(page: str) -> frozenset[str]:
+    return frozenset(str(element["id"]) for element in _read(page).select("[id]"))
+
+
+@every_page
+def test_every_picture_is_told_in_words(site: str, page: str) -> None:
+    """By enough words to be no default, and none by those of another picture."""
+    pictures = _read(page).select("img, svg:not([aria-hidden=true])")
+    told = [_alt(picture) for picture in pictures]
+    for alt in told:
+        assert len(alt.split()) >= WORDS_OF_AN_ALT, f"{alt!r} says too little"
+    assert len(told) == len({*told})
+
+
+def _alt(picture: Tag) -> str:
+    assert picture.name == "img" or picture.get("role") == "img", f"{str(picture)[:200]}: no role"
+    title = picture.find("title", recursive=False)
+    return str(picture.get("alt") or picture.get("aria-label") or (title and title.get_text()))
+
+
+def test_search_finds_the_chapter(visit: Visits) -> None:
+    window = visit("light-wide", PAGES[0])
+    window.keyboard.press("Control+K")
+    window.get_by_role("searchbox").fill("pgoutput")
+    window.keyboard.press("Enter")
+    found = window.locator("#search-results a", has_text="Bronze")
+    expect(found.first).to_be_visible()
+    found.first.click()
+    expect(window.locator("h1").last).to_contain_text("Bronze")
+
+
+def test_the_switch_turns_a_page_dark_and_the_next_one_too(chromium: Browser, site: str) -> None:
+    window = chromium.new_page(color_scheme="light")
+    window.goto(f"{site}/book/intro.html")
+    theme = window.locator("html")
+    expect(theme).to_have_attribute("data-theme", "light")
+    while theme.get_attribute("data-mode") != "dark":
+        window.get_by_role("button", name="Color mode").click()
+    expect(theme).to_have_attribute("data-theme", "dark")
+    window.goto(f"{site}/book/glossary.html")
+    expect(theme).to_have_attribute("data-theme", "dark")
+    window.close()
+
+
+@pytest.mark.parametrize("address", ["nothing", "notebooks/nothing.html", "a/b/c/nothing/"])
+def test_a_missing_page_is_told_at_any_depth(visit: Visits, address: str) -> None:
+    window = visit("light-wide", address)
+    failed = [line for line in visit.complaints if "status of 404" not in line]
+    assert failed == [f"404 {visit.site}/{address}"]  # the page itself, and no style or script
+    window.get_by_role("link", name="The introduction").click()
+    expect(window).to_have_url(f"{visit.site}/book/intro.html")
+
+
+def test_a_cell_is_copied_and_an_output_is_not(chromium: Browser, site: str) -> None:
+    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+    window = context.new_page()
+    window.goto(f"{site}/notebooks/00_five_minute_demo.html")
+    cell = window.locator(".cell_input", has_text="%%sql").first
+    cell.hover()
+    cell.get_by_role("button").click()
+    copied = window.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == cell.locator("pre").inner_text().strip()
+    assert window.locator(".output.stream button.copybtn").count() == 0
+    context.close()
+
+
+def test_sql_cells_are_coloured_as_sql(site: str) -> None:
+    cells = _read("notebooks/00_five_minute_demo.html").select(".cell_input pre")
+    statements = [cell for cell in cells if cell.get_text().startswith("%%sql")]
+    assert statements
+    for statement in statements:
+        assert "SELECT" in [word.get_text() for word in statement.select("span.k")]
+
+
+def test_on_paper_there_is_the_text_alone(visit: Visits) -> None:
+    window = visit("light-wide", "notebooks/00_five_minute_demo.html")
+    window.emulate_media(media="print")
+    for part in ("#pst-primary-sidebar", "#pst-secondary-sidebar", ".bd-header-article", ".copybtn"):
+        expect(window.locator(part).first).to_be_hidden()
+    expect(window.locator("article h1")).to_be_visible()
+    window.emulate_media(media="screen")
+
+
+def test_a_shared_page_says_what_it_is(site: str) -> None:
+    for page in [*PAGES, "index.html"]:
+        told = {tag.get("property") or tag.get("name"): tag.get("content", "")
+                for tag in _read(page).select("meta[content]")}  # fmt: skip
+        assert told["og:title"] == told["twitter:title"]
+        assert re.search(r"\w{3}", told["og:title"]), page
+        assert len(told["og:description"]) > 40, f"{page}: {told['og:description']}"
+        for image in (told.get("og:image", ""), told.get("twitter:image", "")):
+            assert not image or image.endswith("/_static/card.png")
+
+
+def test_the_card_has_the_size_it_says(site: str) -> None:
+    card = (SITE / "_static" / "card.png").read_bytes()
+    assert card.startswith(b"\x89PNG")
+    assert struct.unpack(">II", card[16:24]) == (1200, 630)
