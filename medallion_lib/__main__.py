@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 
 from medallion_lib import Medallion, MedallionError, databases, server
@@ -38,6 +39,8 @@ def load(lab: Medallion, file: str) -> str:
 
 def capture(lab: Medallion, follow: bool, resnapshot: bool) -> str:
     """land the source's changes in bronze"""
+    for stop in (signal.SIGTERM, signal.SIGINT):  # a shell starts background work deaf to SIGINT
+        signal.signal(stop, signal.default_int_handler)
     try:
         landed = lab.capture(follow, resnapshot)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from sqlalchemy.exc import ArgumentError
 from medallion_lib import sqlfile
 from medallion_lib.embedded import CHECKOUT, Embedded
 from medallion_lib.errors import refusal
+
+LOCK_PATIENCE = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,18 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
 
 
 def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
-    """Refuse to do this work twice at once, until the transaction (with "" the session) ends."""
-    cursor.execute(f"SELECT pg_try_advisory_{until}lock(hashtext(%s))", (f"medallion.{work}",))
-    if not cursor.fetchone()[0]:
-        raise refusal(f"second {work}")
+    """Refuse to do this work twice at once, until the transaction (with "" the session) ends.
+
+    A lock held is tried again for a while: a session's end is heard of after its client has gone.
+    """
+    give_up = time.monotonic() + LOCK_PATIENCE
+    while True:
+        cursor.execute(f"SELECT pg_try_advisory_{until}lock(hashtext(%s))", (f"medallion.{work}",))
+        if cursor.fetchone()[0]:
+            return
+        if time.monotonic() > give_up:
+            raise refusal(f"second {work}")
+        time.sleep(0.05)
 
 
 def libpq(url: URL) -> str:
