@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -35,6 +36,11 @@ def test_a_code_cell_is_short(cells: list[dict[str, Any]]) -> None:
     for cell in cells:
         if cell["cell_type"] == "code":
             assert "".join(cell["source"]).count("\n") < 15
+
+
+def test_half_of_the_code_cells_have_at_most_three_lines(cells: list[dict[str, Any]]) -> None:
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert median(len(source.splitlines()) for source in code) <= 3
 
 
 def test_prose_says_dollar_once_a_cell(cells: list[dict[str, Any]]) -> None:
