@@ -1,6 +1,7 @@
 """The executed demo as one HTML file, for a stage without a network, a server or JupyterLab."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 from jinja2 import DictLoader
@@ -9,6 +10,7 @@ from traitlets.config import Config
 
 DEMO = Path("notebooks", "00_five_minute_demo.ipynb")
 PAGE = "five_minute_demo.html"
+ICON = Path(__file__).parent / "_static" / "favicon.svg"
 
 # nbconvert's own page, less what it loads from other hosts, in a column that reads well.
 TEMPLATE = """
@@ -17,6 +19,7 @@ TEMPLATE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
+<link rel="icon" href="data:image/svg+xml,{{ resources.favicon }}">
 <style>
 :root { color-scheme: light; }
 main { margin: 0 auto; max-width: 60rem; }
@@ -35,5 +38,5 @@ def write(executed: Path, site: Path) -> None:
     )
     notebook = nbformat.read(executed / DEMO, as_version=4)
     notebook.metadata["title"] = "The number changed, in five minutes"
-    page, _ = exporter.from_notebook_node(notebook)
+    page, _ = exporter.from_notebook_node(notebook, resources={"favicon": quote(ICON.read_text())})
     (site / PAGE).write_text(page, encoding="utf-8")
