@@ -19,7 +19,9 @@ from medallion_lib.embedded import Embedded
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(params=["America/Los_Angeles", "Asia/Kolkata"])
+@pytest.fixture(
+    params=["America/Los_Angeles", pytest.param("Asia/Kolkata", marks=pytest.mark.slow)]
+)
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """An environment in that zone, with a server of its own whose `timezone` is that zone too."""
     run = Path(tempfile.mkdtemp(prefix="medallion-zone-"))
