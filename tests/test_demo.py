@@ -8,6 +8,8 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "notebooks" / "00_five_minute_demo.ipynb"
 CELLS = json.loads(DEMO.read_text(encoding="utf-8"))["cells"]
@@ -15,6 +17,7 @@ GUIDE = (ROOT / "book" / "presenters_guide.md").read_text(encoding="utf-8")
 BEAT = re.compile(r"^## (\d:\d\d .+)$", re.MULTILINE)  # its time and its name
 
 
+@pytest.mark.slow
 def test_every_notebook_runs_in_reverse_order_too() -> None:
     """The book runs them in their order, two at a time; here each follows its successor, alone."""
     backwards = sorted(map(str, DEMO.parent.glob("*.ipynb")), reverse=True)
