@@ -15,6 +15,14 @@ class MedallionError(Exception):
     """An error for a person to read. The commands print it without a traceback and exit with 1."""
 
 
+class ConnectionLost(MedallionError):
+    """The server could not be reached, or was lost. Nothing that was committed is lost with it."""
+
+
+class Busy(MedallionError):
+    """Somebody else is doing this, or stands in its way; later it may go well."""
+
+
 def refusal(
     about: str, /, error: type[MedallionError] = MedallionError, **facts: object
 ) -> MedallionError:

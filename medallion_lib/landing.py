@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection, cursor as Cursor
 
-from medallion_lib import pgoutput, sqlfile
-from medallion_lib.pgoutput import Relation, Row, Writer
+from medallion_lib import pgoutput, sqlfile, tables
+from medallion_lib.errors import refusal
+from medallion_lib.pgoutput import UNCHANGED, Column, Relation, Row, Writer
 from medallion_lib.steps import step
-from medallion_lib.tables import CAPTURED, Captured
+from medallion_lib.tables import Captured
 
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
 
@@ -36,6 +37,7 @@ class Watermark:
     slot: str
     source_system: int
     source_name: str
+    publication: str
     business_time: bool
 
     @classmethod
@@ -57,11 +59,19 @@ class Watermark:
 
 @dataclass
 class Target:
-    """One bronze table, and how the rows of its source table are written while they look so."""
+    """One bronze table, and how the rows of a source relation are written while they look so."""
 
-    write: Writer
+    table: Captured
+    columns: tuple[str, ...]
+    is_whole: bool  # whether the log has the whole old row
     key: list[int]  # where the key's columns are
+    write: Writer
+    write_key: Writer
     lines: list[str]  # COPY lines that have not been sent yet
+
+    def key_of(self, values: Row) -> str:
+        """The key's columns and their values, as JSON."""
+        return self.write_key([values[place] for place in self.key])
 
 
 @dataclass
@@ -74,15 +84,24 @@ class Landing:
     lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # by table
     waiting: int = 0  # rows collected, not yet sent to the warehouse
     since_commit: int = 0  # rows sent since the last landing
+    touched: set[tuple[Captured, str]] = field(default_factory=set)  # keys waiting, if looked up
 
     def target(self, table: Captured, relation: Relation, base_types: Mapping[int, int]) -> Target:
+        """How the relation's rows go into bronze. MedallionError where a key column is gone."""
+        missing = [name for name in table.key if name not in relation.columns]
+        if missing:
+            raise refusal("key column gone", table=table.name, column=missing[0])
         key = [relation.columns.index(name) for name in table.key]
-        return Target(pgoutput.json_writer(relation, base_types), key, self.lines[table.name])
+        types = tuple(relation.types[place] for place in key)
+        write = pgoutput.json_writer(relation.columns, relation.types, base_types)
+        write_key = pgoutput.json_writer(table.key, types, base_types)
+        is_whole, lines = relation.identity == "f", self.lines[table.name]
+        return Target(table, relation.columns, is_whole, key, write, write_key, lines)
 
-    def add(self, target: Target, position: str, op: str, values: Row | None, tail: str) -> None:
-        """One row: `position` is lsn and seq, `tail` the time, both as COPY has them."""
-        row = "\\N" if values is None else target.write(values).replace("\\", "\\\\")
-        target.lines.append(f"{position}\t{op}\t{row}\t{tail}\n")
+    def add(self, target: Target, position: str, op: str, row: str | None, tail: str) -> None:
+        """One row as JSON: `position` is lsn and seq, `tail` the time, both as COPY has them."""
+        text = "\\N" if row is None else row.replace("\\", "\\\\")
+        target.lines.append(f"{position}\t{op}\t{text}\t{tail}\n")
         self.waiting += 1
         if self.waiting >= BATCH_ROWS:
             self.send()
@@ -91,13 +110,49 @@ class Landing:
         """COPY what waits into the open warehouse transaction."""
         copy = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
         with self.warehouse.cursor() as cursor:
-            for table in CAPTURED:
+            for table in tables.CAPTURED:
                 if lines := self.lines[table.name]:
                     rows = io.StringIO("".join(lines))
-                    cursor.copy_expert(copy.format(table.bronze), rows, size=1 << 20)
+                    try:
+                        cursor.copy_expert(copy.format(table.bronze), rows, size=1 << 20)
+                    except errors.ProgramLimitExceeded as problem:
+                        reason = problem.diag.message_primary
+                        raise refusal("row too large", table=table.name, reason=reason) from None
                     lines.clear()
         self.since_commit += self.waiting
         self.waiting = 0
+        self.touched.clear()
+
+    def touch(self, target: Target, values: Row) -> None:
+        """Note that a row of this key is about to wait, so that looking it up sends it first."""
+        self.touched.add((target.table, target.key_of(values)))
+
+    def last(self, target: Target, key: Row, new: Row = ()) -> tuple[str, list[Column]]:
+        """The last row of a key, landed or on its way: as JSON, and its values as text.
+
+        Raises MedallionError when bronze has none, or has no value that `new` says is UNCHANGED.
+        """
+        found_by = target.key_of(key)
+        if (target.table, found_by) in self.touched:
+            self.send()
+        lookup = sql.Literal(target.table.key[-1])
+        query = sqlfile.compose("bronze_last", bronze=target.table.bronze, lookup=lookup)
+        with self.warehouse.cursor() as cursor:
+            cursor.execute(query, {"key": found_by})
+            row, values = cursor.fetchone() or (None, {})
+        pairs = zip(target.columns, new, strict=False)
+        needed = {name for name, value in pairs if value is UNCHANGED}
+        if row is None or not values.keys() >= needed:
+            raise refusal("old row unknown", table=target.table.name, key=found_by)
+        return row, [values.get(name) for name in target.columns]
+
+    def live_rows(self, table: Captured) -> list[str]:
+        """Each row that bronze, with what is on its way, has of a table, as JSON."""
+        self.send()
+        key = sqlfile.each(map(sql.Literal, table.key), "full_row ->> {}")
+        with self.warehouse.cursor() as cursor:
+            cursor.execute(sqlfile.compose("bronze_live", bronze=table.bronze, key=key))
+            return [row for (row,) in cursor]
 
     def land(self) -> None:
         """Commit rows and watermark in one transaction."""
@@ -110,9 +165,3 @@ class Landing:
         self.total.lsn = self.watermark.lsn
         self.since_commit = 0
         step("landed")
-
-
-def base_types(cursor: Cursor) -> dict[int, int]:
-    """The type that each of the source's domains stands for, by oid."""
-    cursor.execute(sqlfile.read("domains"))
-    return dict(cursor.fetchall())

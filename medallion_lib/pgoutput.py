@@ -47,13 +47,13 @@ class Insert(NamedTuple):
 
 class Update(NamedTuple):
     relation: int
-    old: list[Column] | None  # whole under REPLICA IDENTITY FULL, the key alone if it changed
+    old: list[Column] | None  # whole under REPLICA IDENTITY FULL, else the key, if it changed
     new: list[Column]
 
 
 class Delete(NamedTuple):
     relation: int
-    old: list[Column]
+    old: list[Column]  # whole under REPLICA IDENTITY FULL, else the key alone
 
 
 class Relation(NamedTuple):
@@ -65,6 +65,7 @@ class Relation(NamedTuple):
     identity: str  # replica identity: f is FULL
     columns: tuple[str, ...]
     types: tuple[int, ...]
+    logged: frozenset[str]  # the columns of old rows that the log has
 
 
 Row = Sequence[Column]
@@ -139,13 +140,17 @@ def _relation(data: bytes) -> Relation:
     identity = chr(data[at])
     (count,) = _u16(data, at + 1)
     at += 3
-    columns, types = [], []
+    columns, types, logged = [], [], set()
     for _ in range(count):
+        is_logged = data[at] == 1
         column, at = _text(data, at + 1)
         columns.append(column)
         types.append(_u32(data, at)[0])
+        if is_logged:
+            logged.add(column)
         at += 8
-    return Relation(_u32(data, 1)[0], schema, name, identity, tuple(columns), tuple(types))
+    facts = (schema, name, identity, tuple(columns), tuple(types), frozenset(logged))
+    return Relation(_u32(data, 1)[0], *facts)
 
 
 _DECODERS: Mapping[bytes, Callable[[bytes], Event]] = {
@@ -164,20 +169,23 @@ def _decimal(text: str) -> str:
 
 
 _WRITERS: Mapping[int, Callable[[str], str]] = {
-    **dict.fromkeys((20, 21, 23, 26, 3802), str),  # int8, int2, int4, oid; jsonb is nested
+    **dict.fromkeys((20, 21, 23, 26), str),  # int8, int2, int4, oid
     **dict.fromkeys((700, 701, 1700), _decimal),  # float4, float8, numeric
     16: {"t": "true", "f": "false"}.__getitem__,  # boolean
 }
 
 
-def json_writer(relation: Relation, base_types: Mapping[int, int]) -> Writer:
-    """A function from a row's values to a JSON object, for one relation.
+def json_writer(
+    columns: Sequence[str], types: Sequence[int], base_types: Mapping[int, int]
+) -> Writer:
+    """A function from a row's values to a JSON object, for columns of these types (oids).
 
     base_types names the type a domain stands for. Numbers and booleans become JSON's own,
-    jsonb is nested, everything else is a string: the value's text as PostgreSQL prints it.
+    everything else is a string: the value's text as PostgreSQL prints it. So is jsonb, whose null
+    would else look like the column's.
     """
-    types = [base_types.get(oid, oid) for oid in relation.types]
-    pairs = [_quote(name).replace("%", "%%") + ": %s" for name in relation.columns]
+    types = [base_types.get(oid, oid) for oid in types]
+    pairs = [_quote(name).replace("%", "%%") + ": %s" for name in columns]
     template = "{" + ", ".join(pairs) + "}"
     writers = [(place, _WRITERS.get(oid, _quote)) for place, oid in enumerate(types)]
     converted = [(place, convert) for place, convert in writers if convert is not str]

@@ -9,10 +9,9 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import server, sqlfile
+from medallion_lib import catalog, server, sqlfile, tables
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Watermark
-from medallion_lib.tables import CAPTURED
 
 PUBLICATION = "medallion"
 
@@ -22,51 +21,77 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
     """A cursor that speaks the replication protocol, on a connection of its own.
 
     wal_sender_timeout is off because psycopg2 answers a keepalive that asks for a reply with the
-    position it has received, which would confirm WAL that has not landed.
+    position it has received, which would confirm WAL that has not landed. The empty search_path
+    makes names in values, such as a regclass, print in full.
     """
     connection = server.connect(source, connection_factory=LogicalReplicationConnection)
     with closing(connection):
         cursor = connection.cursor()
         cursor.execute("SET wal_sender_timeout = 0")
+        cursor.execute("SET search_path = ''")
         yield cursor
 
 
-def _publish(cursor: Cursor) -> None:
-    """Publish the captured tables, a partitioned one under its own name."""
-    create = sql.SQL("""CREATE PUBLICATION {} FOR TABLE {}
-        WITH (publish_via_partition_root, publish_generated_columns = stored)""")
-    tables = sqlfile.each(table.source for table in CAPTURED)
-    cursor.execute(create.format(sql.Identifier(PUBLICATION), tables))
+def preflight(cursor: Cursor, source: URL) -> None:
+    """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
+    cursor.execute(sqlfile.read("source_preflight"), {"captured": catalog.described()})
+    if wrong := "\n".join(text for (text,) in cursor):
+        shown = source.render_as_string(hide_password=True)
+        raise refusal("source unfit", url=shown, wrong=wrong)
+
+
+def _publication(cursor: Cursor) -> str | None:
+    """What identifies the publication as it is; None unless it sends all that is captured."""
+    of = {"publication": PUBLICATION, "captured": catalog.described()}
+    cursor.execute(sqlfile.read("publication"), of)
+    found = cursor.fetchone()
+    return found and found[0]
+
+
+def _publish(cursor: Cursor) -> str:
+    """Make the publication, unless it is there as it should be, for example in a clone."""
+    if found := _publication(cursor):
+        return found
+    name, captured = sql.Identifier(PUBLICATION), sqlfile.each(t.source for t in tables.CAPTURED)
+    statements = sqlfile.compose("publish", publication=name, tables=captured)
+    try:
+        cursor.execute(statements)
+    except errors.InsufficientPrivilege as problem:
+        reason, text = problem.diag.message_primary, statements.as_string(cursor)
+        shown = "\n".join(f"    {line}" for line in text.splitlines() if "--" not in line)
+        raise refusal("publication not made", reason=reason, statements=shown) from None
+    return _publication(cursor)
 
 
 @contextmanager
 def made(
     source: URL, slot: str, before: Watermark | None, business_time: bool
 ) -> Iterator[tuple[Watermark, str]]:
-    """Make the slot anew, and the publication if it is missing.
+    """Make the slot anew, and the publication if it is missing or not as it should be.
 
     Gives the watermark that begins there and, for as long as the block lasts, the name of a
     snapshot of everything before it.
     """
     with server.session(source, autocommit=True) as cursor:
+        preflight(cursor, source)
+        published = _publish(cursor)
         drop(cursor, slot)
-        cursor.execute(sqlfile.read("source_identity"), {"publication": PUBLICATION})
-        system, name, is_published = cursor.fetchone()
-        if not is_published:  # a cloned source comes with it
-            _publish(cursor)
+        cursor.execute(sqlfile.read("source_identity"))
+        system, name = cursor.fetchone()
     with replicating(source) as stream:
-        lsn, snapshot = _create(stream, slot)
+        lsn, snapshot = create(stream, slot)
         last = before and before.commit_ts
-        yield Watermark(lsn, last, slot, system, name, business_time), snapshot
+        yield Watermark(lsn, last, slot, system, name, published, business_time), snapshot
 
 
-def _create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
-    """Make the slot; its first position, and the name of a snapshot of everything before it.
+def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int, str]:
+    """Make a slot; its first position, and the name of a snapshot of everything before it.
 
-    The snapshot lives until the connection is used again.
+    The snapshot, and a slot that is TEMPORARY, live until the connection is used again or ends.
     """
+    create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput (SNAPSHOT 'export')")
     try:
-        stream.create_replication_slot(slot, output_plugin="pgoutput")
+        stream.execute(create.format(sql.Identifier(slot)))
     except errors.LockNotAvailable:
         raise refusal("slot not made", slot=slot) from None
     except errors.ConfigurationLimitExceeded as problem:
@@ -76,18 +101,33 @@ def _create(stream: ReplicationCursor, slot: str) -> tuple[int, str]:
     return int(high, 16) << 32 | int(low, 16), snapshot
 
 
-def drop(cursor: Cursor, slot: str) -> None:
-    """Drop the slot if it is there, ending whoever reads it."""
+def drop(cursor: Cursor, slot: str) -> bool:
+    """Drop the slot if it is there, ending whoever reads it; whether it was."""
     cursor.execute(sqlfile.read("slot_drop"), {"slot": slot})
+    return cursor.rowcount > 0
+
+
+def unpublish(cursor: Cursor) -> bool:
+    """Drop the publication if this role made it; whether it did."""
+    cursor.execute(
+        "SELECT FROM pg_publication WHERE pubname = %s AND pubowner = current_user::regrole",
+        (PUBLICATION,),
+    )
+    if is_ours := cursor.rowcount > 0:
+        cursor.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(PUBLICATION)))
+    return is_ours
 
 
 def check(cursor: Cursor, watermark: Watermark) -> None:
     """Raise MedallionError unless the slot continues exactly where bronze ends."""
     facts = vars(watermark) | {"publication": PUBLICATION}
     cursor.execute(sqlfile.read("slot_check"), facts)
-    problem, found, reason, position = cursor.fetchone()
+    problem, found, reason, position, log_end = cursor.fetchone()
+    if not problem and _publication(cursor) != watermark.publication:
+        problem = "publication changed"
     if problem:
-        raise refusal(problem, **facts, found=found, reason=reason, position=position)
+        facts |= {"found": found, "reason": reason, "position": position, "log_end": log_end}
+        raise refusal(problem, **facts)
 
 
 def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:

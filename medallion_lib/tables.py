@@ -11,14 +11,15 @@ from psycopg2 import sql
 
 
 class Captured(NamedTuple):
-    """A source table (schema public) whose every change lands in bronze."""
+    """A source table whose every change lands in bronze. Its name has at most 56 bytes."""
 
     name: str
     key: tuple[str, ...]  # its primary key, ending with the id that bronze is searched by
+    schema: str = "public"
 
     @property
     def source(self) -> sql.Identifier:
-        return sql.Identifier("public", self.name)
+        return sql.Identifier(self.schema, self.name)
 
     @property
     def bronze(self) -> sql.Identifier:
@@ -31,7 +32,9 @@ class Versioned(NamedTuple):
     name: str
     source: str
     key: str
-    renamed: Mapping[str, str] = MappingProxyType({})  # silver column: source column
+    # silver column: the source's column, or all the names it has had there
+    renamed: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    gone: tuple[str, ...] = ()  # columns the source has no longer: null where a row lacks them
     carried: tuple[str, ...] = ()  # columns that carry_NAME.sql looks up in bronze
     by_month: str | None = None  # the date its partitions go by
 
@@ -43,9 +46,9 @@ class Versioned(NamedTuple):
     def bronze(self) -> sql.Identifier:
         return sql.Identifier("bronze", f"br_{self.source}_cdc")
 
-    def source_column(self, name: str) -> sql.Literal:
-        """The key of this column's value in bronze's full_row."""
-        return sql.Literal(self.renamed.get(name, name))
+    def in_bronze(self, name: str) -> tuple[str, ...]:
+        """The keys of this column's value in bronze's full_row, over time."""
+        return self.renamed.get(name, (name,))
 
 
 # In the order of a snapshot: an item lands before its rentals, a rental before its payments.
@@ -58,7 +61,7 @@ CAPTURED = (
 )
 
 VERSIONED = (
-    Versioned("dim_customer_hist", "customer", "customer_id", renamed={"active": "activebool"}),
+    Versioned("dim_customer_hist", "customer", "customer_id", renamed={"active": ("activebool",)}),
     Versioned("dim_film_hist", "film", "film_id"),
     Versioned("fact_rental", "rental", "rental_id", by_month="rental_date",
               carried=("film_id", "store_id")),

@@ -309,6 +309,6 @@ def test_bronze_is_what_thousands_of_random_transactions_committed(shop: Shop, r
 def test_a_commit_time_that_goes_back_is_landed_a_microsecond_after_the_last() -> None:
     """The server takes the time before the commit's place in the log is settled."""
     noon, tick = datetime(2023, 7, 1, 12, tzinfo=UTC), timedelta(microseconds=1)
-    watermark = Watermark(lsn=0, commit_ts=None, slot="", source_system=0, source_name="", business_time=False)
+    watermark = Watermark(lsn=0, commit_ts=None, slot="", source_system=0, source_name="", publication="", business_time=False)
     given = [noon, noon, noon - 1400 * tick, noon + tick, noon + 9 * tick]
     assert [watermark.advance(at) for at in given] == [noon + n * tick for n in (0, 1, 2, 3, 9)]

@@ -68,8 +68,8 @@ OID = struct.pack("!I", 16400)
     (b"D" + OID + b"O" + row("1", "grüße 😀"), Delete(16400, ["1", "grüße 😀"])),
     (b"T" + struct.pack("!IB", 2, 1) + struct.pack("!II", 7, 16400), Truncate((7, 16400))),
     (relation(b"f", ("id", 23), ('a "name"', 25)),
-     Relation(16400, "public", "customer", "f", ("id", 'a "name"'), (23, 25))),
-    (relation(b"d"), Relation(16400, "public", "customer", "d", (), ())),
+     Relation(16400, "public", "customer", "f", ("id", 'a "name"'), (23, 25), frozenset(["id", 'a "name"']))),
+    (relation(b"d"), Relation(16400, "public", "customer", "d", (), (), frozenset())),
     (b"O" + struct.pack("!Q", 1) + b"elsewhere\0", None),
     (b"Y" + OID + b"public\0year\0", None),
 ])  # fmt: skip
@@ -119,7 +119,7 @@ def test_every_value_survives_json_and_copy(
     cursor.execute("SELECT atttypid::integer, attname::text FROM pg_attribute "
                    "WHERE attrelid = 'typed'::regclass AND attnum > 0 ORDER BY attnum")  # fmt: skip
     types, names = zip(*cursor.fetchall(), strict=True)
-    write = pgoutput.json_writer(Relation(1, "public", "typed", "f", names, types), {})
+    write = pgoutput.json_writer(names, types, {})
 
     @settings(max_examples=100, deadline=None, derandomize=True)
     @given(st.lists(values, min_size=1, max_size=8))
@@ -154,26 +154,26 @@ DIFFERENT = """
        OR (full_row ->> 't') IS DISTINCT FROM t
        OR (full_row ->> 'o')::boolean IS DISTINCT FROM o
        OR (full_row ->> 'a')::text[] IS DISTINCT FROM a
-       OR nullif(full_row -> 'j', 'null') IS DISTINCT FROM nullif(j, 'null')
+       OR (full_row ->> 'j')::jsonb IS DISTINCT FROM j
 """
 
 
 @pytest.mark.parametrize(("oid", "text", "json_text"), [
     (23, "-5", "-5"), (1700, "4.90", "4.90"), (1700, "NaN", '"NaN"'), (701, "1e+200", "1e+200"),
     (701, "-Infinity", '"-Infinity"'), (16, "t", "true"), (16, "f", "false"), (25, "5", '"5"'),
-    (25, "", '""'), (25, None, "null"), (3802, '{"a": [1]}', '{"a": [1]}'), (1009, "{a,NULL}", '"{a,NULL}"'),
+    (25, "", '""'), (25, None, "null"), (3802, '{"a": [1]}', '"{\\"a\\": [1]}"'), (3802, "null", '"null"'), (1009, "{a,NULL}", '"{a,NULL}"'),
     (99999, "1901", "1901"),
 ])  # fmt: skip
 def test_a_value_has_the_json_type_of_its_column(
     oid: int, text: str | None, json_text: str
 ) -> None:
-    write = pgoutput.json_writer(Relation(1, "public", "t", "f", ("c",), (oid,)), {99999: 23})
+    write = pgoutput.json_writer(("c",), (oid,), {99999: 23})
     assert write([text]) == f'{{"c": {json_text}}}'
 
 
 def test_a_column_of_any_name_is_a_key() -> None:
     name = 'quo"te \\ tab\t'
-    write = pgoutput.json_writer(Relation(1, "public", "t", "f", (name,), (23,)), {})
+    write = pgoutput.json_writer((name,), (23,), {})
     assert json.loads(write(["1"])) == {name: 1}
 
 

@@ -8,7 +8,7 @@ CREATE TABLE {table} (
     load_ts    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (lsn, seq)
 );
-CREATE INDEX ON {table} (((full_row ->> {lookup})::integer), lsn, seq);
+CREATE INDEX ON {table} ((full_row ->> {lookup}), lsn, seq);
 CREATE INDEX ON {table} (lsn, seq) WHERE op = 'T';
 COMMENT ON TABLE {table} IS {meaning};
 COMMENT ON COLUMN {table}.lsn IS 'Commit position of the source transaction in its write-ahead log.';

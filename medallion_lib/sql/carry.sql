@@ -9,15 +9,15 @@ BEGIN ATOMIC
     FROM (
         SELECT lsn, seq
         FROM bronze.br_rental_cdc
-        WHERE (full_row ->> 'rental_id')::integer = rental
-          AND (full_row ->> 'inventory_id')::integer = item
+        WHERE full_row ->> 'rental_id' = rental::text
+          AND full_row ->> 'inventory_id' = item::text
         ORDER BY lsn, seq
         LIMIT 1
     ) AS first
     CROSS JOIN LATERAL (
         SELECT lsn, seq, op, full_row
         FROM bronze.br_inventory_cdc
-        WHERE (full_row ->> 'inventory_id')::integer = item
+        WHERE full_row ->> 'inventory_id' = item::text
           AND (lsn, seq) <= (first.lsn, first.seq)
         ORDER BY lsn DESC, seq DESC
         LIMIT 1
@@ -39,15 +39,15 @@ BEGIN ATOMIC
     FROM (
         SELECT lsn, seq
         FROM bronze.br_payment_cdc
-        WHERE (full_row ->> 'payment_id')::integer = payment
-          AND (full_row ->> 'rental_id')::integer = rental
+        WHERE full_row ->> 'payment_id' = payment::text
+          AND full_row ->> 'rental_id' = rental::text
         ORDER BY lsn, seq
         LIMIT 1
     ) AS first
     CROSS JOIN LATERAL (
         SELECT lsn, seq, op, full_row
         FROM bronze.br_rental_cdc
-        WHERE (full_row ->> 'rental_id')::integer = rental
+        WHERE full_row ->> 'rental_id' = rental::text
           AND (lsn, seq) <= (first.lsn, first.seq)
         ORDER BY lsn DESC, seq DESC
         LIMIT 1

@@ -6,7 +6,8 @@ WITH truncation AS (
 ),
 row_event AS (
     SELECT {key_value} AS {key}, lsn, seq, commit_ts,
-           CASE WHEN op <> 'D' THEN full_row END AS full_row
+           CASE WHEN op <> 'D' THEN full_row END AS full_row,
+           op = 'D' OR {is_complete} AS is_complete
     FROM {bronze}
     WHERE op <> 'T' AND lsn > %(after)s AND lsn <= %(upto)s
 ),
@@ -87,5 +88,6 @@ SELECT (SELECT count(*) FROM row_event) + (SELECT count(*) FROM truncation) AS e
        count(*) FILTER (WHERE action = 'INSERT') AS inserted,
        count(*) FILTER (WHERE action = 'UPDATE' AND NOT is_closed) AS updated,
        count(*) FILTER (WHERE is_closed) AS closed,
-       (SELECT count(*) FROM history) AS history
+       (SELECT count(*) FROM history) AS history,
+       (SELECT count(*) FROM row_event WHERE NOT is_complete) AS incomplete
 FROM merged

@@ -5,4 +5,5 @@ SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
 SET extra_float_digits = 1;
 SET bytea_output = 'hex';
+SET lc_monetary = 'C';
 SET lock_timeout = '30s';

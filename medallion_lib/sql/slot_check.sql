@@ -5,6 +5,7 @@ SELECT CASE
              OR current_database() <> %(source_name)s THEN 'another source'
            WHEN NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %(publication)s)
                THEN 'no publication'
+           WHEN pg_current_wal_flush_lsn() < '0/0'::pg_lsn + %(lsn)s THEN 'source went back'
            WHEN slot.confirmed_flush_lsn IS NULL THEN 'no slot'
            WHEN slot.wal_status = 'lost' OR slot.invalidation_reason IS NOT NULL
                THEN 'slot invalid'
@@ -12,7 +13,8 @@ SELECT CASE
        END AS problem,
        current_database() AS found,
        coalesce(slot.invalidation_reason, slot.wal_status) AS reason,
-       '0/0'::pg_lsn + %(lsn)s AS position
+       '0/0'::pg_lsn + %(lsn)s AS position,
+       pg_current_wal_flush_lsn() AS log_end
 FROM pg_control_system() AS control
 LEFT JOIN pg_replication_slots AS slot
        ON slot.slot_name = %(slot)s AND slot.database = current_database()

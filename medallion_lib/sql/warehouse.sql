@@ -20,6 +20,7 @@ CREATE TABLE meta.watermark (
     slot           text,
     source_system  bigint,
     source_name    text,
+    publication    text,
     business_time  boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE meta.watermark IS 'One row for capture and one for merge: the position up to which each is complete.';
@@ -30,6 +31,7 @@ COMMENT ON COLUMN meta.watermark.updated_at IS 'When this row was last written, 
 COMMENT ON COLUMN meta.watermark.slot IS 'The replication slot that capture reads; null for merge.';
 COMMENT ON COLUMN meta.watermark.source_system IS 'The source server''s system identifier; null for merge.';
 COMMENT ON COLUMN meta.watermark.source_name IS 'The source database; null for merge.';
+COMMENT ON COLUMN meta.watermark.publication IS 'What the source''s publication was when capture began, so that one altered since is noticed; null for merge.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
 
 GRANT USAGE ON SCHEMA bronze, silver, gold, meta, scratch TO medallion_notebook;

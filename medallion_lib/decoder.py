@@ -1,0 +1,127 @@
+"""From the stream's messages to bronze rows: where one transaction ends, and what time it has."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from medallion_lib import pgoutput
+from medallion_lib.catalog import Catalog
+from medallion_lib.errors import refusal
+from medallion_lib.landing import Landing, Target
+from medallion_lib.pgoutput import (
+    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Update,
+)  # fmt: skip
+from medallion_lib.tables import Captured
+
+BUSINESS_TIME = "medallion.system_time"  # the message's prefix: when a replayed change happened
+MARKER = "medallion.marker"
+
+
+@dataclass
+class Decoder:
+    """Turns the stream's messages into bronze rows. Knows the transaction it is in."""
+
+    landing: Landing
+    catalog: Catalog
+    targets: dict[int, Target] = field(default_factory=dict)  # by the relation's oid
+    begun: Begin | None = None
+    stamp: str = ""  # this transaction's system time; empty before its first row
+    seq: int = 0
+    marker: str | None = None  # the last marker message seen
+
+    def feed(self, data: bytes) -> bool:
+        """Take one message; whether bronze may be landed after it."""
+        match event := pgoutput.decode(data):
+            case Insert():
+                self._row(self.targets[event.relation], "I", event.new)
+            case Update():
+                self._update(self.targets[event.relation], event.old, event.new)
+            case Delete():
+                self._delete(self.targets[event.relation], event.old)
+            case Begin():
+                self.begun, self.stamp, self.seq = event, "", 0
+            case Commit():
+                return self._commit(event)
+            case Message():
+                return self._message(event)
+            case Relation():
+                self._relation(event)
+            case Truncate():
+                self._truncate(event.relations)
+        return False
+
+    def _add(self, target: Target, op: str, row: str | None) -> None:
+        if not self.stamp:
+            self._settle_time(self.begun.commit_ts)
+        self.seq += 1
+        self.landing.add(target, f"{self.begun.lsn}\t{self.seq}", op, row, self.stamp)
+
+    def _row(self, target: Target, op: str, values: list[Column]) -> None:
+        if not target.is_whole:
+            self.landing.touch(target, values)
+        self._add(target, op, target.write(values))
+
+    def _update(self, target: Target, old: list[Column] | None, new: list[Column]) -> None:
+        """A change of key is a delete and an insert; a TOAST value left alone is in the old row."""
+        if UNCHANGED in new:
+            before = old if target.is_whole else self.landing.last(target, old or new, new)[1]
+            new = [b if a is UNCHANGED else a for a, b in zip(new, before, strict=True)]
+        if old and any(old[place] != new[place] for place in target.key):
+            self._delete(target, old)
+            self._row(target, "I", new)
+        else:
+            self._row(target, "U", new)
+
+    def _delete(self, target: Target, old: list[Column]) -> None:
+        """Where the log has the key alone, the row is the last that bronze knows."""
+        if target.is_whole:
+            self._row(target, "D", old)
+        else:
+            row, _ = self.landing.last(target, old)
+            self.landing.touch(target, old)
+            self._add(target, "D", row)
+
+    def _truncate(self, relations: tuple[int, ...]) -> None:
+        """A T for a table; where it kept other partitions, a D for each row of the emptied ones."""
+        emptied: dict[Captured, list[int]] = defaultdict(list)
+        for oid in relations:
+            emptied[self.targets[oid].table].append(oid)
+        for table, leaves in emptied.items():
+            target = self.targets[leaves[0]]
+            if self.catalog.is_all_of(table, leaves):
+                self._add(target, "T", None)
+                continue
+            for row in self.catalog.rows_in(table, leaves, self.landing.live_rows(table)):
+                self._add(target, "D", row)
+
+    def _commit(self, event: Commit) -> bool:
+        if not self.stamp:
+            self._settle_time(event.commit_ts)
+        self.begun = None
+        self.landing.watermark.lsn = event.end_lsn
+        self.landing.total.transactions += 1
+        return True
+
+    def _message(self, event: Message) -> bool:
+        watermark = self.landing.watermark
+        if event.prefix == MARKER and not event.transactional:
+            self.marker = event.content.decode()
+            watermark.lsn = max(watermark.lsn, event.lsn)
+            return self.begun is None
+        if event.prefix == BUSINESS_TIME and event.transactional and watermark.business_time:
+            at, last = datetime.fromisoformat(event.content.decode()), watermark.commit_ts
+            if self.stamp:
+                raise refusal("time comes late")
+            if last and at < last - timedelta(seconds=1):
+                raise refusal("time runs backwards", at=at, last=last)
+            self._settle_time(at)
+        return False
+
+    def _settle_time(self, source_time: datetime) -> None:
+        self.stamp = self.landing.watermark.advance(source_time).isoformat()
+
+    def _relation(self, relation: Relation) -> None:
+        table, base_types = self.catalog.captured(relation), self.catalog.base_types(relation)
+        if not relation.logged.issuperset(table.key):
+            raise refusal("old rows not logged", table=f'"{relation.schema}"."{relation.name}"')
+        self.targets[relation.oid] = self.landing.target(table, relation, base_types)

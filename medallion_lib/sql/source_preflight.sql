@@ -1,0 +1,66 @@
+-- What a source needs before it is captured, and what would be lost without; each with its remedy.
+WITH captured AS (
+    SELECT format('%%I.%%I', schema, name) AS name, name AS bare, schema, key, pg_class.oid AS relation
+    FROM json_to_recordset(%(captured)s) AS declared (schema text, name text, key text[])
+    LEFT JOIN pg_namespace ON nspname = schema
+    LEFT JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid AND relkind IN ('r', 'p')
+),
+-- Old rows are logged as each partition says, not as its root does.
+leaf AS (
+    SELECT captured.key, relation.oid, relation.oid::regclass::text AS name, relation.relreplident
+    FROM captured
+    LEFT JOIN LATERAL pg_partition_tree(captured.relation) AS tree ON tree.isleaf
+    JOIN pg_class AS relation ON relation.oid = coalesce(tree.relid, captured.relation)
+),
+identified AS (
+    SELECT leaf.name,
+           leaf.relreplident = 'f' OR EXISTS (
+               SELECT FROM pg_index
+               WHERE indrelid = leaf.oid
+                 AND CASE leaf.relreplident WHEN 'd' THEN indisprimary WHEN 'i' THEN indisreplident END
+                 AND leaf.key <@ ARRAY(
+                     SELECT attname::text FROM pg_attribute
+                     WHERE attrelid = leaf.oid AND attnum = ANY (indkey))
+           ) AS is_fit
+    FROM leaf
+)
+SELECT format(E'Its wal_level is %%s; capture needs logical. As a superuser:\n'
+              '    ALTER SYSTEM SET wal_level = ''logical'';  -- then restart the server',
+              current_setting('wal_level'))
+WHERE current_setting('wal_level') <> 'logical'
+UNION ALL
+SELECT E'It is a standby, which takes no marker messages. Name its primary.'
+WHERE pg_is_in_recovery()
+UNION ALL
+SELECT E'Its encoding is SQL_ASCII, so that its texts need not be UTF-8. Move it to a database in UTF8.'
+WHERE current_setting('server_encoding') = 'SQL_ASCII'
+UNION ALL
+SELECT format(E'Role %%s may not read the log. As a superuser:\n    ALTER ROLE %%1$I REPLICATION;', rolname)
+FROM pg_roles WHERE rolname = current_user AND NOT (rolreplication OR rolsuper)
+UNION ALL
+SELECT format('It has no table %%s. Create it, or take it out of CAPTURED in medallion_lib/tables.py.', name)
+FROM captured WHERE relation IS NULL
+UNION ALL
+SELECT format('The name %%s is too long to capture: 56 bytes at most.', name)
+FROM captured WHERE octet_length(bare) > 56
+UNION ALL
+SELECT format(E'Role %%s may not read %%s. As its owner:\n    GRANT SELECT ON %%2$s TO %%1$I;', current_user, name)
+FROM captured WHERE NOT has_table_privilege(relation, 'SELECT')
+UNION ALL
+SELECT DISTINCT format(E'Role %%s may not use schema %%s. As its owner:\n    GRANT USAGE ON SCHEMA %%2$I TO %%1$I;',
+                       current_user, schema)
+FROM captured WHERE relation IS NOT NULL AND NOT has_schema_privilege(schema, 'USAGE')
+UNION ALL
+SELECT format(E'Row security hides rows of %%s from role %%s. As a superuser:\n    ALTER ROLE %%2$I BYPASSRLS;',
+              name, current_user)
+FROM captured WHERE row_security_active(relation)
+UNION ALL
+SELECT format('Table %%s has tables that inherit from it, whose rows the log has under other names. '
+              'Make them partitions, or capture them by themselves.', name)
+FROM captured
+JOIN pg_class ON pg_class.oid = relation AND relkind <> 'p'
+WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = relation)
+UNION ALL
+SELECT format(E'It would not log which row of %%s a change is of, and its own changes would fail. As its owner:\n'
+              '    ALTER TABLE %%1$s REPLICA IDENTITY FULL;', name)
+FROM identified WHERE NOT is_fit

@@ -1,0 +1,14 @@
+-- Each key with more than one current row, or with versions that overlap.
+SELECT {key}::text, 'it has ' || count(*) || ' current rows'
+FROM {silver}
+WHERE sys_end = 'infinity'
+GROUP BY {key}
+HAVING count(*) > 1
+UNION ALL
+SELECT {key}::text, 'a version begins at ' || sys_start || ' before the one before it ends at ' || before
+FROM (
+    SELECT {key}, sys_start, lag(sys_end) OVER (PARTITION BY {key} ORDER BY sys_start, sys_end) AS before
+    FROM {silver}
+) AS version
+WHERE sys_start < before
+ORDER BY 1
