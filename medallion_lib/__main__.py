@@ -4,6 +4,8 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from medallion_lib import Medallion, MedallionError, databases, server
 
@@ -18,7 +20,10 @@ def up(lab: Medallion) -> str:
 
 def down(lab: Medallion) -> str:
     """stop the server; its data is kept"""
-    return "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
+    told = "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
+    if lab.own_source:
+        told += "\nSlot and publication are gone from your source; go on with capture --resnapshot."
+    return told
 
 
 def reset(lab: Medallion, year: bool) -> str:
@@ -37,12 +42,12 @@ def load(lab: Medallion, file: str) -> str:
     return f"Loaded {lab.load(file)} tables. The next capture takes a snapshot."
 
 
-def capture(lab: Medallion, follow: bool, resnapshot: bool) -> str:
+def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool) -> str:
     """land the source's changes in bronze"""
     for stop in (signal.SIGTERM, signal.SIGINT):  # a shell starts background work deaf to SIGINT
         signal.signal(stop, signal.default_int_handler)
     try:
-        landed = lab.capture(follow, resnapshot)
+        landed = lab.capture(follow, resnapshot, merging)
     except KeyboardInterrupt:
         return "Stopped. What was landed is kept."
     return f"Landed {landed.rows:,} rows of {landed.transactions:,} transactions."
@@ -50,8 +55,27 @@ def capture(lab: Medallion, follow: bool, resnapshot: bool) -> str:
 
 def merge(lab: Medallion) -> str:
     """bring silver and gold to where bronze is"""
-    done = lab.merge()
-    rows = [done[0]._fields, *((row.table, *(f"{count:,}" for count in row[1:])) for row in done)]
+    return _table(lab.merge())
+
+
+def verify(lab: Medallion) -> str:
+    """compare silver with the source, row by row"""
+    if found := lab.verify():
+        raise MedallionError("\n".join(found))
+    return "Silver's current rows are the source's, and no versions overlap."
+
+
+def rebuild(lab: Medallion) -> str:
+    """make silver anew from bronze, and compare"""
+    done = lab.rebuild()
+    if any(table.lost or table.gained for table in done):
+        raise MedallionError(f"Silver was made anew, and is not what it was:\n{_table(done)}")
+    return f"Silver was made anew, identical in every row.\n{_table(done)}"
+
+
+def _table(done: Sequence[NamedTuple]) -> str:
+    """Counts by silver table, in columns."""
+    rows = [done[0]._fields, *((row[0], *(f"{count:,}" for count in row[1:])) for row in done)]
     return "\n".join(f"{name:<20}" + "".join(f"{x:>10}" for x in rest) for name, *rest in rows)
 
 
@@ -61,8 +85,9 @@ def status(lab: Medallion, json_: bool) -> str:
 
 
 def url(lab: Medallion, which: str) -> str:
-    """where to connect with psql"""
-    return server.libpq(lab.source_url if which == "source" else lab.warehouse_url)
+    """where to connect with psql; without the password, which psql asks for"""
+    url = lab.source_url if which == "source" else lab.warehouse_url
+    return server.libpq(url._replace(password=None))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--name", help="which source and warehouse (default: medallion)")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
-    for command in (up, down, reset, replay, load, capture, merge, status, url):
+    for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, status, url):
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         add[command] = named.add_argument
@@ -83,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     add[load]("file", help="a dump of Pagila's data")
     add[capture]("--follow", action="store_true", help="go on until interrupted")
     add[capture]("--resnapshot", action="store_true", help="take the source over anew, after a gap")
+    add[capture]("--merge", action="store_true", dest="merging", help="bring silver and gold along")
     add[status]("--json", dest="json_", action="store_true", help="for programs")
     add[url]("which", choices=("source", "warehouse"))
     return top

@@ -8,9 +8,8 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine, create_engine
 
-from medallion_lib import server, sqlfile, versioned
+from medallion_lib import server, sqlfile, tables, versioned
 from medallion_lib.source import DATA
-from medallion_lib.tables import CAPTURED
 
 TEMPLATE = "medallion-year-"  # no lab's name has a hyphen
 
@@ -51,7 +50,7 @@ def build_warehouse(url: URL) -> None:
     """Bronze, silver, gold and the watermark, empty, in an empty database."""
     with server.session(url) as cursor:
         cursor.execute(sqlfile.read("warehouse"))
-        for table in CAPTURED:
+        for table in tables.CAPTURED:
             meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
             lookup = sql.Literal(table.key[-1])
             parts = {"table": table.bronze, "lookup": lookup, "meaning": meaning}

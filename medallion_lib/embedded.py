@@ -167,6 +167,10 @@ class Embedded:
             return False
         return True
 
+    def was_killed(self) -> bool:
+        """Whether it ended without being stopped: its pid file is still there."""
+        return (self.data / "postmaster.pid").exists() and not self.running()
+
     def _remove_stale_pid_file(self) -> None:
         """A killed server leaves its file behind; another process may have its number by now."""
         pid_file = self.data / "postmaster.pid"

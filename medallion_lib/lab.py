@@ -2,8 +2,10 @@
 
 import os
 import re
+import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -13,23 +15,25 @@ from sqlalchemy import URL
 from tqdm import tqdm
 
 from medallion_lib import (
-    capture, databases, merge, server, slot, source, sqlfile, status, system_time, versioned,
+    audit, capture, databases, merge, server, slot, source, status, system_time, tables, versioned,
 )  # fmt: skip
+from medallion_lib.audit import Rebuilt
 from medallion_lib.embedded import Embedded
-from medallion_lib.errors import refusal
+from medallion_lib.errors import Busy, ConnectionLost, refusal
 from medallion_lib.landing import Landed, Watermark
 from medallion_lib.merge import Merged
+from medallion_lib.shape import Shape
 from medallion_lib.status import Status
-from medallion_lib.tables import VERSIONED
 
-NOTEBOOK_ROLE = "medallion_notebook"  # as sql/notebook_role.sql makes it
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
+RETRY = 1.0  # seconds between attempts to find a lost server again
 
 
 class Medallion:
     """One source database, one warehouse database and the replication slot between them.
 
-    Several can live side by side on one server under different names.
+    Several can live side by side on one server under different names. Where MEDALLION_SOURCE_URL
+    names a source of the user's own, it is captured from and otherwise left as it is.
     """
 
     def __init__(self, place: Embedded | server.Server, name: str) -> None:
@@ -40,10 +44,11 @@ class Medallion:
         self.warehouse_name = f"medallion{suffix}"
         self.slot = f"medallion{suffix}"
         # As the server's own role: what capture and merge use.
-        self.source_url = place.url.set(database=self.source_name)
+        self.own_source = server.own_source()
+        self.source_url = self.own_source or place.url.set(database=self.source_name)
         self.warehouse_url = place.url.set(database=self.warehouse_name)
         # As the notebooks' role, which reads everything and writes only schema scratch.
-        username, password = NOTEBOOK_ROLE, place.notebook_password
+        username, password = server.NOTEBOOK_ROLE, place.notebook_password
         self.notebook_url = self.warehouse_url._replace(username=username, password=password)
         self.source = databases.engine(self.source_url, "public")
         self.warehouse = databases.engine(self.notebook_url, SEARCH_PATH)
@@ -61,7 +66,7 @@ class Medallion:
         lab = cls(server.locate(), name)
         lab.place.start()
         with lab._setting_up() as cursor:
-            cursor.execute(sqlfile.read("notebook_role"), (lab.place.notebook_password,))
+            server.set_notebook_role(cursor, lab.place.notebook_password)
         return lab
 
     def reset(self, year: bool = False) -> None:
@@ -69,7 +74,11 @@ class Medallion:
 
         With `year`: the whole sample year, replayed, captured and merged, cloned from a prepared
         copy in under a second; the first time the copy is made, which takes some seconds more.
+        A source of the user's own stays as it is: the slot is dropped, the warehouse emptied.
         """
+        if self.own_source:
+            self._begin_with_own_source(year)
+            return
         templates = self._prepared_year() if year else ("template0", "template0")
         with self._setting_up() as cursor:
             self._drop(cursor)
@@ -83,6 +92,24 @@ class Medallion:
             before = Watermark.read(cursor)
             with slot.made(self.source_url, self.slot, before, business_time=True) as (first, _):
                 first.write(cursor)  # no snapshot is needed
+
+    def _begin_with_own_source(self, year: bool) -> None:
+        """An empty warehouse without a watermark, so that the next capture takes a snapshot."""
+        if year:
+            self._only_with_ours("reset --year")
+        with databases.administering(self.source_url) as at_source:
+            slot.preflight(at_source, self.source_url)
+            slot.drop(at_source, self.slot)
+        with self._setting_up() as cursor:
+            databases.drop(cursor, self.warehouse_name)
+            databases.create(cursor, self.warehouse_name)
+        databases.build_warehouse(self.warehouse_url)
+
+    def _only_with_ours(self, command: str) -> None:
+        """Refuse what would replace or write data in a source of the user's own."""
+        if self.own_source:
+            shown = self.own_source.render_as_string(hide_password=True)
+            raise refusal("own source", command=command, url=shown)
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
@@ -113,6 +140,7 @@ class Medallion:
 
     def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
+        self._only_with_ours("replay")
         with self._connected(self.source_url, True) as shop, _progress("replay", "months") as show:
             return source.replay(shop, until, scale, show)
 
@@ -121,6 +149,7 @@ class Medallion:
 
         Nothing is replaced unless the whole file loads. The next capture takes a snapshot.
         """
+        self._only_with_ours("load")
         path = Path(path)
         if not path.is_file():
             raise refusal("no file", path=path)
@@ -140,34 +169,69 @@ class Medallion:
         databases.build_warehouse(self.warehouse_url)
         return tables
 
-    def capture(self, follow: bool = False, resnapshot: bool = False) -> Landed:
+    def capture(
+        self, follow: bool = False, resnapshot: bool = False, merging: bool = False
+    ) -> Landed:
         """Land in bronze what the source has committed: a snapshot the first time, else the log.
 
-        `follow` goes on until interrupted; `resnapshot` takes the source over anew, after a gap.
+        `resnapshot` takes the source over anew, after a gap; `merging` merges after each landing.
+        `follow` goes on until interrupted, and when the server is lost until it is back.
         Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
         """
-        url = self._existing(self.source_url)
+        while True:
+            try:
+                return self._capture(follow, resnapshot, merging)
+            except ConnectionLost as problem:
+                if not follow:
+                    raise
+                tqdm.write(f"{problem.args[0].splitlines()[0]} Waiting for it.", file=sys.stderr)
+                resnapshot = False
+                time.sleep(RETRY)
+
+    def _capture(self, follow: bool, resnapshot: bool, merging: bool) -> Landed:
         with self._connected(self.warehouse_url) as cursor, _progress("capture", "rows") as show:
             into = cursor.connection
             server.only_one(cursor, "capture", until="")
-            known = Watermark.read(cursor)
+
+            def landed(rows: int) -> None:
+                show(rows)
+                if merging:
+                    with suppress(Busy) if follow else nullcontext():  # the next will do it
+                        merge.merge(into)
+
+            url, known, taken = self._existing(self.source_url), Watermark.read(cursor), None
             if known is None or resnapshot:
                 taken = capture.snapshot(url, into, self.slot, known, show)
+                landed(taken.rows)
                 known = Watermark.read(cursor)
-                if not follow:
-                    return taken
-            return capture.capture(url, into, known, follow, show)
+            if taken is None or follow:
+                taken = capture.capture(url, into, known, landed, follow)
+            return taken
 
     def merge(self, upto: int | None = None) -> list[Merged]:
         """Bring silver to where bronze is, or to an earlier LSN; see `merge.merge`."""
         with self._connected(self.warehouse_url) as cursor:
             return merge.merge(cursor.connection, upto)
 
+    def verify(self) -> list[str]:
+        """Capture, merge, and compare silver's current rows with the source at one instant.
+
+        Returns each difference as a line of text; none when all is well.
+        """
+        url = self._existing(self.source_url)
+        with self._connected(self.warehouse_url) as cursor, _progress("verify", "rows") as show:
+            return audit.verify(url, cursor.connection, show)
+
+    def rebuild(self) -> list[Rebuilt]:
+        """Make silver and gold anew from bronze, and compare; see `audit.rebuild`."""
+        with self._connected(self.warehouse_url) as cursor:
+            return audit.rebuild(cursor.connection)
+
     def merge_statement(self, table: str) -> str:
         """The SQL that merges one silver table, by name, as it is sent."""
-        (declared,) = (each for each in VERSIONED if each.name == table)
+        (declared,) = (each for each in tables.VERSIONED if each.name == table)
         with self._connected(self.warehouse_url) as cursor:
-            return merge.statement(cursor, declared).as_string(cursor)
+            return Shape.read(cursor, declared).statement().as_string(cursor)
 
     def regenerate(self) -> dict[str, str]:
         """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.
@@ -183,8 +247,15 @@ class Medallion:
             return status.read(into, shop, self.place.place, self.slot)
 
     def down(self) -> bool:
-        """Stop the server; whether it was ours and running. Data and slots stay."""
+        """Stop the server; whether it was ours and running. Data and slots stay.
+
+        In a source of the user's own, slot and publication are removed: nobody reads them now.
+        """
         self.close()
+        if self.own_source:
+            with databases.administering(self.source_url) as at_source:
+                slot.drop(at_source, self.slot)
+                slot.unpublish(at_source)
         return self.place.stop()
 
     def close(self) -> None:
@@ -193,15 +264,16 @@ class Medallion:
         self.warehouse.dispose()
 
     def drop(self) -> None:
-        """Remove both databases and the slot."""
+        """Remove the slot and both databases; a source of the user's own stays."""
         with self._setting_up() as cursor:
             self._drop(cursor)
 
     def _drop(self, cursor: Cursor) -> None:
-        if databases.exists(cursor, self.source_name):
+        if self.own_source or databases.exists(cursor, self.source_name):
             with databases.administering(self.source_url) as at_source:
                 slot.drop(at_source, self.slot)
-        databases.drop(cursor, self.source_name)
+        if not self.own_source:
+            databases.drop(cursor, self.source_name)
         databases.drop(cursor, self.warehouse_name)
 
     def _setting_up(self) -> AbstractContextManager[Cursor]:
@@ -214,6 +286,8 @@ class Medallion:
 
     def _existing(self, url: URL) -> URL:
         """The same URL. Raises MedallionError when its database isn't there."""
+        if url == self.own_source:
+            return url
         with databases.administering(self.place.url) as cursor:
             if not databases.exists(cursor, url.database):
                 raise refusal("no database", database=url.database)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-from psycopg2.extensions import connection as Connection, cursor as Cursor
+from psycopg2.extensions import connection as Connection, cursor as Cursor, encrypt_password
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from medallion_lib import sqlfile
 from medallion_lib.embedded import CHECKOUT, Embedded
-from medallion_lib.errors import refusal
+from medallion_lib.errors import Busy, ConnectionLost, refusal
 
 LOCK_PATIENCE = 2.0  # seconds
+NOTEBOOK_ROLE = "medallion_notebook"  # as sql/notebook_role.sql makes it
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,29 @@ def connect(url: URL, **options: object) -> Connection:
         try:
             return _connect(asked)
         except psycopg2.OperationalError:
-            if not _embedded_started(url):
+            if not _started_again(url):
                 raise
             return _connect(asked)
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
-        about = "no connection to yours" if isinstance(locate(), Server) else "no connection"
-        raise refusal(about, url=url, reason=reason.splitlines()[-1]) from problem
+        about = "no connection to yours" if _embedded(url) is None else "no connection"
+        raise refusal(about, ConnectionLost, url=url, reason=reason.splitlines()[-1]) from problem
 
 
-def _embedded_started(url: URL) -> bool:
-    """Whether this is a URL of the embedded server, which then runs."""
+def _embedded(url: URL) -> Embedded | None:
+    """The embedded server, where this is a URL of it."""
     place = locate()
     ours = isinstance(place, Embedded) and place.url.query == url.query
-    if ours:
-        place.start()
-    return ours
+    return place if ours else None
+
+
+def _started_again(url: URL) -> bool:
+    """Whether this is a URL of the embedded server, killed until now; one stopped stays so."""
+    place = _embedded(url)
+    if place is None or not place.was_killed():
+        return False
+    place.start()
+    return True
 
 
 def _connect(asked: Mapping[str, object]) -> Connection:
@@ -99,7 +107,7 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
     except psycopg2.Error as problem:
         if problem.pgcode and not problem.pgcode.startswith(("08", "57P")):
             raise
-        raise refusal("connection lost", reason=str(problem).strip()) from problem
+        raise refusal("connection lost", ConnectionLost, reason=str(problem).strip()) from problem
 
 
 def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
@@ -113,7 +121,7 @@ def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
         if cursor.fetchone()[0]:
             return
         if time.monotonic() > give_up:
-            raise refusal(f"second {work}")
+            raise refusal(f"second {work}", Busy)
         time.sleep(0.05)
 
 
@@ -123,11 +131,30 @@ def libpq(url: URL) -> str:
     return plain.replace("+", "%20")
 
 
+def set_notebook_role(cursor: Cursor, password: str | None) -> None:
+    """Make the notebooks' role, or its password anew. A server may log this: it gets a verifier."""
+    if password:
+        scope = cursor.connection
+        password = encrypt_password(password, NOTEBOOK_ROLE, scope, "scram-sha-256")
+    cursor.execute(sqlfile.read("notebook_role"), (password,))
+
+
 def locate() -> Server | Embedded:
     """The server of `MEDALLION_SERVER_URL` where that is set, else the embedded one."""
-    if not (url := os.environ.get("MEDALLION_SERVER_URL")):
-        return Embedded(Path(os.environ.get("MEDALLION_HOME") or CHECKOUT / ".medallion"))
+    if url := _named("MEDALLION_SERVER_URL"):
+        return Server(url)
+    return Embedded(Path(os.environ.get("MEDALLION_HOME") or CHECKOUT / ".medallion"))
+
+
+def own_source() -> URL | None:
+    """The source database of the user's own, of `MEDALLION_SOURCE_URL`."""
+    return _named("MEDALLION_SOURCE_URL")
+
+
+def _named(variable: str) -> URL | None:
+    if not (url := os.environ.get(variable)):
+        return None
     try:
-        return Server(make_url(url).set(drivername="postgresql+psycopg2"))
+        return make_url(url).set(drivername="postgresql+psycopg2")
     except (ArgumentError, ValueError) as problem:
-        raise refusal("bad url", reason=type(problem).__name__) from None
+        raise refusal("bad url", variable=variable, reason=type(problem).__name__) from None

@@ -5,8 +5,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile
-from medallion_lib.tables import CAPTURED, VERSIONED
+from medallion_lib import sqlfile, tables
 
 MARTS = ("vw_monthly_revenue", "vw_top_titles", "vw_store_scorecard")
 
@@ -25,9 +24,9 @@ class Status(dict[str, Any]):
 
 
 def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
-    bronze = [table.bronze for table in CAPTURED]
+    bronze = [table.bronze for table in tables.CAPTURED]
     marts = [sql.Identifier("gold", name) for name in MARTS]
-    every = [*bronze, *(table.silver for table in VERSIONED), *marts]
+    every = [*bronze, *(table.silver for table in tables.VERSIONED), *marts]
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
     newest = "(SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
@@ -40,5 +39,6 @@ def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
     )
     warehouse.execute(facts)
     (found,) = warehouse.fetchone()
-    source.execute(sqlfile.read("slot_lag"), {"slot": slot})
-    return Status(server=place, wal_bytes_not_captured=source.fetchone()[0], **found)
+    source.execute(sqlfile.read("slot_status"), {"slot": slot})
+    columns = [column.name for column in source.description]
+    return Status(server=place, **dict(zip(columns, source.fetchone(), strict=True)), **found)

@@ -1,0 +1,133 @@
+"""Is silver what the source says, and what bronze says? Both answered row by row."""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection, cursor as Cursor
+from sqlalchemy import URL
+
+from medallion_lib import capture, merge, pgoutput, server, slot, sqlfile, tables, versioned
+from medallion_lib.capture import Progress
+from medallion_lib.catalog import Catalog
+from medallion_lib.errors import Busy, refusal
+from medallion_lib.landing import BATCH_ROWS, Watermark
+from medallion_lib.shape import Shape
+
+
+def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
+    """Capture and merge up to one position, and compare silver's current rows with the source's.
+
+    Each difference is a line of text: a row that is missing, one too many, a value that differs;
+    and a key with two current rows, or with versions that overlap.
+    """
+    with warehouse.cursor() as cursor:
+        for work in ("capture", "merge"):  # nobody else may move silver on
+            server.only_one(cursor, work, until="")
+        if (watermark := Watermark.read(cursor)) is None:
+            raise refusal("nothing captured")
+        with slot.replicating(source) as stream:
+            point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
+            with capture.exporting(source, exported) as shop:
+                cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
+                _copy(shop, cursor)
+        warehouse.commit()
+        capture.capture(source, warehouse, watermark, progress)
+        merge.merge(warehouse, upto=point - 1)
+        found = [line for table in tables.VERSIONED for line in _differences(cursor, table)]
+        cursor.execute("DROP TABLE source_row")
+        warehouse.commit()
+        return found
+
+
+def _copy(shop: Cursor, into: Cursor) -> None:
+    """The source's rows, as JSON like bronze's, into the warehouse's temporary table."""
+    catalog = Catalog(shop)
+    for table in tables.CAPTURED:
+        relation = catalog.relation(table)
+        base_types = catalog.base_types(relation)
+        write = pgoutput.json_writer(relation.columns, relation.types, base_types)
+        rows = map(write, capture.rows(shop.connection, table, relation))
+        lines = (f"{table.name}\t{row}\n".replace("\\", "\\\\") for row in rows)
+        while part := "".join(islice(lines, BATCH_ROWS)):
+            into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
+
+
+def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
+    shape = Shape.read(cursor, table)
+    columns = [table.key, *shape.tracked]
+    places = {
+        "silver": table.silver,
+        "key": sql.Identifier(table.key),
+        "columns": sqlfile.identifiers(columns),
+        "expected": shape.values(columns),
+        "source": sql.Literal(table.source),
+    }
+    cursor.execute(sqlfile.compose("verify_current", **places))
+    for key, column, at_source, in_silver in cursor.fetchall():
+        row = f"{table.name}, {table.key} {key}"
+        if column is None:
+            yield f"{row}: {'missing in silver' if at_source else 'not at the source'}"
+        else:
+            yield f"{row}: {column} is {at_source} at the source, {in_silver} in silver"
+    cursor.execute(sqlfile.compose("verify_history", **places))
+    for key, problem in cursor.fetchall():
+        yield f"{table.name}, {table.key} {key}: {problem}"
+
+
+class Rebuilt(NamedTuple):
+    """How a silver table that was made anew compares with what it was. Counts are rows."""
+
+    table: str
+    rows: int
+    lost: int  # that were there before and are not now
+    gained: int  # that are there now and were not before
+
+
+def rebuild(warehouse: Connection) -> list[Rebuilt]:
+    """Drop silver and gold, make them again from their SQL and bronze, and compare: all or nothing.
+
+    Columns that silver.sql has gained or lost are left out of the comparison.
+    Raises MedallionError, and changes nothing, when relations of somebody else read silver.
+    """
+    with warehouse, warehouse.cursor() as cursor:
+        server.only_one(cursor, "merge")
+        cursor.execute("SELECT max(lsn) FROM meta.watermark WHERE stage = 'merge'")
+        batch = {"after": 0, "upto": cursor.fetchone()[0] or 0}
+        before = [Shape.read(cursor, table) for table in tables.VERSIONED]
+        for table in tables.VERSIONED:
+            cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
+        _make_anew(cursor)
+        merge.attach_months(cursor, batch)
+        for table in tables.VERSIONED:
+            merge.merge_table(cursor, table, batch)
+        return [_compared(cursor, shape) for shape in before]
+
+
+def _kept(table: tables.Versioned) -> sql.Identifier:
+    return sql.Identifier("pg_temp", table.name)
+
+
+def _make_anew(cursor: Cursor) -> None:
+    versioned.drop(cursor.connection)
+    try:
+        cursor.execute(sqlfile.read("rebuild_drop"))
+    except errors.DependentObjectsStillExist as problem:
+        raise refusal("silver is read", detail=problem.diag.message_detail) from None
+    except errors.LockNotAvailable:
+        raise refusal("silver in use", Busy) from None
+    for name in ("silver", "gold"):
+        cursor.execute(sqlfile.read(name))
+    versioned.regenerate(cursor.connection)
+
+
+def _compared(cursor: Cursor, before: Shape) -> Rebuilt:
+    table, now = before.table, Shape.read(cursor, before.table)
+    columns = [name for name in now.types if now.types[name] == before.types.get(name)]
+    hashed = ["row_hash"] if now.types == before.types else []
+    columns += ["sys_start", "sys_end", *hashed]
+    parts = {"kept": _kept(table), "silver": table.silver, "columns": sqlfile.identifiers(columns)}
+    cursor.execute(sqlfile.compose("rebuild_compare", **parts))
+    return Rebuilt(table.name, *cursor.fetchone())
