@@ -10,10 +10,10 @@ from psycopg2.extensions import connection as Connection, cursor as Cursor
 from sqlalchemy import URL
 
 from medallion_lib import capture, merge, pgoutput, server, slot, sqlfile, tables, versioned
-from medallion_lib.capture import Progress
 from medallion_lib.catalog import Catalog
 from medallion_lib.errors import Busy, refusal
 from medallion_lib.landing import BATCH_ROWS, Watermark
+from medallion_lib.progress import Progress
 from medallion_lib.shape import Shape
 
 

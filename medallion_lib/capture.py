@@ -20,13 +20,12 @@ from medallion_lib.catalog import Catalog
 from medallion_lib.decoder import MARKER, Decoder
 from medallion_lib.landing import Landed, Landing, Watermark
 from medallion_lib.pgoutput import Relation
+from medallion_lib.progress import Progress
 from medallion_lib.steps import step
 from medallion_lib.tables import Captured
 
 LANDING_PAUSE = 0.05  # seconds between landings of a trickle
 HEARTBEAT = 10.0  # seconds without a landing, after which a marker moves the slot on
-
-Progress = Callable[[int], None]
 
 
 def capture(

@@ -4,8 +4,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -15,13 +14,15 @@ from sqlalchemy import URL
 from tqdm import tqdm
 
 from medallion_lib import (
-    audit, capture, databases, merge, server, slot, source, status, system_time, tables, versioned,
+    audit, capture, databases, merge, server, slot, source, status, system_time, tables,
+    versioned,
 )  # fmt: skip
 from medallion_lib.audit import Rebuilt
 from medallion_lib.embedded import Embedded
 from medallion_lib.errors import Busy, ConnectionLost, refusal
 from medallion_lib.landing import Landed, Watermark
 from medallion_lib.merge import Merged
+from medallion_lib.progress import shown
 from medallion_lib.shape import Shape
 from medallion_lib.status import Status
 
@@ -141,7 +142,7 @@ class Medallion:
     def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
         self._only_with_ours("replay")
-        with self._connected(self.source_url, True) as shop, _progress("replay", "months") as show:
+        with self._connected(self.source_url, True) as shop, shown("replay", "months") as show:
             return source.replay(shop, until, scale, show)
 
     def load(self, path: str | Path) -> int:
@@ -189,7 +190,7 @@ class Medallion:
                 time.sleep(RETRY)
 
     def _capture(self, follow: bool, resnapshot: bool, merging: bool) -> Landed:
-        with self._connected(self.warehouse_url) as cursor, _progress("capture", "rows") as show:
+        with self._connected(self.warehouse_url) as cursor, shown("capture", "rows") as show:
             into = cursor.connection
             server.only_one(cursor, "capture", until="")
 
@@ -219,7 +220,7 @@ class Medallion:
         Returns each difference as a line of text; none when all is well.
         """
         url = self._existing(self.source_url)
-        with self._connected(self.warehouse_url) as cursor, _progress("verify", "rows") as show:
+        with self._connected(self.warehouse_url) as cursor, shown("verify", "rows") as show:
             return audit.verify(url, cursor.connection, show)
 
     def rebuild(self) -> list[Rebuilt]:
@@ -292,10 +293,3 @@ class Medallion:
             if not databases.exists(cursor, url.database):
                 raise refusal("no database", database=url.database)
         return url
-
-
-@contextmanager
-def _progress(work: str, unit: str) -> Iterator[Callable[[int], None]]:
-    """A function that shows how far long work has come, on a terminal, after its first second."""
-    with tqdm(desc=work, unit=f" {unit}", delay=1, disable=None, leave=False) as bar:
-        yield lambda reached: bar.update(reached - bar.n)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import server, sqlfile
 from medallion_lib.embedded import CHECKOUT
 from medallion_lib.errors import refusal
+from medallion_lib.progress import Progress
 
 DATA = CHECKOUT / "data"
 OPENING = datetime(2022, 12, 31, 20, 0, 7, tzinfo=UTC)  # when the opening stock is booked
@@ -46,7 +47,7 @@ def instant(text: str | datetime) -> datetime:
 
 
 def replay(
-    cursor: Cursor, until: str | datetime | None, scale: int | None, progress: Callable[[int], None]
+    cursor: Cursor, until: str | datetime | None, scale: int | None, progress: Progress
 ) -> int:
     """Play the sample year's events before `until`, each a transaction at its business time.
 
