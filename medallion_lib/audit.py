@@ -35,7 +35,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
                 _copy(shop, cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
-        merge.merge(warehouse, upto=point - 1)
+        merge.merge(warehouse, upto=point)
         found = [line for table in tables.VERSIONED for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()
@@ -95,7 +95,7 @@ def rebuild(warehouse: Connection) -> list[Rebuilt]:
     with warehouse, warehouse.cursor() as cursor:
         server.only_one(cursor, "merge")
         cursor.execute("SELECT max(lsn) FROM meta.watermark WHERE stage = 'merge'")
-        batch = {"after": 0, "upto": cursor.fetchone()[0] or 0}
+        batch = {"since": 0, "upto": cursor.fetchone()[0] or 0}
         before = [Shape.read(cursor, table) for table in tables.VERSIONED]
         for table in tables.VERSIONED:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))

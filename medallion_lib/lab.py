@@ -210,7 +210,7 @@ class Medallion:
             return taken
 
     def merge(self, upto: int | None = None) -> list[Merged]:
-        """Bring silver to where bronze is, or to an earlier LSN; see `merge.merge`."""
+        """Bring silver to where bronze is, or to what commits before an LSN; see `merge.merge`."""
         with self._connected(self.warehouse_url) as cursor:
             return merge.merge(cursor.connection, upto)
 

@@ -25,7 +25,7 @@ class Merged(NamedTuple):
 
 
 def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
-    """Bring all silver tables to one position: `upto`, an LSN, at most what capture has landed.
+    """Bring all silver tables to one position: whatever commits before the LSN `upto`, and has landed.
 
     One transaction; merging again, or in other batches, gives the same rows.
     Raises MedallionError when another merge is running, a reader blocks a new month, or the
@@ -60,16 +60,16 @@ def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merg
 
 
 def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
-    """The positions to merge `after` and `upto`. Takes the lock that keeps a second merge out."""
+    """The positions to merge since, and up to. Takes the lock that keeps a second merge out."""
     server.only_one(cursor, "merge")
     cursor.execute("SELECT stage, lsn FROM meta.watermark")
     reached = {"merge": 0, "capture": 0} | dict(cursor.fetchall())
     upto = reached["capture"] if upto is None else min(upto, reached["capture"])
-    return {"after": reached["merge"], "upto": max(upto, reached["merge"])}
+    return {"since": reached["merge"], "upto": max(upto, reached["merge"])}
 
 
 def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
-    part = "(SELECT commit_ts FROM {} WHERE lsn <= %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1)"
+    part = "(SELECT commit_ts FROM {} WHERE lsn < %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1)"
     latest = sqlfile.each((table.bronze for table in tables.CAPTURED), part, " UNION ALL ")
     cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 

@@ -47,7 +47,7 @@ class Shape(NamedTuple):
         return sql.SQL(", ").join(each)
 
     def statement(self) -> sql.Composed:
-        """The table's MERGE. Parameters: the positions after and upto."""
+        """The table's MERGE. Parameters: the positions since and upto."""
         table, tracked = self.table, self.tracked
         columns = [*tracked, *table.carried]
         pair = sql.SQL("{}, {}")

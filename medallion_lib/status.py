@@ -30,7 +30,7 @@ def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
     newest = "(SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    unmerged = "(SELECT count(*) FROM {} WHERE lsn > coalesce(merged.lsn, 0))"
+    unmerged = "(SELECT count(*) FROM {} WHERE lsn >= coalesce(merged.lsn, 0))"
     facts = sqlfile.compose(
         "status",
         newest=sqlfile.each(bronze, newest),

@@ -123,7 +123,7 @@ def empty(warehouse: Connection) -> None:
 
 
 def boundaries(warehouse: Connection, batches: int) -> list[int | None]:
-    """Positions that cut the year's transactions into this many parts; the last is bronze's end."""
+    """Where commits begin that cut the year into this many parts; the last is bronze's end."""
     committed = ask(warehouse, f"SELECT DISTINCT lsn FROM ({BRONZE}) AS event ORDER BY lsn")
-    cuts = [len(committed) * number // batches - 1 for number in range(1, batches)]
+    cuts = [len(committed) * number // batches for number in range(1, batches)]
     return [*(committed[cut][0] for cut in cuts), None]

@@ -3,7 +3,7 @@ SELECT expected.name, '0/0'::pg_lsn + min(event.lsn) AS position
 FROM (VALUES {expected}) AS expected (name, names)
 CROSS JOIN LATERAL (SELECT min(lsn) AS lsn FROM {bronze} WHERE full_row ?| expected.names) AS first
 JOIN {bronze} AS event
-  ON event.lsn > greatest(first.lsn, %(after)s) AND event.lsn <= %(upto)s
+  ON event.lsn > first.lsn AND event.lsn >= %(since)s AND event.lsn < %(upto)s
  AND event.op NOT IN ('D', 'T') AND NOT event.full_row ?| expected.names
 GROUP BY expected.name
 ORDER BY position

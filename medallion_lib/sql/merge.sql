@@ -1,15 +1,16 @@
--- Bronze to one silver table: the events after one position, up to and including another.
+-- Bronze to one silver table: the events from one position up to another, which begins the next
+-- batch. A commit may begin at the very byte where the one before it ends.
 WITH truncation AS (
     SELECT lsn, seq, commit_ts
     FROM {bronze}
-    WHERE op = 'T' AND lsn > %(after)s AND lsn <= %(upto)s
+    WHERE op = 'T' AND lsn >= %(since)s AND lsn < %(upto)s
 ),
 row_event AS (
     SELECT {key_value} AS {key}, lsn, seq, commit_ts,
            CASE WHEN op <> 'D' THEN full_row END AS full_row,
            op = 'D' OR {is_complete} AS is_complete
     FROM {bronze}
-    WHERE op <> 'T' AND lsn > %(after)s AND lsn <= %(upto)s
+    WHERE op <> 'T' AND lsn >= %(since)s AND lsn < %(upto)s
 ),
 event AS (
     SELECT {key}, lsn, seq, commit_ts, full_row

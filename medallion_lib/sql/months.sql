@@ -1,7 +1,7 @@
 -- Gives the months (UTC) of a batch's facts their partitions; odd dates stay in DEFAULT. They are
 -- attached rather than created in place, which would wait behind every reader.
 CREATE PROCEDURE meta.attach_months(
-    fact text, bronze regclass, dated text, after_lsn bigint, upto_lsn bigint
+    fact text, bronze regclass, dated text, since_lsn bigint, upto_lsn bigint
 )
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -11,8 +11,8 @@ BEGIN
     SET LOCAL lock_timeout = '5s';
     FOR month IN EXECUTE format(
         'SELECT DISTINCT date_trunc(''month'', (full_row ->> %L)::timestamptz AT TIME ZONE ''UTC'') '
-        'FROM %s WHERE lsn > $1 AND lsn <= $2 AND op NOT IN (''T'', ''D'') ORDER BY 1', dated, bronze
-    ) USING after_lsn, upto_lsn
+        'FROM %s WHERE lsn >= $1 AND lsn < $2 AND op NOT IN (''T'', ''D'') ORDER BY 1', dated, bronze
+    ) USING since_lsn, upto_lsn
     LOOP
         part := fact || to_char(month, '_YYYY_MM');
         CONTINUE WHEN month NOT BETWEEN '2000-01-01' AND '2099-12-01'
