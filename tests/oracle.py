@@ -8,7 +8,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -129,7 +129,7 @@ def top_titles(copy: Copy, items: Items) -> list[Row]:
 def _title_row(
     key: tuple[int | None, date | None], film: Row, rentals: list[Row], revenue: Decimal
 ) -> Row:
-    days = [_days_out(rental) for rental in rentals if rental["return_date"] is not None]
+    out = [_out(rental) for rental in rentals if rental["return_date"] is not None]
     return {
         "film_id": key[0],
         "title": film.get("title"),
@@ -139,8 +139,8 @@ def _title_row(
         "total_rentals": len(rentals),
         "total_revenue": revenue,
         "avg_rental_revenue": _ratio(revenue, len(rentals)),
-        "avg_days_out": _ratio(sum(days), len(days)),
-        "currently_rented": len(rentals) - len(days),
+        "avg_days_out": _ratio(_days(sum(out, timedelta())), len(out)),
+        "currently_rented": len(rentals) - len(out),
         "utilization_rate": _ratio(len(rentals), len({each["inventory_id"] for each in rentals})),
     }
 
@@ -170,9 +170,10 @@ def _score_row(
 ) -> Row:
     known = [(rental, films[film]) for rental, film in rentals if film in films]
     completed = sum(rental["return_date"] is not None for rental, _ in rentals)
-    late = sum(rental["return_date"] is not None and _days_out(rental) > film["rental_duration"]
+    late = sum(rental["return_date"] is not None
+               and _out(rental) > timedelta(days=film["rental_duration"])
                for rental, film in known)
-    rates = [Fraction(film["rental_rate"]) for _, film in known]
+    rates = [film["rental_rate"] for _, film in known]
     customers = {rental["customer_id"] for rental, _ in rentals}
     return {
         "store_id": key[0],
@@ -196,10 +197,12 @@ def _month(moment: datetime) -> date:
     return _day(moment).replace(day=1)
 
 
-def _days_out(rental: Row) -> Fraction:
-    out = rental["return_date"] - rental["rental_date"]
-    return Fraction(out.days) + Fraction(out.seconds * 1_000_000 + out.microseconds,
-                                         86_400_000_000)
+def _out(rental: Row) -> timedelta:
+    return rental["return_date"] - rental["rental_date"]
+
+
+def _days(time: timedelta) -> Fraction:
+    return Fraction(time // timedelta(microseconds=1), 86_400_000_000)
 
 
 def _total(payments: list[Row]) -> Decimal:
@@ -210,6 +213,7 @@ def _ratio(part: Decimal | Fraction | int, whole: int) -> Decimal | None:
     """The exact quotient rounded to two digits, half away from zero; None when whole is 0."""
     if not whole:
         return None
-    cents = Fraction(part) * 100 / whole
-    rounded = int(abs(cents) + Fraction(1, 2))
-    return Decimal(rounded if cents >= 0 else -rounded) / 100
+    top, bottom = part.as_integer_ratio()
+    bottom *= whole
+    rounded = (200 * abs(top) + bottom) // (2 * bottom)
+    return Decimal(rounded if top >= 0 else -rounded) / 100
