@@ -51,7 +51,7 @@ def in_stages() -> Iterator[Medallion]:
         yield lab
 
 
-@pytest.mark.parametrize("batches", [1, 7, 1000])
+@pytest.mark.parametrize("batches", [1, 7, 100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_silver_merged_again_in_batches_is_the_same_in_every_row(
     year: Connection,
     once: dict[str, Rows],
