@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 UNSEEN := --ignore tests/browser --ignore tests/stage
 
-.PHONY: setup demo book test lint prove bench clean
+.PHONY: setup demo book test tested lint prove bench clean
 
 setup: $(READY)
 
@@ -31,9 +31,13 @@ book: $(READY)
 lint: $(READY)
 	@$(RUN) -m ruff check .
 
-# Everything CI checks. The book tells what its tests found, so they run before it, and those that
-# look at it after. The rehearsal takes times, so it runs with nothing beside it.
+# Everything CI checks, on one server of its own, for which the sample year is prepared once.
 test: lint
+	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested
+
+# The book tells what its tests found, so they run before it, and those that look at it after. The
+# rehearsal takes times, so it runs with nothing beside it.
+tested: $(READY)
 	@$(RUN) -m pytest -n 2 --dist loadfile $(UNSEEN) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
 	@$(RUN) -m pytest -n 2 tests/browser

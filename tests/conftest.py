@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
+from one_server import OUR_HOME, one_server, settle
 from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases
-from medallion_lib.embedded import Embedded
-
-OUR_HOME = "MEDALLION_TEST_HOME"  # set by the first process of a run, found by its workers
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if OUR_HOME not in os.environ:
-        run = Path(tempfile.mkdtemp(prefix="medallion-test-"))
-        run.chmod(0o711)  # as root, the server's account has to reach its own directory inside
-        os.environ[OUR_HOME] = str(run / "home")
-        config.add_cleanup(lambda: _remove(run))
-    os.environ["MEDALLION_HOME"] = os.environ[OUR_HOME]
-    os.environ.pop("MEDALLION_SERVER_URL", None)
-
-
-def _remove(run: Path) -> None:
-    Embedded(run / "home").stop()
-    shutil.rmtree(run)
-    os.environ.pop(OUR_HOME)
+    if OUR_HOME in os.environ:
+        settle()
+    else:
+        ours = ExitStack()
+        ours.enter_context(one_server())
+        config.add_cleanup(ours.close)
 
 
 @pytest.hookimpl(tryfirst=True)
