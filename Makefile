@@ -4,6 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 UNSEEN := --ignore tests/browser --ignore tests/stage
+# In the order of tests/conftest.py, and not those of many tests first.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo book test tested lint prove bench clean
 
@@ -38,14 +40,14 @@ test: lint
 # The book tells what its tests found, so they run before it, and those that look at it after. The
 # rehearsal takes times, so it runs with nothing beside it.
 tested: $(READY)
-	@$(RUN) -m pytest -n 2 --dist loadfile $(UNSEEN) --junitxml .results/tests.xml tests
+	@$(RUN) -m pytest -n 2 $(BY_FILE) $(UNSEEN) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
 	@$(RUN) -m pytest -n 2 tests/browser
 	@$(RUN) -m pytest tests/stage
 
 # The long proofs too: thousands of random transactions and histories.
 prove: $(READY)
-	@$(RUN) -m pytest -n 2 --dist loadfile -m "slow or not slow" $(UNSEEN) tests
+	@$(RUN) -m pytest -n 2 $(BY_FILE) -m "slow or not slow" $(UNSEEN) tests
 
 # Ratios from alternating runs.
 bench: $(READY)

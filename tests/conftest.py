@@ -13,6 +13,13 @@ from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases
 
+# The longest files, the longest first: begun last, one would keep one of two workers waiting.
+LONG = (
+    "test_year", "test_errors", "test_faults", "test_server", "test_failing_notebooks", "test_pagila",
+    "test_commands", "test_batches", "test_survival", "test_zones", "test_story", "test_merge",
+    "test_roles",
+)  # fmt: skip
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if OUR_HOME in os.environ:
@@ -21,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
         ours = ExitStack()
         ours.enter_context(one_server())
         config.add_cleanup(ours.close)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.hookimpl(tryfirst=True)
