@@ -52,6 +52,8 @@ def capture(
                 landed(into.total.rows)
                 if last and decoder.marker == last:
                     break
+            slot.settle(cursor, watermark, closed=False)
+        slot.settle(cursor, watermark, closed=True)
     return into.total
 
 

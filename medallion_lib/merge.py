@@ -25,7 +25,7 @@ class Merged(NamedTuple):
 
 
 def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
-    """Bring all silver tables to one position: whatever commits before the LSN `upto`, and has landed.
+    """Bring all silver tables to one position: all that commits before the LSN `upto` and landed.
 
     One transaction; merging again, or in other batches, gives the same rows.
     Raises MedallionError when another merge is running, a reader blocks a new month, or the

@@ -130,6 +130,20 @@ def check(cursor: Cursor, watermark: Watermark) -> None:
         raise refusal(problem, **facts)
 
 
+def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:
+    """Wait until the server has heard that the watermark is confirmed, then that we have closed.
+
+    A connection that is closed at once may take the confirmation along, and the slot would keep
+    log that nobody needs until the next capture. After a second it is left at that.
+    """
+    give_up = time.monotonic() + 1
+    while time.monotonic() < give_up:
+        cursor.execute(sqlfile.read("slot_settled"), vars(watermark))
+        if (found := cursor.fetchone()) is None or found[closed]:
+            return
+        time.sleep(0.002)
+
+
 def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:
     """Stream from the watermark. A slot still held by a connection just lost is waited for."""
     give_up = time.monotonic() + 5

@@ -243,7 +243,7 @@ def check_random_histories(bench: Bench, examples: int, record: Record) -> None:
         assume(events := shop.events)
         bench.write(events)
         # Each cut is where the next commit begins: the one before it may end at that very byte.
-        positions = sorted({e.lsn for e in events})[1:] + [events[-1].lsn + 8]
+        positions = [*sorted({e.lsn for e in events})[1:], events[-1].lsn + 8]
         for cut in [*sorted(cuts), 99]:
             upto = positions[min(cut, len(positions) - 1)]
             merge.merge(bench.connection, upto)

@@ -1,0 +1,4 @@
+-- Whether the slot has taken in what capture confirmed, and whether nobody reads it any more.
+SELECT confirmed_flush_lsn >= '0/0'::pg_lsn + %(lsn)s AS is_confirmed, NOT active AS is_free
+FROM pg_replication_slots
+WHERE slot_name = %(slot)s
