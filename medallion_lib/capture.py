@@ -7,7 +7,7 @@ position confirmed to the slot. Whatever is killed in between is read again from
 import select
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from psycopg2 import extensions, sql
@@ -38,19 +38,23 @@ def capture(
     """Land every change that is committed now, or what comes too; `landed` is told of each landing.
 
     While nothing comes, a marker in the log now and then moves the slot on: else the log that
-    other databases on the server write would be kept for it.
+    other databases on the server write would be kept for it. Each time all is checked again.
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
     with server.session(source, autocommit=True) as cursor:
-        slot.check(cursor, watermark)
-        last = None if follow else emit_marker(cursor)
+
+        def beat() -> str:
+            slot.check(cursor, watermark)
+            return emit_marker(cursor)
+
+        last = beat()
         decoder = Decoder(into, Catalog(cursor))
         with slot.replicating(source) as stream:
             slot.start(stream, watermark.slot, watermark.lsn)
-            for _ in landings(stream, decoder, beat=lambda: emit_marker(cursor)):
+            for _ in landings(stream, decoder, [cursor.connection, warehouse], beat):
                 landed(into.total.rows)
-                if last and decoder.marker == last:
+                if decoder.marker == last and not follow:
                     break
             slot.settle(cursor, watermark, closed=False)
         slot.settle(cursor, watermark, closed=True)
@@ -65,11 +69,15 @@ def emit_marker(cursor: Cursor) -> str:
 
 
 def landings(
-    stream: ReplicationCursor, decoder: Decoder, beat: Callable[[], object]
+    stream: ReplicationCursor,
+    decoder: Decoder,
+    others: Sequence[Connection],
+    beat: Callable[[], object],
 ) -> Iterator[None]:
     """Feed the stream to the decoder and land: when a batch is full, a marker came, or it is quiet.
 
-    `beat` is called whenever nothing has landed for a while.
+    `beat` is called whenever nothing has landed for a while. The end of one of the `others` is an
+    error at once: a server that stops ends them, and then waits for the stream's reader.
     """
     into = decoder.landing
     landed_at, beat_at, unlanded = 0.0, time.monotonic(), False
@@ -82,13 +90,17 @@ def landings(
             if not at_boundary or not (is_full or decoder.marker is not marker):
                 continue
         elif decoder.begun or not unlanded or time.monotonic() - landed_at < LANDING_PAUSE:
-            select.select([stream], [], [], LANDING_PAUSE if unlanded else HEARTBEAT)
+            patience = LANDING_PAUSE if unlanded else HEARTBEAT
+            readable, _, _ = select.select([stream, *others], [], [], patience)
+            for connection in others:
+                if connection in readable:
+                    connection.poll()
             if time.monotonic() - max(landed_at, beat_at) >= HEARTBEAT:
                 beat_at = time.monotonic()
                 beat()
             continue
         into.land()
-        stream.send_feedback(flush_lsn=into.watermark.lsn, force=True)
+        slot.confirm(stream, into.watermark.lsn)
         step("confirmed")
         landed_at, unlanded = time.monotonic(), False
         yield

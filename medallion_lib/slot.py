@@ -158,3 +158,12 @@ def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:
                 reason = problem.diag.message_primary
                 raise refusal("slot in use", slot=slot, reason=reason) from None
             time.sleep(0.1)
+
+
+def confirm(stream: ReplicationCursor, watermark: int) -> None:
+    """Tell the slot what has landed: all but the last byte, after which the same comes next.
+
+    Told of all of the last message that it read, psycopg2 goes on by itself and confirms whatever
+    position a keepalive names: past the watermark, as by someone behind our back.
+    """
+    stream.send_feedback(flush_lsn=watermark - 1, force=True)
