@@ -168,8 +168,13 @@ class Embedded:
         return True
 
     def was_killed(self) -> bool:
-        """Whether it ended without being stopped: its pid file is still there."""
-        return (self.data / "postmaster.pid").exists() and not self.running()
+        """Whether it ended without being stopped: its pid file is there, and says nothing of it."""
+        if self.running():
+            return False
+        try:
+            return "stopping" not in (self.data / "postmaster.pid").read_text()
+        except OSError:
+            return False
 
     def _remove_stale_pid_file(self) -> None:
         """A killed server leaves its file behind; another process may have its number by now."""
