@@ -3,9 +3,12 @@
 -- Source: pg_replication_slots (PostgreSQL 18, 53.20).
 SELECT coalesce(slot.wal_status || CASE WHEN slot.active THEN ', being read' ELSE '' END, 'missing')
            AS slot_state,
-       greatest(pg_current_wal_flush_lsn() - slot.confirmed_flush_lsn, 0)::bigint
-           AS wal_bytes_not_captured,
-       greatest(pg_current_wal_flush_lsn() - slot.restart_lsn, 0)::bigint AS wal_bytes_retained
+       CASE WHEN slot_name IS NOT NULL  -- greatest() makes 0 of null
+            THEN greatest(pg_current_wal_flush_lsn() - slot.confirmed_flush_lsn, 0)::bigint
+       END AS wal_bytes_not_captured,
+       CASE WHEN slot_name IS NOT NULL
+            THEN greatest(pg_current_wal_flush_lsn() - slot.restart_lsn, 0)::bigint
+       END AS wal_bytes_retained
 FROM (VALUES (1)) AS one
 LEFT JOIN pg_replication_slots AS slot
        ON slot.slot_name = %(slot)s AND slot.database = current_database()
