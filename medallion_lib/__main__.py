@@ -22,7 +22,8 @@ def down(lab: Medallion) -> str:
     """stop the server; its data is kept"""
     told = "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
     if lab.own_source:
-        told += "\nSlot and publication are gone from your source; go on with capture --resnapshot."
+        told += "\nThe slot is gone from your source, and the publication if this role owned it."
+        told += "\nTo go on: python -m medallion_lib capture --resnapshot"
     return told
 
 

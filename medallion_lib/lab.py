@@ -179,13 +179,15 @@ class Medallion:
         `follow` goes on until interrupted, and when the server is lost until it is back.
         Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
         """
+        told = ""
         while True:
             try:
                 return self._capture(follow, resnapshot, merging)
             except ConnectionLost as problem:
                 if not follow:
                     raise
-                tqdm.write(f"{problem.args[0].splitlines()[0]} Waiting for it.", file=sys.stderr)
+                if told != (told := f"{problem.args[0].splitlines()[0]} Waiting for it."):
+                    tqdm.write(told, file=sys.stderr)
                 resnapshot = False
                 time.sleep(RETRY)
 
@@ -250,14 +252,17 @@ class Medallion:
     def down(self) -> bool:
         """Stop the server; whether it was ours and running. Data and slots stay.
 
-        In a source of the user's own, slot and publication are removed: nobody reads them now.
+        In a source of the user's own the slot is removed, and the publication where it is ours.
         """
         self.close()
-        if self.own_source:
-            with databases.administering(self.source_url) as at_source:
-                slot.drop(at_source, self.slot)
-                slot.unpublish(at_source)
-        return self.place.stop()
+        try:
+            if self.own_source:
+                with databases.administering(self.source_url) as at_source:
+                    slot.drop(at_source, self.slot)
+                    slot.unpublish(at_source)
+        finally:
+            stopped = self.place.stop()
+        return stopped
 
     def close(self) -> None:
         """Give the engines' connections back."""
