@@ -128,7 +128,8 @@ def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
 def libpq(url: URL) -> str:
     """The URL as psql takes it: a space is %20 there, never +."""
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return plain.replace("+", "%20")
+    front, mark, query = plain.partition("?")
+    return front.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
 def set_notebook_role(cursor: Cursor, password: str | None) -> None:
@@ -155,6 +156,9 @@ def _named(variable: str) -> URL | None:
     if not (url := os.environ.get(variable)):
         return None
     try:
-        return make_url(url).set(drivername="postgresql+psycopg2")
+        found = make_url(url).set(drivername="postgresql+psycopg2")
+        if password := found.query.get("password"):  # where it would be shown
+            found = found.difference_update_query(["password"]).set(password=password)
+        return found
     except (ArgumentError, ValueError) as problem:
         raise refusal("bad url", variable=variable, reason=type(problem).__name__) from None
