@@ -98,7 +98,7 @@ def asked(url: URL, statement: str, *parameters: object) -> object:
 
 def is_read(lab: Medallion) -> object:
     return asked(
-        lab.place.url, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active", lab.slot)
+        lab.source_url, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s AND active", lab.slot)
 
 
 def length(lab: Medallion) -> int:

@@ -1,0 +1,540 @@
+"""A source of the user's own, on the same server or another: captured from, and left as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import URL
+from test_commands import REMEDY, command, done, refused, wait_until
+from test_errors import another_server
+from test_live import asked, following, stopped
+
+from medallion_lib import Medallion, MedallionError, databases, server, slot, tables
+from medallion_lib.embedded import Embedded
+from medallion_lib.server import libpq
+from medallion_lib.tables import Captured
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one")
+OWNER, READER = f"shopkeeper_{WORKER}", f"reader_{WORKER}"
+PASSWORD = "s3cr/et+of the#shöp"
+
+# A shop that knows nothing of us: its tables have primary keys, and log no more than those.
+SHOP = """
+CREATE TABLE customer (customer_id integer PRIMARY KEY, store_id integer, first_name text, last_name text,
+                       email text, address_id integer, activebool boolean, create_date date, last_update timestamptz);
+CREATE TABLE film (film_id integer PRIMARY KEY, title text, description text, release_year integer,
+                   language_id integer, original_language_id integer, rental_duration smallint,
+                   rental_rate numeric(4, 2), length smallint, replacement_cost numeric(5, 2), rating text,
+                   special_features text[]);
+CREATE TABLE inventory (inventory_id integer PRIMARY KEY, film_id integer, store_id integer);
+CREATE TABLE rental (rental_id integer PRIMARY KEY, rental_date timestamptz, inventory_id integer,
+                     customer_id integer, return_date timestamptz, staff_id integer);
+CREATE TABLE payment (payment_id integer, customer_id integer, staff_id integer, rental_id integer,
+                      amount numeric(5, 2), payment_date timestamptz, PRIMARY KEY (payment_date, payment_id))
+    PARTITION BY RANGE (payment_date);
+CREATE TABLE payment_old PARTITION OF payment FOR VALUES FROM (MINVALUE) TO ('2024-01-01');
+CREATE TABLE payment_new PARTITION OF payment DEFAULT;
+CREATE TABLE unrelated (a integer PRIMARY KEY);
+
+INSERT INTO customer SELECT n, 1, 'First', 'Last ' || n, n || '@example', n, true, '2024-01-01' FROM generate_series(1, 30) AS n;
+INSERT INTO film (film_id, title, rental_rate, rating, special_features)
+SELECT n, 'Film ' || n, 2.99, 'PG', ARRAY['Trailers'] FROM generate_series(1, 20) AS n;
+INSERT INTO inventory SELECT n, 1 + n % 20, 1 FROM generate_series(1, 40) AS n;
+INSERT INTO rental SELECT n, '2023-12-01'::timestamptz + n * interval '1 day', n, 1 + n % 30, NULL, 1 FROM generate_series(1, 40) AS n;
+INSERT INTO payment SELECT n, 1 + n % 30, 1, n, 2.99, '2023-12-01'::timestamptz + n * interval '1 day' FROM generate_series(1, 40) AS n;
+"""
+LIVE = """
+UPDATE customer SET email = 'live@example' WHERE customer_id = 3;
+UPDATE film SET rental_rate = 3.99 WHERE film_id <= 5;
+DELETE FROM payment WHERE payment_id IN (1, 40);
+INSERT INTO rental VALUES (41, '2024-02-01', 7, 7, NULL, 1);
+INSERT INTO payment VALUES (41, 7, 1, 41, 3.99, '2024-02-01');
+"""
+
+
+@dataclass
+class Own:
+    """A shop of somebody's, the lab that captures from it, and the shop's server."""
+
+    lab: Medallion
+    at_server: URL  # as a superuser
+    database: str
+    reader: URL
+
+    def as_owner(self, statements: str) -> None:
+        self._run(self.at_server.set(database=self.database, username=OWNER, password=None), statements)
+
+    def as_superuser(self, statements: str) -> None:
+        self._run(self.at_server.set(database=self.database), statements)
+
+    def _run(self, url: URL, statements: str) -> None:
+        with databases.administering(url) as cursor:
+            cursor.execute(statements)
+
+    def ask(self, query: str) -> object:
+        return asked(self.at_server.set(database=self.database), query)
+
+    def slots(self) -> int:
+        query = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s"
+        return asked(self.at_server, query, self.lab.slot)
+
+
+@pytest.fixture(scope="module")
+def other_server() -> Iterator[Embedded]:
+    """A second server, that writes every statement into its log."""
+    parent = Path(tempfile.mkdtemp(prefix="mo-", dir="/tmp"))
+    parent.chmod(0o711)
+    with another_server(parent / "home", log_statement="all", log_connections="all", fsync="off") as place:
+        yield place
+    shutil.rmtree(parent)
+
+
+def ask_for_passwords(place: Embedded) -> None:
+    """Let the reader into this server by password only."""
+    rules = place.data / "pg_hba.conf"
+    text, rule = rules.read_text(), f"local all {READER} scram-sha-256\n"
+    if rule not in text:
+        rules.write_text(rule + text)
+    with databases.administering(place.url) as cursor:
+        cursor.execute("SELECT pg_reload_conf()")
+        cursor.execute("SET log_statement = 'none'")
+        cursor.execute(f"ALTER ROLE {READER} PASSWORD %s", (PASSWORD,))
+
+
+@contextmanager
+def opened(at_server: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[Own]:
+    """The shop's database and roles on a server, without a publication; all removed at the end."""
+    database = f"shop_{WORKER}"
+    with databases.administering(at_server) as cursor:
+        cursor.execute(f"CREATE ROLE {OWNER} LOGIN; CREATE ROLE {READER} LOGIN REPLICATION")
+        cursor.execute(f"CREATE DATABASE {database} OWNER {OWNER}")
+    reader = at_server.set(database=database, username=READER, password=PASSWORD)
+    monkeypatch.setenv("MEDALLION_SOURCE_URL", libpq(reader))
+    lab = Medallion.open(f"own_{WORKER}")
+    own = Own(lab, at_server, database, reader)
+    own.as_owner(SHOP)
+    own.as_owner("GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + READER)
+    try:
+        yield own
+    finally:
+        lab.close()
+        with databases.administering(at_server) as cursor:
+            slot.drop(cursor, lab.slot)
+            databases.drop(cursor, database)
+            cursor.execute(f"DROP ROLE {OWNER}; DROP ROLE {READER}")
+        with databases.administering(lab.place.url) as cursor:
+            databases.drop(cursor, lab.warehouse_name)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Own]:
+    """On the warehouse's server."""
+    with opened(Medallion.open().place.url, monkeypatch) as own:
+        yield own
+
+
+@pytest.fixture
+def there(other_server: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Own]:
+    """On the other server, which asks for a password."""
+    with opened(other_server.url, monkeypatch) as own:
+        ask_for_passwords(other_server)
+        yield own
+
+
+@pytest.fixture(params=["here", "there"])
+def own(request: pytest.FixtureRequest) -> Own:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def ready(there: Own) -> Own:
+    """With the publication, and an empty warehouse."""
+    there.lab.reset()
+    there.as_owner(publication(there))
+    return there
+
+
+def typed(message: str) -> str:
+    """What a message says to type: its indented lines."""
+    return "\n".join(re.findall(r"^    (.+)$", message, re.MULTILINE))
+
+
+def told(work: Callable[[], object]) -> str:
+    """The message of what must be refused."""
+    with pytest.raises(MedallionError) as refusal:
+        work()
+    assert PASSWORD not in str(refusal.value)
+    return str(refusal.value)
+
+
+def publication(own: Own) -> str:
+    """The statements that capture asks the owner for."""
+    return typed(told(own.lab.capture))
+
+
+def all_is_well(own: Own) -> None:
+    own.lab.merge()
+    assert own.lab.verify() == []
+    current_is_the_shops(own)
+
+
+def current_is_the_shops(own: Own) -> None:
+    for silver, source, columns in (
+        ("dim_customer", "customer", "customer_id, email"), ("dim_film", "film", "film_id, rental_rate"),
+        ("fact_rental_current", "rental", "rental_id, rental_date"), ("fact_payment_current", "payment", "payment_id, amount"),
+    ):  # fmt: skip
+        rows = "SELECT array_agg(({})::text ORDER BY ({})::text) FROM {}"
+        at_source = own.ask(rows.format(columns, columns, source))
+        in_silver = asked(own.lab.warehouse_url, rows.format(columns, columns, f"silver.{silver}"))
+        assert len(at_source) >= 20
+        assert in_silver == at_source
+
+
+# The way
+
+
+def test_snapshot_stream_merge_and_verify_with_no_more_than_replication_and_select(own: Own) -> None:
+    lab = own.lab
+    assert done(lab, "up").startswith("PostgreSQL runs")
+    message = refused(lab, "capture")
+    assert "permission denied" in message
+    assert "As the owner of the tables" in message
+    assert own.slots() == 0
+    own.as_owner(typed(message))
+    assert done(lab, "capture") == "Landed 170 rows of 0 transactions.\n"
+    done(lab, "merge")
+    current_is_the_shops(own)
+    own.as_owner(LIVE)
+    own.as_owner("UPDATE customer SET customer_id = 99 WHERE customer_id = 30")
+    assert done(lab, "capture") == "Landed 12 rows of 2 transactions.\n"
+    done(lab, "merge")
+    current_is_the_shops(own)
+    assert done(lab, "verify").startswith("Silver's current rows are the source's")
+    before = asked(lab.warehouse_url, "SELECT array_agg(f.*::text ORDER BY f.*::text) FROM silver.fact_payment AS f")
+    assert done(lab, "rebuild").startswith("Silver was made anew, identical in every row.")
+    assert asked(lab.warehouse_url, "SELECT array_agg(f.*::text ORDER BY f.*::text) FROM silver.fact_payment AS f") == before
+
+
+def test_following_it_keeps_silver_current_though_its_reader_is_ended(ready: Own) -> None:
+    lab = ready.lab
+    lab.capture(merging=True)
+    length = "SELECT length FROM silver.dim_film WHERE film_id = 1"
+    with following(lab, "--merge") as process:
+        ready.as_owner("UPDATE film SET length = 77 WHERE film_id = 1")
+        wait_until(lambda: asked(lab.warehouse_url, length) == 77)
+        ready.as_superuser("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
+        ready.as_owner("UPDATE film SET length = 78 WHERE film_id = 1")
+        wait_until(lambda: asked(lab.warehouse_url, length) == 78)
+        assert "was lost" in stopped(process)
+
+
+# What is written to it
+
+
+DUMP = {
+    "relations": "SELECT oid, relname, relkind, relowner, relacl, relreplident, relhastriggers, relrowsecurity "
+                 "FROM pg_class WHERE oid >= 16384 AND relkind <> 't'",
+    "columns": "SELECT attrelid, attname, attnum, atttypid FROM pg_attribute WHERE attrelid >= 16384",
+    "functions": "SELECT oid, proname FROM pg_proc WHERE oid >= 16384",
+    "triggers": "SELECT oid, tgname FROM pg_trigger",
+    "types": "SELECT oid, typname FROM pg_type WHERE oid >= 16384",
+    "schemas": "SELECT oid, nspname, nspacl FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp'",
+    "extensions": "SELECT oid, extname FROM pg_extension",
+    "roles": "SELECT oid, rolname, rolsuper, rolreplication, rolconfig FROM pg_roles",
+    "settings": "SELECT setdatabase, setrole, setconfig FROM pg_db_role_setting",
+    "databases": "SELECT oid, datname, datacl FROM pg_database",
+    "publications": "SELECT oid, pubname, pubowner, xmin FROM pg_publication",
+    "writes": "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables",
+}  # fmt: skip
+TABLES = ("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+          "AND relkind IN ('r', 'p') AND NOT relispartition")  # fmt: skip
+
+
+def dump(own: Own) -> dict[str, list[str]]:
+    connection = server.connect(own.at_server.set(database=own.database))
+    found = {}
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(TABLES)
+            rows = {name: f"SELECT t.* FROM {name} AS t" for (name,) in cursor.fetchall()}
+            for name, query in (DUMP | rows).items():
+                cursor.execute(query)
+                found[name] = sorted(map(str, cursor.fetchall()))
+    finally:
+        connection.close()
+    return found
+
+
+def test_nothing_is_written_to_it_but_slot_and_markers(ready: Own) -> None:
+    ready.as_owner(LIVE)
+    before = dump(ready)
+    assert len(before["payment"]) == 39
+    assert before["writes"]
+    lab = ready.lab
+    for work in (lab.capture, lab.merge, lambda: lab.capture(resnapshot=True), lab.merge, lab.verify,
+                 lab.rebuild, lab.status, lab.reset, lab.capture):  # fmt: skip
+        work()
+    assert dump(ready) == before
+    slots = "SELECT array_agg(slot_name::text) FROM pg_replication_slots"
+    assert ready.ask(slots) == [ready.lab.slot]
+
+
+@pytest.mark.parametrize("words", [["replay"], ["reset", "--year"], ["load", "README.md"]])
+def test_what_would_write_to_it_is_refused_and_changes_nothing(ready: Own, words: list[str]) -> None:
+    ready.lab.capture()
+    before, watermark = dump(ready), asked(ready.lab.warehouse_url, "SELECT lsn FROM meta.watermark")
+    message = refused(ready.lab, *words)
+    assert "The source is your own" in message
+    assert f"{' '.join(words[:2]) if words[0] == 'reset' else words[0]} would write to it" in message
+    assert typed(message) == "unset MEDALLION_SOURCE_URL"
+    assert dump(ready) == before
+    assert ready.slots() == 1
+    assert asked(ready.lab.warehouse_url, "SELECT lsn FROM meta.watermark") == watermark
+
+
+def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: Own) -> None:
+    ready.lab.capture(merging=True)
+    before = dump(ready)
+    assert done(ready.lab, "reset") == "Reset: nothing in it yet.\n"
+    assert ready.slots() == 0
+    assert dump(ready) == before
+    assert set(ready.lab.status()["rows"].values()) == {0}
+    assert ready.lab.capture().rows == 170
+
+
+# `down`, on a server that is nobody's to stop: the other tests' databases are there
+
+
+def down(own: Own) -> str:
+    ended = command(own.lab, "down", MEDALLION_SERVER_URL=libpq(own.lab.place.url))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "The slot is gone from your source" in ended.stdout
+    assert f"{REMEDY} capture --resnapshot" in ended.stdout
+    return ended.stdout
+
+
+def test_down_removes_the_slot_and_leaves_the_owners_publication(ready: Own) -> None:
+    ready.lab.capture()
+    assert ready.slots() == 1
+    assert "publication if this role owned it" in down(ready)
+    assert ready.slots() == 0
+    assert ready.ask("SELECT count(*) FROM pg_publication") == 1
+    assert "No replication slot" in told(ready.lab.capture)
+    ready.lab.capture(resnapshot=True)
+
+
+def test_down_removes_a_publication_that_our_role_made(here: Own) -> None:
+    here.as_superuser(f"GRANT {OWNER} TO {READER}; GRANT CREATE ON DATABASE {here.database} TO {READER}")
+    here.lab.reset()
+    here.lab.capture()
+    made = f"SELECT count(*) FROM pg_publication WHERE pubowner = '{READER}'::regrole"
+    assert here.ask(made) == 1
+    down(here)
+    assert here.slots() == 0
+    assert here.ask("SELECT count(*) FROM pg_publication") == 0
+    here.lab.capture(resnapshot=True)
+
+
+def test_down_stops_our_server_though_the_source_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parent = Path(tempfile.mkdtemp(prefix="md-", dir="/tmp"))
+    parent.chmod(0o711)
+    monkeypatch.setenv("MEDALLION_HOME", str(parent / "home"))
+    place = Embedded(parent / "home")
+    try:
+        place.start()
+        message = refused(None, "down", MEDALLION_SOURCE_URL=f"postgresql://me:{'x' * 9}@/shop?host={parent}")
+        assert "No connection to" in message
+        assert "MEDALLION_SOURCE_URL" in message
+        assert "x" * 9 not in message
+        assert not place.running()
+    finally:
+        place.stop()
+        shutil.rmtree(parent)
+
+
+# What it needs, and is told it lacks
+
+
+@dataclass
+class Lack:
+    """How it comes about, what is said of it, and who mends it: as told, or in words of our own."""
+
+    made: str  # as a superuser
+    told: str
+    mended_by: str
+    in_words: str = ""
+
+
+LACKS = {
+    "replication": Lack(f"ALTER ROLE {READER} NOREPLICATION", f"Role {READER} may not read the log", "superuser"),
+    "select": Lack(f"REVOKE SELECT ON film FROM {READER}", f"Role {READER} may not read public.film", "owner"),
+    "usage": Lack("REVOKE USAGE ON SCHEMA public FROM PUBLIC", f"Role {READER} may not use schema public", "superuser"),
+    "row security": Lack("ALTER TABLE customer ENABLE ROW LEVEL SECURITY",
+                         f"Row security hides rows of public.customer from role {READER}", "superuser"),
+    "identity": Lack("ALTER TABLE rental REPLICA IDENTITY NOTHING",
+                     "It would not log which row of rental a change is of", "owner"),
+    "a partition's identity": Lack("ALTER TABLE payment_new REPLICA IDENTITY NOTHING",
+                                   "It would not log which row of payment_new a change is of", "owner"),
+    "a table": Lack("ALTER TABLE inventory RENAME TO stock", "It has no table public.inventory. Create it",
+                    "owner", "ALTER TABLE stock RENAME TO inventory"),
+    "heirs": Lack("CREATE TABLE more_films () INHERITS (film)", "Table public.film has tables that inherit from it",
+                  "superuser", "DROP TABLE more_films"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LACKS)
+def test_what_it_lacks_is_told_and_the_remedy_works_as_written(ready: Own, name: str) -> None:
+    lack, lab = LACKS[name], ready.lab
+    lab.capture()
+    ready.as_superuser(lack.made)
+    before = dump(ready)
+    for work in (lab.reset, lambda: lab.capture(resnapshot=True)):
+        message = told(work)
+        assert "can't be captured yet" in message
+        assert lack.told in message
+    assert dump(ready) == before
+    assert ready.slots() == 1, "refused before the slot is touched"
+    assert bool(typed(message)) is not bool(lack.in_words)
+    statement = typed(message) or lack.in_words
+    (ready.as_owner if lack.mended_by == "owner" else ready.as_superuser)(statement)
+    ready.as_owner(LIVE)
+    lab.capture(resnapshot=True)
+    all_is_well(ready)
+
+
+def test_all_that_it_lacks_is_told_at_once_to_a_person(ready: Own) -> None:
+    for lack in LACKS.values():
+        ready.as_superuser(lack.made)
+    message = refused(ready.lab, "reset").replace("of public.", "of ")
+    assert [lack.told for lack in LACKS.values() if lack.told.replace("of public.", "of ") not in message] == []
+
+
+def test_a_name_too_long_for_bronze_is_told(ready: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (56, 57):
+        name = "x" * size
+        ready.as_owner(f"CREATE TABLE {name} (id integer PRIMARY KEY); GRANT SELECT ON {name} TO {READER}")
+        monkeypatch.setattr(tables, "CAPTURED", (Captured(name, ("id",)),))
+        with databases.administering(ready.reader) as cursor:
+            if size == 56:
+                slot.preflight(cursor, ready.reader)
+            else:
+                message = told(lambda: slot.preflight(cursor, ready.reader))
+    assert f"The name public.{name} is too long to capture: 56 bytes at most." in message
+
+
+def test_a_database_in_sql_ascii_is_told(there: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    there.as_superuser("CREATE DATABASE in_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    monkeypatch.setenv("MEDALLION_SOURCE_URL", libpq(there.reader.set(database="in_ascii")))
+    assert "Its encoding is SQL_ASCII" in refused(there.lab, "reset")
+    there.as_superuser("DROP DATABASE in_ascii")
+
+
+def test_its_servers_level_of_wal_and_a_standby_are_told(
+    other_server: Embedded, there: Own
+) -> None:
+    there.lab.reset()
+    there.as_owner(publication(there))
+    with databases.administering(there.at_server) as cursor:
+        cursor.execute("ALTER SYSTEM SET wal_level = 'replica'")
+    restart(other_server)
+    message = told(there.lab.reset)
+    assert "Its wal_level is replica; capture needs logical" in message
+    assert "standby" not in message
+    there.as_superuser(typed(message))
+    assert "then restart the server" in message
+    restart(other_server)
+    there.lab.reset()
+    signal = other_server.data / "standby.signal"
+    signal.touch()
+    try:
+        restart(other_server)
+        message = told(there.lab.reset)
+        assert "It is a standby, which takes no marker messages. Name its primary." in message
+        assert "wal_level" not in message
+    finally:
+        other_server.stop()
+        signal.unlink()
+        other_server.start()
+    there.lab.reset()
+    there.lab.capture()
+    all_is_well(there)
+
+
+def restart(place: Embedded) -> None:
+    place.stop()
+    place.start()
+
+
+# Publication
+
+
+def alter(statement: str) -> str:
+    return f"ALTER PUBLICATION {slot.PUBLICATION} {statement}"
+
+
+@pytest.mark.parametrize("statement", [
+    alter("DROP TABLE film"), alter("ADD TABLE unrelated"), alter("SET (publish = 'insert')"),
+    alter("SET (publish_via_partition_root)"), alter("SET TABLE film WHERE (film_id > 5), customer, inventory, rental, payment"),
+    f"DROP PUBLICATION {slot.PUBLICATION}",
+])  # fmt: skip
+def test_a_publication_that_its_owner_altered_is_asked_of_the_owner_again(ready: Own, statement: str) -> None:
+    ready.lab.capture()
+    ready.as_owner(statement)
+    message = told(ready.lab.capture)
+    assert ("No publication" if "DROP PUBLICATION" in statement else "was altered since capture began") in message
+    assert typed(message) == f"{REMEDY} capture --resnapshot"
+    message = told(lambda: ready.lab.capture(resnapshot=True))
+    assert "The publication could not be made" in message
+    assert ready.slots() == 1
+    ready.as_owner(typed(message))
+    ready.as_owner(LIVE)
+    ready.lab.capture(resnapshot=True)
+    all_is_well(ready)
+
+
+# Passwords
+
+
+def test_no_password_appears_anywhere(other_server: Embedded, ready: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, shown = ready.lab, []
+
+    def tell(*words: str, **environment: str) -> int:
+        ended = command(lab, *words, **environment)
+        shown.append(ended.stdout + ended.stderr)
+        return ended.returncode
+
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(libpq(ready.reader.set(password="wrong")))
+    for words in (["up"], ["capture"], ["merge"], ["status"], ["status", "--json"], ["url", "source"],
+                  ["url", "warehouse"], ["verify"], ["rebuild"], ["reset"]):  # fmt: skip
+        assert tell(*words) == 0, shown
+    assert parse_dsn(shown[5].strip()) == {"user": READER, "dbname": ready.database, "host": str(other_server.socket_dir)}
+    assert tell("replay") == 1
+    ready.as_owner(f"REVOKE SELECT ON film FROM {READER}")
+    assert tell("reset") == 1
+    ready.as_owner(f"GRANT SELECT ON film TO {READER}")
+    wrong, elsewhere = ready.reader.set(password=PASSWORD[:-1]), ready.reader.set(query={"host": "/nowhere"})
+    for url in (wrong, elsewhere, ready.reader.set(database="missing")):
+        assert tell("capture", MEDALLION_SOURCE_URL=libpq(url)) == 1
+    in_query = ready.reader.set(password=None).update_query_dict({"password": PASSWORD})
+    for words, status in ((["status"], 0), (["url", "source"], 0), (["replay"], 1)):
+        assert tell(*words, MEDALLION_SOURCE_URL=libpq(in_query)) == status, shown
+    assert tell("reset", MEDALLION_SOURCE_URL="postgresql://me:" + PASSWORD + "@host:port/x") == 1
+    shown += [(place.home / "server.log").read_text() for place in (other_server, lab.place)]
+    assert all(shown)
+    assert "CREATE_REPLICATION_SLOT" in shown[-2], "its log has every statement"
+    encoded = [libpq(url).split(":")[2].split("@")[0] for url in (ready.reader, wrong)]
+    for secret in (PASSWORD, PASSWORD[:-1], *encoded, "s3cr"):
+        assert [text for text in shown if secret in text] == []
