@@ -51,13 +51,17 @@ def build_warehouse(url: URL) -> None:
     with server.session(url) as cursor:
         cursor.execute(sqlfile.read("warehouse"))
         for table in tables.CAPTURED:
-            meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
-            lookup = sql.Literal(table.key[-1])
-            parts = {"table": table.bronze, "lookup": lookup, "meaning": meaning}
-            cursor.execute(sqlfile.compose("bronze_table", **parts))
+            make_bronze(cursor, table)
         for name in ("carry", "silver", "months", "gold"):
             cursor.execute(sqlfile.read(name))
         versioned.regenerate(cursor.connection)
+
+
+def make_bronze(cursor: Cursor, table: tables.Captured) -> None:
+    meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
+    lookup = sql.Literal(table.key[-1])
+    parts = {"table": table.bronze, "lookup": lookup, "meaning": meaning}
+    cursor.execute(sqlfile.compose("bronze_table", **parts))
 
 
 def drop_stale_years(cursor: Cursor) -> None:
