@@ -124,4 +124,6 @@ class Decoder:
         table, base_types = self.catalog.captured(relation), self.catalog.base_types(relation)
         if not relation.logged.issuperset(table.key):
             raise refusal("old rows not logged", table=f'"{relation.schema}"."{relation.name}"')
-        self.targets[relation.oid] = self.landing.target(table, relation, base_types)
+        target = self.targets[relation.oid] = self.landing.target(table, relation, base_types)
+        if not target.is_whole:
+            self.landing.send()  # where the log was whole until now, no key was noted
