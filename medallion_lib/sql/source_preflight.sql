@@ -7,7 +7,8 @@ WITH captured AS (
 ),
 -- Old rows are logged as each partition says, not as its root does.
 leaf AS (
-    SELECT captured.key, relation.oid, relation.oid::regclass::text AS name, relation.relreplident
+    SELECT captured.key, relation.oid, relation.oid::regclass::text AS name, relation.relreplident,
+           relation.relkind, relation.relpersistence
     FROM captured
     LEFT JOIN LATERAL pg_partition_tree(captured.relation) AS tree ON tree.isleaf
     JOIN pg_class AS relation ON relation.oid = coalesce(tree.relid, captured.relation)
@@ -16,13 +17,15 @@ identified AS (
     SELECT leaf.name,
            leaf.relreplident = 'f' OR EXISTS (
                SELECT FROM pg_index
-               WHERE indrelid = leaf.oid
+               WHERE indrelid = leaf.oid AND indimmediate
                  AND CASE leaf.relreplident WHEN 'd' THEN indisprimary WHEN 'i' THEN indisreplident END
+                 -- Columns that an index only includes come after those of its key.
                  AND leaf.key <@ ARRAY(
                      SELECT attname::text FROM pg_attribute
-                     WHERE attrelid = leaf.oid AND attnum = ANY (indkey))
+                     WHERE attrelid = leaf.oid AND attnum = ANY (indkey[0:indnkeyatts - 1]))
            ) AS is_fit
     FROM leaf
+    WHERE relkind <> 'f'
 )
 SELECT format(E'Its wal_level is %%s; capture needs logical. As a superuser:\n'
               '    ALTER SYSTEM SET wal_level = ''logical'';  -- then restart the server',
@@ -60,6 +63,16 @@ SELECT format('Table %%s has tables that inherit from it, whose rows the log has
 FROM captured
 JOIN pg_class ON pg_class.oid = relation AND relkind <> 'p'
 WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = relation)
+UNION ALL
+SELECT format('Table %%s is a partition of %%s. Name that in CAPTURED in medallion_lib/tables.py, in its place.',
+              name, pg_partition_root(relation)::regclass)
+FROM captured JOIN pg_class ON pg_class.oid = relation AND relispartition
+UNION ALL
+SELECT format(E'The log has nothing of %%s, which is unlogged. As its owner:\n    ALTER TABLE %%1$s SET LOGGED;', name)
+FROM leaf WHERE relpersistence = 'u'
+UNION ALL
+SELECT format('The log has nothing of %%s, which is a foreign table. Detach it, or capture where it comes from.', name)
+FROM leaf WHERE relkind = 'f'
 UNION ALL
 SELECT format(E'It would not log which row of %%s a change is of, and its own changes would fail. As its owner:\n'
               '    ALTER TABLE %%1$s REPLICA IDENTITY FULL;', name)
