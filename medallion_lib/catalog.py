@@ -49,23 +49,34 @@ class Catalog:
         self.cursor.execute(sqlfile.read("leaves_missing"), of)
         return not self.cursor.fetchone()[0]
 
-    def rows_in(self, table: Captured, leaves: list[int], rows: Iterable[str]) -> list[str]:
-        """Those of the rows, JSON as bronze has it, that belong in these partitions.
+    def rows_in(
+        self, table: Captured, leaves: list[int], xid: int, rows: Iterable[str]
+    ) -> list[str]:
+        """Those of the rows, JSON as bronze has it, that these partitions held in a transaction.
 
-        Raises MedallionError when a partition is one no more: what it held is not known then.
+        Raises MedallionError when that is not known: one is none any more, or has other bounds.
         """
-        self.cursor.execute(
-            "SELECT bool_and(bounds IS NOT NULL), string_agg(bounds, ' OR ') "
-            "FROM unnest(%s) AS leaf, pg_get_partition_constraintdef(leaf::oid) AS bounds",
-            (leaves,),
-        )
-        is_known, bounds = self.cursor.fetchone()
-        if not is_known:
+        of = {"leaves": leaves, "xid": str(xid)}
+        self.cursor.execute(sqlfile.read("partition_bounds"), of)
+        bounds, columns = self.cursor.fetchone()
+        if bounds is None:
             raise refusal("partition gone", table=table.name)
-        bounds = sql.SQL(bounds.replace("%", "%%"))
-        within = sqlfile.compose("rows_within", table=table.source, bounds=bounds)
+        value = sql.SQL("(given.full_row::jsonb ->> {})::{} AS {}")
+        values = [
+            value.format(sql.Literal(name), sql.SQL(type_.replace("%", "%%")), sql.Identifier(name))
+            for name, type_ in columns
+        ]
+        within = sqlfile.compose(
+            "rows_within",
+            names=sqlfile.each(sql.Literal(name) for name, _ in columns),
+            values=sqlfile.each(values),
+            bounds=sql.SQL(bounds.replace("%", "%%")),
+        )
         self.cursor.execute(within, {"rows": list(rows)})
-        return [row for (row,) in self.cursor]
+        found = self.cursor.fetchall()
+        if any(lacks_column for _, lacks_column in found):
+            raise refusal("partition gone", table=table.name)
+        return [row for row, _ in found]
 
 
 def described() -> str:

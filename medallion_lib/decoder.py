@@ -91,7 +91,8 @@ class Decoder:
             if self.catalog.is_all_of(table, leaves):
                 self._add(target, "T", None)
                 continue
-            for row in self.catalog.rows_in(table, leaves, self.landing.live_rows(table)):
+            rows = self.landing.live_rows(table)
+            for row in self.catalog.rows_in(table, leaves, self.begun.xid, rows):
                 self._add(target, "D", row)
 
     def _commit(self, event: Commit) -> bool:
