@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from psycopg2 import sql
 from test_commands import REMEDY
 
-from medallion_lib import Medallion, MedallionError, databases, landing, server, steps, tables
+from medallion_lib import Medallion, MedallionError, databases, landing, server, tables
+from medallion_lib.catalog import Catalog
+from medallion_lib.pgoutput import Relation
 from medallion_lib.tables import Captured
 
 Change = tuple[str, dict[str, Any]]
@@ -62,6 +64,29 @@ class Shop:
     def landed(self, name: str) -> list[Change]:
         """What came after the last snapshot."""
         return self.bronze(name, f"lsn >= {self.begun}")
+
+    def live(self, name: str) -> list[dict[str, Any]]:
+        """The rows that are there, by what bronze has of each id, a snapshot's included."""
+        rows: dict[str, dict[str, Any]] = {}
+        for op, row in self.bronze(name, "true"):
+            if op == "T":
+                rows.clear()
+            elif op == "D":
+                del rows[row["id"]]
+            else:
+                rows[row["id"]] = row
+        return [rows[number] for number in sorted(rows)]
+
+    def at_source(self, name: str) -> list[dict[str, Any]]:
+        return [row for (row,) in self.ask(
+            "SELECT (SELECT json_object_agg(key, value) FROM jsonb_each_text(to_jsonb(t))) "
+            f"FROM public.{name} AS t ORDER BY id::text COLLATE \"C\"")]  # fmt: skip
+
+    def follow(self, message: str) -> None:
+        """Type what a refusal says: its SQL in the source, its command here."""
+        for statement in re.findall(r"^    ([A-Z].*?;)", message, re.MULTILINE | re.DOTALL):
+            self.run(statement)
+        self.resnapshot()
 
     def refused(self, resnapshot: bool = False) -> str:
         """What a capture that must fail says."""
@@ -154,3 +179,295 @@ def test_every_change_lands_whole_whatever_the_log_leaves_out(shop: Shop, captur
         ]  # fmt: skip
         assert found == list(LANDED), table.name
         assert {len(row["long"]) for _, row in shop.landed(table.name) if row} == {3000}
+
+
+def test_the_old_row_is_the_last_also_when_the_log_ceases_to_have_it(shop: Shop) -> None:
+    shop.declare("CREATE TABLE ceasing (id integer PRIMARY KEY, note text); "
+                 "ALTER TABLE ceasing REPLICA IDENTITY FULL", Captured("ceasing", ("id",)))  # fmt: skip
+    shop.run("INSERT INTO ceasing VALUES (1, 'landed')")
+    shop.lab.capture()
+    shop.run(
+        "UPDATE ceasing SET note = 'not yet sent'; INSERT INTO ceasing VALUES (2, 'nor this')",
+        "ALTER TABLE ceasing REPLICA IDENTITY DEFAULT",
+        "DELETE FROM ceasing",
+    )
+    shop.lab.capture()
+    assert shop.landed("ceasing")[-2:] == [
+        ("D", {"id": "1", "note": "not yet sent"}), ("D", {"id": "2", "note": "nor this"})
+    ]  # fmt: skip
+
+
+def test_an_old_row_that_bronze_does_not_know_is_refused_and_the_remedy_helps(shop: Shop) -> None:
+    shop.declare("CREATE TABLE forgotten (id integer PRIMARY KEY, long text STORAGE EXTERNAL)",
+                 Captured("forgotten", ("id",)))  # fmt: skip
+    shop.run("INSERT INTO forgotten VALUES (1, repeat('x', 3000))")
+    shop.lab.capture()
+    shop.run("ALTER TABLE forgotten RENAME long TO longer; ALTER TABLE forgotten ADD n integer",
+             "UPDATE forgotten SET n = 1")  # fmt: skip
+    message = shop.refused()
+    assert 'a row of forgotten by its key alone, {"id": 1}' in message
+    shop.follow(message)
+    shop.run("UPDATE forgotten SET n = 2")
+    shop.lab.capture()
+    assert shop.landed("forgotten") == [("U", {"id": "1", "longer": "x" * 3000, "n": "2"})]
+
+
+UNFIT = {
+    "nothing": "ALTER TABLE {t} REPLICA IDENTITY NOTHING",
+    "no key": "ALTER TABLE {t} DROP CONSTRAINT {t}_pkey",
+    "another index": "CREATE UNIQUE INDEX {t}_code ON {t} (code); "
+                     "ALTER TABLE {t} REPLICA IDENTITY USING INDEX {t}_code",
+    "an index that includes it": "CREATE UNIQUE INDEX {t}_code ON {t} (code) INCLUDE (id); "
+                                 "ALTER TABLE {t} REPLICA IDENTITY USING INDEX {t}_code",
+    "a key checked late": "ALTER TABLE {t} DROP CONSTRAINT {t}_pkey, ADD PRIMARY KEY (id) DEFERRABLE",
+    "an index dropped": "CREATE UNIQUE INDEX {t}_code ON {t} (code, id); "
+                        "ALTER TABLE {t} REPLICA IDENTITY USING INDEX {t}_code; DROP INDEX {t}_code",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("unfit", UNFIT)
+def test_a_table_whose_old_rows_would_not_be_known_is_refused_with_the_statement(
+    shop: Shop, unfit: str
+) -> None:
+    t = f"unfit {unfit}".replace(" ", "_")
+    made = f"CREATE TABLE {t} (id integer PRIMARY KEY, code integer NOT NULL); {UNFIT[unfit]}"
+    with pytest.raises(MedallionError) as caught:
+        shop.declare(made.format(t=t), Captured(t, ("id",)))
+    message = str(caught.value)
+    assert f"would not log which row of {t} a change is of" in message
+    shop.follow(message)
+    shop.run(f"INSERT INTO {t} VALUES (1, 1); UPDATE {t} SET code = 2; DELETE FROM {t}")
+    shop.lab.capture()
+    assert [op for op, _ in shop.landed(t)] == ["I", "U", "D"]
+
+
+def test_an_identity_that_comes_to_lack_the_key_is_refused_while_streaming(shop: Shop) -> None:
+    shop.declare("CREATE TABLE lacking (id integer PRIMARY KEY, code integer NOT NULL UNIQUE)",
+                 Captured("lacking", ("id",)))  # fmt: skip
+    shop.run("INSERT INTO lacking VALUES (1, 1)",
+             "ALTER TABLE lacking REPLICA IDENTITY USING INDEX lacking_code_key",
+             "UPDATE lacking SET code = 2")  # fmt: skip
+    message = shop.refused()
+    assert 'which row of "public"."lacking" a change is of' in message
+    assert shop.landed("lacking") == []
+    shop.follow(message)
+    shop.run("DELETE FROM lacking")
+    shop.lab.capture()
+    assert shop.landed("lacking") == [("D", {"id": "1", "code": "2"})]
+
+
+def test_a_table_that_the_log_has_nothing_of_is_refused(shop: Shop) -> None:
+    declared = Captured("half_logged", ("id",))
+    with pytest.raises(MedallionError) as caught:
+        shop.declare("CREATE TABLE half_logged (id integer PRIMARY KEY) PARTITION BY RANGE (id); "
+                     "CREATE UNLOGGED TABLE half_1 PARTITION OF half_logged FOR VALUES FROM (1) TO (9)",
+                     declared)  # fmt: skip
+    assert "The log has nothing of half_1" in str(caught.value)
+    shop.follow(str(caught.value))
+    shop.run("INSERT INTO half_logged VALUES (1)")
+    shop.lab.capture()
+    assert shop.landed("half_logged") == [("I", {"id": "1"})]
+
+
+def test_a_foreign_partition_is_refused(shop: Shop) -> None:
+    with pytest.raises(MedallionError, match="The log has nothing of far_1, which is a foreign table"):
+        shop.declare("CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw; "
+                     "CREATE TABLE far (id integer) PARTITION BY RANGE (id); "
+                     "CREATE FOREIGN TABLE far_1 PARTITION OF far FOR VALUES FROM (1) TO (9) SERVER far",
+                     Captured("far", ("id",)))  # fmt: skip
+
+
+def test_a_partition_is_not_captured_by_itself(shop: Shop) -> None:
+    with pytest.raises(MedallionError, match=r"is a partition of whole\. Name that"):
+        shop.declare("CREATE TABLE whole (id integer PRIMARY KEY) PARTITION BY RANGE (id); "
+                     "CREATE TABLE whole_1 PARTITION OF whole FOR VALUES FROM (1) TO (9)",
+                     Captured("whole_1", ("id",)))  # fmt: skip
+
+
+# Partitions and TRUNCATE
+
+REGIONS = """
+    CREATE TABLE {t} (id integer, region text, n integer) PARTITION BY LIST (region);
+    CREATE TABLE {t}_north PARTITION OF {t} FOR VALUES IN ('north', 'far north');
+    CREATE TABLE {t}_south PARTITION OF {t} FOR VALUES IN ('south') PARTITION BY HASH (id);
+    CREATE TABLE {t}_south_0 PARTITION OF {t}_south FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE {t}_south_1 PARTITION OF {t}_south FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY RANGE (n);
+    CREATE TABLE {t}_south_1_low PARTITION OF {t}_south_1 FOR VALUES FROM (MINVALUE) TO (5);
+    CREATE TABLE {t}_south_1_high PARTITION OF {t}_south_1 FOR VALUES FROM (5) TO (MAXVALUE);
+    CREATE TABLE {t}_other PARTITION OF {t} DEFAULT;
+    DO $$ DECLARE leaf regclass; BEGIN
+        FOR leaf IN SELECT relid FROM pg_partition_tree('{t}') WHERE isleaf LOOP
+            EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', leaf);
+        END LOOP;
+    END $$
+"""
+REGION_ROWS = """
+    ('1', 'north', 1), (2, 'far north', 2), (3, 'south', 3), (4, 'south', 4), (5, 'south', 7),
+    (6, 'south', 9), (10, 'south', 1), (12, 'south', 6), (7, 'west', 1), (8, NULL, NULL)
+"""
+LEAVES = ("north", "south_0", "south_1_low", "south_1_high", "other")
+
+
+@pytest.mark.parametrize("emptied", [
+    *LEAVES, "south", "south_1", "north, {t}_other", "south_0, {t}_south_1_low", "north, {t}_south",
+])  # fmt: skip
+def test_truncating_partitions_deletes_exactly_their_rows(shop: Shop, emptied: str) -> None:
+    t = "from_" + re.sub(r"\W+", "_", emptied.replace("{t}_", "and "))
+    shop.declare(REGIONS.format(t=t), Captured(t, ("id",)))
+    shop.run(f"INSERT INTO {t} VALUES {REGION_ROWS}", f"UPDATE {t} SET n = n + 1 WHERE id IN (1, 4)")
+    before = dict(shop.ask(f"SELECT id::text, to_jsonb(t)::text FROM public.{t} AS t"))
+    shop.run(f"DELETE FROM {t} WHERE id = 2; TRUNCATE {t}_{emptied.format(t=t)}; "
+             f"INSERT INTO {t} VALUES (9, 'north', 0)")  # fmt: skip
+    shop.lab.capture()
+    changes = [(op, row and row["id"]) for op, row in shop.landed(t)]
+    last = changes[changes.index(("D", "2")) + 1 :]  # in the transaction that truncates
+    kept = {row for (row,) in shop.ask(f"SELECT id::text FROM public.{t}")}
+    assert sorted(last) == [("D", number) for number in sorted(before.keys() - kept - {"2"})] + [("I", "9")]
+    assert 2 <= len(last) <= 9, "some rows go, and not all"
+    assert shop.live(t) == shop.at_source(t)
+
+
+def test_a_truncated_table_is_emptied_once_also_where_partitions_were_added_since(shop: Shop) -> None:
+    shop.declare(REGIONS.format(t="whole_t"), Captured("whole_t", ("id",)))
+    shop.run(f"INSERT INTO whole_t VALUES {REGION_ROWS}", "TRUNCATE whole_t")
+    shop.lab.capture()
+    assert [op for op, _ in shop.landed("whole_t")] == ["I"] * 10 + ["T"]
+    shop.run(f"INSERT INTO whole_t VALUES {REGION_ROWS}", "TRUNCATE ONLY whole_t_north; DELETE FROM whole_t WHERE id = 3",
+             "CREATE TABLE whole_t_east PARTITION OF whole_t FOR VALUES IN ('east'); "
+             "ALTER TABLE whole_t_east REPLICA IDENTITY FULL",
+             "INSERT INTO whole_t VALUES (1, 'east', 1), (2, 'north', 1)")  # fmt: skip
+    shop.lab.capture()
+    assert shop.live("whole_t") == shop.at_source("whole_t")
+    shop.run("TRUNCATE whole_t_north, whole_t_south, whole_t_other, whole_t_east",
+             "INSERT INTO whole_t VALUES (1, 'east', 1)")  # fmt: skip
+    shop.lab.capture()
+    assert [op for op, _ in shop.landed("whole_t")][-2:] == ["T", "I"]
+    assert shop.live("whole_t") == shop.at_source("whole_t")
+
+
+def test_a_default_partition_truncated_and_then_divided_is_refused(shop: Shop) -> None:
+    """What the partition for the rest held then is not what its bounds say now."""
+    shop.declare(REGIONS.format(t="divided"), Captured("divided", ("id",)))
+    shop.run(f"INSERT INTO divided VALUES {REGION_ROWS}")
+    shop.lab.capture()
+    shop.run("TRUNCATE divided_other",
+             "CREATE TABLE divided_west PARTITION OF divided FOR VALUES IN ('west'); "
+             "ALTER TABLE divided_west REPLICA IDENTITY FULL",
+             "INSERT INTO divided VALUES (9, 'west', 1)")  # fmt: skip
+    before = shop.live("divided")
+    message = shop.refused()
+    assert "A partition of divided was truncated" in message
+    assert shop.live("divided") == before
+    shop.follow(message)
+    assert shop.live("divided") == shop.at_source("divided")
+    shop.run("TRUNCATE divided_other, divided_west")
+    shop.lab.capture()
+    assert shop.live("divided") == shop.at_source("divided")
+
+
+def test_the_partitions_column_may_change_its_name_and_others_their_type(shop: Shop) -> None:
+    """Rows landed before have values that would not fit the table as it is now."""
+    shop.declare(REGIONS.format(t="altered"), Captured("altered", ("id",)))
+    shop.run("ALTER TABLE altered ADD size text", "INSERT INTO altered VALUES (1, 'north', 1, 'large'), (2, 'west', 1, 'small')")
+    shop.lab.capture()
+    shop.run("ALTER TABLE altered ALTER size TYPE integer USING length(size)",
+             "CREATE DOMAIN present AS text NOT NULL DEFAULT 'x'; ALTER TABLE altered ADD extra present",
+             "TRUNCATE altered_north")  # fmt: skip
+    shop.lab.capture()
+    assert [row["id"] for row in shop.live("altered")] == ["2"]
+    shop.run("ALTER TABLE altered RENAME region TO area", "TRUNCATE altered_other")
+    message = shop.refused()
+    assert "A partition of altered was truncated" in message
+    shop.follow(message)
+    assert shop.live("altered") == shop.at_source("altered") == []
+
+
+@pytest.mark.parametrize("end", ["DROP TABLE {t}_north", "ALTER TABLE {t} DETACH PARTITION {t}_north"])
+@pytest.mark.parametrize("written", ["TRUNCATE {t}_north", "UPDATE {t} SET n = 0 WHERE id = 1"])
+def test_a_partition_changed_and_then_gone_is_refused(shop: Shop, end: str, written: str) -> None:
+    t = f"gone_{end.split()[0]}_{written.split()[0]}".lower()
+    shop.declare(REGIONS.format(t=t), Captured(t, ("id",)))
+    shop.run(f"INSERT INTO {t} VALUES {REGION_ROWS}")
+    shop.lab.capture()
+    before = shop.live(t)
+    shop.run(written.format(t=t), end.format(t=t))
+    message = shop.refused()
+    assert f'"public"."{t}_north", which is no captured table, or has been dropped or detached' in message
+    assert f"    {REMEDY} capture --resnapshot" in message
+    assert shop.live(t) == before
+    shop.follow(message)
+    assert [row["id"] for row in shop.live(t)] == ["10", "12", "3", "4", "5", "6", "7", "8"]
+    assert shop.live(t) == shop.at_source(t)
+
+
+def test_a_partition_that_goes_while_its_end_is_read_is_refused(shop: Shop) -> None:
+    shop.declare(REGIONS.format(t="going"), Captured("going", ("id",)))
+    shop.run(f"INSERT INTO going VALUES {REGION_ROWS}", "TRUNCATE going_north")
+    look_up, seen = Catalog.captured, []
+
+    def gone_since(catalog: Catalog, relation: Relation) -> Captured:
+        table = look_up(catalog, relation)
+        seen.extend([relation.name] if relation.name == "going_north" else [])
+        if len(seen) == 2:  # for its rows, and for its end
+            shop.run("ALTER TABLE going DETACH PARTITION going_north")
+        return table
+
+    with shop.monkeypatch.context() as patch:
+        patch.setattr(Catalog, "captured", gone_since)
+        message = shop.refused()
+    assert "A partition of going was truncated, and the partitions were altered" in message
+    assert shop.live("going") == []
+    shop.follow(message)
+    assert shop.live("going") == shop.at_source("going") != []
+
+
+def test_partitions_added_later_or_attached_with_columns_in_another_order_land_alike(shop: Shop) -> None:
+    shop.declare(REGIONS.format(t="grown"), Captured("grown", ("id",)))
+    shop.run("CREATE TABLE grown_east PARTITION OF grown FOR VALUES IN ('east'); "
+             "ALTER TABLE grown_east REPLICA IDENTITY FULL",
+             "CREATE TABLE grown_up (n integer, dropped text, region text, id integer); "
+             "ALTER TABLE grown_up DROP dropped, REPLICA IDENTITY FULL; "
+             "ALTER TABLE grown ATTACH PARTITION grown_up FOR VALUES IN ('up')",
+             "INSERT INTO grown VALUES (1, 'north', 5), (2, 'east', 6), (3, 'up', 7)",
+             "UPDATE grown SET region = 'up' WHERE id = 1",
+             "UPDATE grown SET region = 'south' WHERE id = 3; UPDATE grown SET n = 8 WHERE id = 2")  # fmt: skip
+    shop.lab.capture()
+    assert [(op, row["id"], row["region"], row["n"]) for op, row in shop.landed("grown")] == [
+        ("I", "1", "north", "5"), ("I", "2", "east", "6"), ("I", "3", "up", "7"),
+        ("D", "1", "north", "5"), ("I", "1", "up", "5"),
+        ("D", "3", "up", "7"), ("I", "3", "south", "7"), ("U", "2", "east", "8"),
+    ]  # fmt: skip
+    assert shop.live("grown") == shop.at_source("grown")
+    assert {tuple(sorted(row)) for row in shop.live("grown")} == {("id", "n", "region")}
+
+
+def test_a_row_moves_between_partitions_that_log_their_old_rows_in_other_ways(shop: Shop) -> None:
+    shop.declare("CREATE TABLE moving (id integer, region text, long text STORAGE EXTERNAL, "
+                 "PRIMARY KEY (region, id)) PARTITION BY LIST (region); "
+                 "CREATE TABLE moving_a PARTITION OF moving FOR VALUES IN ('a'); "
+                 "CREATE TABLE moving_b PARTITION OF moving FOR VALUES IN ('b'); "
+                 "ALTER TABLE moving_a REPLICA IDENTITY FULL", Captured("moving", ("region", "id")))  # fmt: skip
+    shop.run("INSERT INTO moving VALUES (1, 'a', repeat('x', 3000)), (2, 'b', repeat('y', 3000))",
+             "UPDATE moving SET region = CASE region WHEN 'a' THEN 'b' ELSE 'a' END",
+             "UPDATE moving SET region = CASE region WHEN 'a' THEN 'b' ELSE 'a' END; "
+             "UPDATE moving SET id = id + 2; DELETE FROM moving WHERE id = 3")  # fmt: skip
+    shop.lab.capture()
+    changes = shop.landed("moving")
+    assert shop.live("moving") == shop.at_source("moving")
+    assert [row["id"] for row in shop.live("moving")] == ["4"]
+    assert {(row["id"], row["long"][0], len(row["long"])) for _, row in changes} == {
+        ("1", "x", 3000), ("2", "y", 3000), ("3", "x", 3000), ("4", "y", 3000)}  # fmt: skip
+    assert [op for op, _ in changes].count("D") == 7
+
+
+def test_several_tables_are_truncated_at_once_and_with_cascade(shop: Shop) -> None:
+    shop.declare("CREATE TABLE parent (id integer PRIMARY KEY); "
+                 "CREATE TABLE child (id integer PRIMARY KEY, of integer REFERENCES parent); "
+                 "CREATE TABLE alone (id integer PRIMARY KEY); CREATE TABLE unseen (id integer REFERENCES parent)",
+                 *(Captured(name, ("id",)) for name in ("parent", "child", "alone")))  # fmt: skip
+    fill = "INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1); INSERT INTO alone VALUES (1)"
+    shop.run(fill, "TRUNCATE parent CASCADE", "DELETE FROM alone", fill,
+             "TRUNCATE alone, parent, child, unseen RESTART IDENTITY; INSERT INTO alone VALUES (2)")  # fmt: skip
+    shop.lab.capture()
+    ops = {name: "".join(op for op, _ in shop.landed(name)) for name in ("parent", "child", "alone")}
+    assert ops == {"parent": "ITIT", "child": "ITIT", "alone": "IDITI"}
