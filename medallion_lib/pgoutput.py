@@ -160,12 +160,12 @@ _DECODERS: Mapping[bytes, Callable[[bytes], Event]] = {
 }  # fmt: skip
 
 # From a value's text to JSON. One path for snapshot and stream, so that both give the same jsonb.
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
+_NUMBER = re.compile(r"(?!-0\Z)-?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
 _quote: Callable[[str], str] = json.encoder.encode_basestring  # "…", escapes only what it must
 
 
 def _decimal(text: str) -> str:
-    return text if _NUMBER.match(text) else _quote(text)  # NaN and Infinity are not JSON numbers
+    return text if _NUMBER.match(text) else _quote(text)  # not NaN, Infinity and -0
 
 
 _WRITERS: Mapping[int, Callable[[str], str]] = {
