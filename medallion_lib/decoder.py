@@ -9,7 +9,7 @@ from medallion_lib.catalog import Catalog
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Landing, Target
 from medallion_lib.pgoutput import (
-    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Update,
+    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
 from medallion_lib.tables import Captured
 
@@ -24,6 +24,7 @@ class Decoder:
     landing: Landing
     catalog: Catalog
     targets: dict[int, Target] = field(default_factory=dict)  # by the relation's oid
+    base_types: dict[int, int] = field(default_factory=dict)  # by the domain's oid
     begun: Begin | None = None
     stamp: str = ""  # this transaction's system time; empty before its first row
     seq: int = 0
@@ -46,6 +47,8 @@ class Decoder:
                 return self._message(event)
             case Relation():
                 self._relation(event)
+            case Type(oid, int(base)):
+                self.base_types[oid] = base
             case Truncate():
                 self._truncate(event.relations)
         return False
@@ -122,9 +125,10 @@ class Decoder:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()
 
     def _relation(self, relation: Relation) -> None:
-        table, base_types = self.catalog.captured(relation), self.catalog.base_types(relation)
+        table = self.catalog.captured(relation)
         if not relation.logged.issuperset(table.key):
             raise refusal("old rows not logged", table=f'"{relation.schema}"."{relation.name}"')
-        target = self.targets[relation.oid] = self.landing.target(table, relation, base_types)
+        target = self.landing.target(table, relation, self.base_types)
+        self.targets[relation.oid] = target
         if not target.is_whole:
             self.landing.send()  # where the log was whole until now, no key was noted

@@ -68,13 +68,20 @@ class Relation(NamedTuple):
     logged: frozenset[str]  # the columns of old rows that the log has
 
 
+class Type(NamedTuple):
+    """A type that PostgreSQL does not bring, which the relation that follows has a column of."""
+
+    oid: int
+    base: int | None  # where it is a domain over a number or boolean, that type's oid
+
+
 Row = Sequence[Column]
 Writer = Callable[[Row], str]
-Event = Begin | Commit | Message | Truncate | Insert | Update | Delete | Relation | None
+Event = Begin | Commit | Message | Truncate | Insert | Update | Delete | Relation | Type | None
 
 
 def decode(data: bytes) -> Event:
-    """One message. Origin and Type messages carry nothing we keep and give None."""
+    """One message. Origin messages carry nothing we keep and give None."""
     return _DECODERS[data[:1]](data)
 
 
@@ -153,10 +160,21 @@ def _relation(data: bytes) -> Relation:
     return Relation(_u32(data, 1)[0], *facts)
 
 
+def _type(data: bytes) -> Type:
+    """The name in it is that of a domain's base type."""
+    schema, at = _text(data, 5)
+    base = _BASE_TYPES.get(_text(data, at)[0]) if schema == "" else None  # that is pg_catalog
+    return Type(_u32(data, 1)[0], base)
+
+
+_BASE_TYPES = {
+    "int8": 20, "int2": 21, "int4": 23, "oid": 26, "float4": 700, "float8": 701, "numeric": 1700,
+    "bool": 16,
+}  # fmt: skip
 _DECODERS: Mapping[bytes, Callable[[bytes], Event]] = {
     b"I": _insert, b"U": _update, b"D": _delete, b"B": _begin, b"C": _commit,
     b"M": _message, b"R": _relation, b"T": _truncate,
-    b"O": lambda _: None, b"Y": lambda _: None,
+    b"Y": _type, b"O": lambda _: None,
 }  # fmt: skip
 
 # From a value's text to JSON. One path for snapshot and stream, so that both give the same jsonb.

@@ -18,7 +18,7 @@ from test_commands import change
 from medallion_lib import Medallion, pgoutput, server
 from medallion_lib.tables import CAPTURED
 from medallion_lib.pgoutput import (
-    UNCHANGED, Begin, Commit, Delete, Insert, Message, Relation, Truncate, Update,
+    UNCHANGED, Begin, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
 
 NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -71,7 +71,9 @@ OID = struct.pack("!I", 16400)
      Relation(16400, "public", "customer", "f", ("id", 'a "name"'), (23, 25), frozenset(["id", 'a "name"']))),
     (relation(b"d"), Relation(16400, "public", "customer", "d", (), (), frozenset())),
     (b"O" + struct.pack("!Q", 1) + b"elsewhere\0", None),
-    (b"Y" + OID + b"public\0year\0", None),
+    (b"Y" + OID + b"\0numeric\0", Type(16400, 1700)),
+    (b"Y" + OID + b"\0text\0", Type(16400, None)),
+    (b"Y" + OID + b"public\0numeric\0", Type(16400, None)),
 ])  # fmt: skip
 def test_a_message_decodes(data: bytes, event: pgoutput.Event) -> None:
     assert pgoutput.decode(data) == event
@@ -160,7 +162,7 @@ DIFFERENT = """
 
 @pytest.mark.parametrize(("oid", "text", "json_text"), [
     (23, "-5", "-5"), (1700, "4.90", "4.90"), (1700, "NaN", '"NaN"'), (701, "1e+200", "1e+200"),
-    (701, "-Infinity", '"-Infinity"'), (16, "t", "true"), (16, "f", "false"), (25, "5", '"5"'),
+    (701, "-Infinity", '"-Infinity"'), (701, "-0", '"-0"'), (701, "-0.5", "-0.5"), (16, "t", "true"), (16, "f", "false"), (25, "5", '"5"'),
     (25, "", '""'), (25, None, "null"), (3802, '{"a": [1]}', '"{\\"a\\": [1]}"'), (3802, "null", '"null"'), (1009, "{a,NULL}", '"{a,NULL}"'),
     (99999, "1901", "1901"),
 ])  # fmt: skip
