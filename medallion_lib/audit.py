@@ -1,6 +1,7 @@
 """Is silver what the source says, and what bronze says? Both answered row by row."""
 
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -50,7 +51,8 @@ def _copy(shop: Cursor, into: Cursor) -> None:
         base_types = catalog.base_types(relation)
         write = pgoutput.json_writer(relation.columns, relation.types, base_types)
         rows = map(write, capture.rows(shop.connection, table, relation))
-        lines = (f"{table.name}\t{row}\n".replace("\\", "\\\\") for row in rows)
+        name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", table.name)
+        lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows)
         while part := "".join(islice(lines, BATCH_ROWS)):
             into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
 

@@ -29,7 +29,7 @@ class Catalog:
         for table in tables.CAPTURED:
             if (table.schema, table.name) == root:
                 return table
-        raise refusal("relation not captured", relation=f'"{relation.schema}"."{relation.name}"')
+        raise refusal("relation not captured", relation=relation.quoted)
 
     def base_types(self, relation: Relation) -> dict[int, int]:
         """The type that each domain among a relation's columns stands for in the end, by oid."""

@@ -127,7 +127,7 @@ class Decoder:
     def _relation(self, relation: Relation) -> None:
         table = self.catalog.captured(relation)
         if not relation.logged.issuperset(table.key):
-            raise refusal("old rows not logged", table=f'"{relation.schema}"."{relation.name}"')
+            raise refusal("old rows not logged", table=relation.quoted)
         target = self.landing.target(table, relation, self.base_types)
         self.targets[relation.oid] = target
         if not target.is_whole:

@@ -62,6 +62,7 @@ class Target:
     """One bronze table, and how the rows of a source relation are written while they look so."""
 
     table: Captured
+    source: str  # the relation, as SQL names it
     columns: tuple[str, ...]
     is_whole: bool  # whether the log has the whole old row
     key: list[int]  # where the key's columns are
@@ -96,7 +97,8 @@ class Landing:
         write = pgoutput.json_writer(relation.columns, relation.types, base_types)
         write_key = pgoutput.json_writer(table.key, types, base_types)
         is_whole, lines = relation.identity == "f", self.lines[table.name]
-        return Target(table, relation.columns, is_whole, key, write, write_key, lines)
+        columns, source = relation.columns, relation.quoted
+        return Target(table, source, columns, is_whole, key, write, write_key, lines)
 
     def add(self, target: Target, position: str, op: str, row: str | None, tail: str) -> None:
         """One row as JSON: `position` is lsn and seq, `tail` the time, both as COPY has them."""
@@ -143,7 +145,7 @@ class Landing:
         pairs = zip(target.columns, new, strict=False)
         needed = {name for name, value in pairs if value is UNCHANGED}
         if row is None or not values.keys() >= needed:
-            raise refusal("old row unknown", table=target.table.name, key=found_by)
+            raise refusal("old row unknown", table=target.source, key=found_by)
         return row, [values.get(name) for name in target.columns]
 
     def live_rows(self, table: Captured) -> list[str]:

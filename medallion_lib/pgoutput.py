@@ -67,6 +67,11 @@ class Relation(NamedTuple):
     types: tuple[int, ...]
     logged: frozenset[str]  # the columns of old rows that the log has
 
+    @property
+    def quoted(self) -> str:
+        """The table as SQL names it."""
+        return ".".join('"' + name.replace('"', '""') + '"' for name in (self.schema, self.name))
+
 
 class Type(NamedTuple):
     """A type that PostgreSQL does not bring, which the relation that follows has a column of."""

@@ -20,7 +20,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor, table: Versioned) -> Self:
-        cursor.execute(sqlfile.read("columns"), (f"silver.{table.name}",))
+        cursor.execute(sqlfile.read("columns"), (table.silver.as_string(cursor),))
         return cls(table, dict(cursor.fetchall()))
 
     @property

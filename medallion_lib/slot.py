@@ -58,7 +58,7 @@ def _publish(cursor: Cursor) -> str:
         cursor.execute(statements)
     except errors.InsufficientPrivilege as problem:
         reason, text = problem.diag.message_primary, statements.as_string(cursor)
-        shown = "\n".join(f"    {line}" for line in text.splitlines() if "--" not in line)
+        shown = "\n".join(f"    {line}" for line in text.split("\n") if not line.startswith("-- "))
         raise refusal("publication not made", reason=reason, statements=shown) from None
     return _publication(cursor)
 

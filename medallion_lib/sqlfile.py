@@ -16,7 +16,23 @@ def read(name: str) -> str:
 
 def compose(name: str, **parts: sql.Composable) -> sql.Composed:
     """The file with its {places} filled, each quoted as what it is."""
-    return sql.SQL(read(name)).format(**parts)
+    text = read(name)
+    if "%(" in text:
+        parts = {place: _beside_parameters(part) for place, part in parts.items()}
+    return sql.SQL(text).format(**parts)
+
+
+class _Doubled(sql.Composable):
+    """A name or literal whose percent signs psycopg2 is not to take for parameters."""
+
+    def as_string(self, context: object) -> str:
+        return self._wrapped.as_string(context).replace("%", "%%")
+
+
+def _beside_parameters(part: sql.Composable) -> sql.Composable:
+    if isinstance(part, sql.Composed):
+        return sql.Composed(map(_beside_parameters, part))
+    return part if isinstance(part, sql.SQL) else _Doubled(part)
 
 
 def each(parts: Iterable[sql.Composable], one: str = "{}", between: str = ", ") -> sql.Composed:
