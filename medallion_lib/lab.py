@@ -152,7 +152,7 @@ class Medallion:
         """
         self._only_with_ours("load")
         path = Path(path)
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path.is_file, also where the name is too long
             raise refusal("no file", path=path)
         incoming = Medallion(self.place, "_loading")
         with self._setting_up() as cursor:

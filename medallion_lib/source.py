@@ -155,7 +155,7 @@ def load(cursor: Cursor, path: Path) -> int:
                 raise refusal("not a whole dump", path=path)
             cursor.connection.commit()  # foreign keys are checked here
             return tables
-    except (psycopg2.Error, UnicodeDecodeError) as problem:
+    except (psycopg2.Error, UnicodeDecodeError, OSError) as problem:
         raise refusal("dump not accepted", path=path, reason=str(problem).strip()) from problem
 
 
