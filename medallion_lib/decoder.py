@@ -126,9 +126,9 @@ class Decoder:
 
     def _relation(self, relation: Relation) -> None:
         table = self.catalog.captured(relation)
+        target = self.landing.target(table, relation, self.base_types)
         if not relation.logged.issuperset(table.key):
             raise refusal("old rows not logged", table=relation.quoted)
-        target = self.landing.target(table, relation, self.base_types)
         self.targets[relation.oid] = target
         if not target.is_whole:
             self.landing.send()  # where the log was whole until now, no key was noted
