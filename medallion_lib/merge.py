@@ -51,10 +51,13 @@ def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merg
         cursor.execute(shape.statement(), batch)
     except (psycopg2.DataError, errors.NotNullViolation) as problem:
         cursor.execute("ROLLBACK TO before")
-        raise shape.unfit(cursor, batch, problem) from problem
-    *counts, incomplete = cursor.fetchone()
-    if incomplete:
+        shape.check_exact(cursor, batch)
+        reason = problem.diag.message_primary
+        raise refusal("value does not fit", table=table.name, reason=reason) from problem
+    *counts, unfit = cursor.fetchone()
+    if unfit:
         shape.check_complete(cursor, batch)
+        shape.check_exact(cursor, batch)
     step(f"merged {table.name}")
     return Merged(table.name, *counts)
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Self
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.errors import MedallionError, refusal
+from medallion_lib.errors import refusal
 from medallion_lib.tables import Versioned
 
 
@@ -17,11 +16,14 @@ class Shape(NamedTuple):
 
     table: Versioned
     types: dict[str, str]
+    plain: dict[str, str]  # the types without length or precision
 
     @classmethod
     def read(cls, cursor: Cursor, table: Versioned) -> Self:
         cursor.execute(sqlfile.read("columns"), (table.silver.as_string(cursor),))
-        return cls(table, dict(cursor.fetchall()))
+        columns = cursor.fetchall()
+        types = {name: type_ for name, type_, _ in columns}
+        return cls(table, types, {name: plain for name, _, plain in columns})
 
     @property
     def tracked(self) -> list[str]:
@@ -33,7 +35,17 @@ class Shape(NamedTuple):
         return self._in_bronze(name, row + "full_row ->> {}")
 
     def value(self, name: str, row: str = "") -> sql.Composed:
-        return sql.SQL("({})::{}").format(self.text(name, row), sql.SQL(self.types[name]))
+        """The value; a cast to the type with its length would cut what is longer, unnoticed."""
+        return sql.SQL("({})::{}").format(self.text(name, row), sql.SQL(self.plain[name]))
+
+    def _is_exact(self, name: str) -> sql.Composed | None:
+        """Whether the column holds a value as it is; None where only an error says otherwise."""
+        if self.types[name] == "date":  # an instant has an hour
+            return sql.SQL("({0})::date::text IS NOT DISTINCT FROM {0}").format(self.text(name))
+        if self.types[name] == self.plain[name]:
+            return None
+        exact = sql.SQL("{0}::{1} IS NOT DISTINCT FROM {0}")
+        return exact.format(self.value(name), sql.SQL(self.types[name]))
 
     def _in_bronze(self, name: str, path: str) -> sql.Composable:
         names = self.table.in_bronze(name)
@@ -66,6 +78,7 @@ class Shape(NamedTuple):
             key=sql.Identifier(table.key),
             key_value=self.value(table.key),
             is_complete=self._is_complete(),
+            is_exact=self._are_exact(),
             tracked=sqlfile.each(pairs),
             values=sqlfile.each([self.values(tracked, "version."), *carried]),
             carry=sql.SQL(sqlfile.read(f"carry_{table.name}") if carried else ""),
@@ -102,20 +115,25 @@ class Shape(NamedTuple):
             facts = {"table": self.table.name, "column": column, "position": position}
             raise refusal("column gone", **facts)
 
-    def unfit(
-        self, cursor: Cursor, batch: dict[str, int], problem: psycopg2.Error
-    ) -> MedallionError:
-        """What to say of a value that silver's column can't hold."""
-        one = sql.SQL("({}, {}, {})")
+    def _from_source(self) -> list[str]:
+        return [name for name in self.types if name not in self.table.carried]
+
+    def _are_exact(self) -> sql.Composed:
+        each = [exact for name in self._from_source() if (exact := self._is_exact(name))]
+        return sql.SQL(" AND ").join([sql.SQL("true"), *each])
+
+    def check_exact(self, cursor: Cursor, batch: dict[str, int]) -> None:
+        """Raise MedallionError when silver's column can't hold a value, or not exactly."""
+        one = sql.SQL("({name}, {type}, {text}, CASE WHEN NOT pg_input_is_valid({text}, {type}) "
+                      "THEN false ELSE {exact} END)")  # fmt: skip
         each = [
-            one.format(sql.Literal(name), sql.Literal(type_), self.text(name))
-            for name, type_ in self.types.items()
-            if name not in self.table.carried
-        ]
+            one.format(name=sql.Literal(name), type=sql.Literal(self.types[name]),
+                       text=self.text(name), exact=self._is_exact(name) or sql.SQL("true"))
+            for name in self._from_source()
+        ]  # fmt: skip
         query = sqlfile.compose("value_unfit", bronze=self.table.bronze, values=sqlfile.each(each))
         cursor.execute(query, batch)
-        reason = problem.diag.message_primary
         if found := cursor.fetchone():
             column, type_, value = found
             reason = f"{column} is {type_} there, and the source has {value!r}"
-        return refusal("value does not fit", table=self.table.name, reason=reason)
+            raise refusal("value does not fit", table=self.table.name, reason=reason)

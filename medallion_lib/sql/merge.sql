@@ -8,7 +8,7 @@ WITH truncation AS (
 row_event AS (
     SELECT {key_value} AS {key}, lsn, seq, commit_ts,
            CASE WHEN op <> 'D' THEN full_row END AS full_row,
-           op = 'D' OR {is_complete} AS is_complete
+           op = 'D' OR ({is_complete} AND {is_exact}) AS is_fit
     FROM {bronze}
     WHERE op <> 'T' AND lsn >= %(since)s AND lsn < %(upto)s
 ),
@@ -90,5 +90,5 @@ SELECT (SELECT count(*) FROM row_event) + (SELECT count(*) FROM truncation) AS e
        count(*) FILTER (WHERE action = 'UPDATE' AND NOT is_closed) AS updated,
        count(*) FILTER (WHERE is_closed) AS closed,
        (SELECT count(*) FROM history) AS history,
-       (SELECT count(*) FROM row_event WHERE NOT is_complete) AS incomplete
+       (SELECT count(*) FROM row_event WHERE NOT is_fit) AS unfit
 FROM merged
