@@ -6,6 +6,7 @@ import os
 import random
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from test_commands import REMEDY
 from medallion_lib import Medallion, MedallionError, databases, landing, server, tables
 from medallion_lib.catalog import Catalog
 from medallion_lib.pgoutput import Relation
-from medallion_lib.tables import Captured
+from medallion_lib.source import LAST_LINE
+from medallion_lib.tables import Captured, Versioned
 
 Change = tuple[str, dict[str, Any]]
 
@@ -38,6 +40,17 @@ class Shop:
 
     def resnapshot(self) -> None:
         self.begun = self.lab.capture(resnapshot=True).lsn
+
+    def silver(self, versioned: Versioned, columns: str) -> None:
+        """Make a silver table of these columns, and merge into it."""
+        self.monkeypatch.setattr(tables, "VERSIONED", (versioned,))
+        self.in_warehouse(
+            f"CREATE TABLE silver.{quoted(versioned.name)} ({columns}, row_hash bigint, sys_start timestamptz, "
+            "sys_end timestamptz DEFAULT 'infinity'); DELETE FROM meta.watermark WHERE stage = 'merge'")  # fmt: skip
+
+    def in_warehouse(self, statement: str) -> None:
+        with server.session(self.lab.warehouse_url) as cursor:
+            cursor.execute(statement)
 
     def run(self, *transactions: str) -> None:
         """Each in a transaction of its own."""
@@ -90,7 +103,7 @@ class Shop:
 
     def follow(self, message: str) -> None:
         """Type what a refusal says: its SQL in the source, its command here."""
-        for statement in re.findall(r"^    ([A-Z].*?;)", message, re.MULTILINE | re.DOTALL):
+        for statement in re.findall(r"^    ([A-Z].*?;)$", message, re.MULTILINE | re.DOTALL):
             self.run(statement)
         self.resnapshot()
 
@@ -211,7 +224,7 @@ def test_an_old_row_that_bronze_does_not_know_is_refused_and_the_remedy_helps(sh
     shop.run("ALTER TABLE forgotten RENAME long TO longer; ALTER TABLE forgotten ADD n integer",
              "UPDATE forgotten SET n = 1")  # fmt: skip
     message = shop.refused()
-    assert 'a row of forgotten by its key alone, {"id": 1}' in message
+    assert 'a row of "public"."forgotten" by its key alone, {"id": 1}' in message
     shop.follow(message)
     shop.run("UPDATE forgotten SET n = 2")
     shop.lab.capture()
@@ -594,3 +607,96 @@ def test_a_domain_dropped_before_its_values_are_captured_was_what_it_was(shop: S
     with server.session(shop.lab.warehouse_url) as cursor:
         cursor.execute(f"SELECT full_row FROM bronze.br_priced_cdc WHERE lsn >= {shop.begun} ORDER BY lsn")
         assert cursor.fetchall() == [({"id": 1, "price": 5, "fair": True},), ({"id": 2},)]
+
+
+# Names
+
+HOSTILE = (
+    "o'clock \"x\" \\ 100%% %s %(key)s {} {0} $1", "select", "Größe 😀 ﷽", "line\nbreak\ttab -- ;", ":x %", "-",
+    "ü" * 28, "x" * 56,
+)  # fmt: skip
+
+
+def quoted(*names: str) -> str:
+    return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_any_kind_are_captured_snapped_verified_and_refused(shop: Shop, name: str) -> None:
+    """Of the schema, the table, its key and other columns, its partitions and the silver table."""
+    schema, silver = name[:30] + " s", name[:40]
+    table, part = quoted(schema, name), quoted(schema, name[:20] + " part")
+    key, other = quoted(name), quoted(name[:20] + " other")
+    captured = Captured(name, (name[:20] + " other", name), schema)
+    shop.declare(
+        f"CREATE SCHEMA {quoted(schema)}; "
+        f"CREATE TABLE {table} ({key} text, {other} integer, long text STORAGE EXTERNAL, "
+        f"PRIMARY KEY ({other}, {key})) PARTITION BY RANGE ({other}); "
+        f"CREATE TABLE {part} PARTITION OF {table} FOR VALUES FROM (1) TO (10); "
+        f"CREATE TABLE {quoted(schema, name[:20] + ' rest')} PARTITION OF {table} DEFAULT; "
+        f"INSERT INTO {table} VALUES ('snapped', 1, repeat('x', 3000)), ('kept', 11, '')", captured)  # fmt: skip
+    shop.run(f"UPDATE {table} SET {key} = 'moved' WHERE {other} = 1",
+             f"DELETE FROM {table} WHERE {other} = 1",
+             f"INSERT INTO {table} VALUES ('it', 2, repeat('y', 3000)); TRUNCATE {part}",
+             f"INSERT INTO {table} VALUES ('live', 3, '')")  # fmt: skip
+    shop.lab.capture()
+    assert [(op, row[name], len(row["long"])) for op, row in shop.bronze(name, "op <> 'T'")] == [
+        ("R", "snapped", 3000), ("R", "kept", 0), ("D", "snapped", 3000), ("I", "moved", 3000),
+        ("D", "moved", 3000), ("I", "it", 3000), ("D", "it", 3000), ("I", "live", 0)]  # fmt: skip
+    versioned = Versioned(silver, name, name, renamed={"short": ("long", "longer")})
+    shop.silver(versioned, f"{key} text, {other} integer, short varchar(3000)")
+    assert shop.lab.verify() == []
+    shop.in_warehouse(f"UPDATE silver.{quoted(silver)} SET {other} = 0 WHERE {key} = 'kept'")
+    assert shop.lab.verify() == [f"{silver}, {name} kept: {name[:20]} other is 11 at the source, 0 in silver"]
+    shop.in_warehouse(f"UPDATE silver.{quoted(silver)} SET {other} = 11 WHERE {key} = 'kept'")
+    shop.run(f"ALTER TABLE {table} ALTER {key} TYPE varchar(90); ALTER TABLE {table} RENAME long TO longer",
+             f"UPDATE {table} SET longer = repeat('z', 3001) WHERE {other} = 3")  # fmt: skip
+    shop.lab.capture()
+    with pytest.raises(MedallionError, match=r"short is character varying\(3000\) there, and the source has 'z{99}…'") as caught:
+        shop.lab.merge()
+    assert f"does not fit {silver}: " in str(caught.value)
+    shop.run(f"ALTER TABLE {table} RENAME {other} TO moved_on", f"DELETE FROM {table}")
+    assert f"{name} has lost its key column {captured.key[0]}" in shop.refused()
+    shop.run(f"ALTER TABLE {table} RENAME moved_on TO {other}; ALTER TABLE {part} REPLICA IDENTITY NOTHING")
+    message = shop.refused(resnapshot=True)
+    assert "would not log which row of" in message
+    shop.follow(message)
+    shop.run(f"ALTER TABLE {part} REPLICA IDENTITY NOTHING", f"INSERT INTO {table} VALUES ('blind', 4, '')")
+    message = shop.refused()
+    assert f"which row of {part} a change is of" in message
+    shop.follow(message)
+    shop.lab.capture()
+    assert [(op, row[name]) for op, row in shop.bronze(name, "op = 'R'")][-1] == ("R", "blind")
+
+
+def test_a_name_that_leaves_bronze_no_room_is_refused(shop: Shop) -> None:
+    name = "ü" * 28 + "x"
+    with pytest.raises(MedallionError, match=r"too long to capture: 56 bytes"):
+        shop.declare(f"CREATE TABLE {name} (id integer PRIMARY KEY)", Captured(name, ("id",)))
+
+
+def test_a_file_of_any_name_is_loaded_or_refused(shop: Shop, tmp_path: Path) -> None:
+    dump = "COPY public.language (name) FROM stdin;\nLatin\n\\.\n"
+    not_unicode = b"\xff\xfe.sql".decode(errors="surrogateescape")
+    for name in ("it's \"100%\" {0} %s; -- $1.sql", "line\nbreak.sql", "größe 😀.sql", not_unicode, "-"):
+        file = tmp_path / name
+        with pytest.raises(MedallionError, match="There is no file") as caught:
+            shop.lab.load(file)
+        assert str(file) in str(caught.value)
+        file.write_text(dump, encoding="utf-8")
+        with pytest.raises(MedallionError, match="is not a whole dump") as caught:
+            shop.lab.load(file)
+        assert str(file) in str(caught.value)
+        file.write_text(dump + LAST_LINE, encoding="utf-8")
+        assert shop.lab.load(file) == 1
+
+
+def test_a_file_that_cannot_be_read_is_refused(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(MedallionError, match="There is no file"):
+        shop.lab.load(tmp_path / ("x" * 300))
+    with pytest.raises(MedallionError, match="There is no file"):
+        shop.lab.load(tmp_path)
+    unreadable = Path("/proc/self/mem")
+    if unreadable.exists():
+        with pytest.raises(MedallionError, match=r"/proc/self/mem.*\nNothing was loaded"):
+            shop.lab.load(unreadable)
