@@ -51,6 +51,7 @@ def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merg
         cursor.execute(shape.statement(), batch)
     except (psycopg2.DataError, errors.NotNullViolation) as problem:
         cursor.execute("ROLLBACK TO before")
+        shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
         reason = problem.diag.message_primary
         raise refusal("value does not fit", table=table.name, reason=reason) from problem
@@ -83,7 +84,8 @@ def attach_months(cursor: Cursor, batch: dict[str, int]) -> None:
     for table in tables.VERSIONED:
         if table.by_month:
             bronze = table.bronze.as_string(cursor)
+            dated = list(table.in_bronze(table.by_month))
             try:
-                cursor.execute(call, (table.name, bronze, table.by_month, *batch.values()))
+                cursor.execute(call, (table.name, bronze, dated, *batch.values()))
             except errors.LockNotAvailable:
                 raise refusal("month kept waiting", Busy, table=table.name) from None

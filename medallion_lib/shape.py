@@ -112,8 +112,9 @@ class Shape(NamedTuple):
         cursor.execute(query, batch)
         if found := cursor.fetchone():
             column, position = found
-            facts = {"table": self.table.name, "column": column, "position": position}
-            raise refusal("column gone", **facts)
+            names = ", ".join(f'"{name}"' for name in self.table.in_bronze(column))
+            facts = {"table": self.table.name, "column": column, "names": names}
+            raise refusal("column gone", position=position, **facts)
 
     def _from_source(self) -> list[str]:
         return [name for name in self.types if name not in self.table.carried]

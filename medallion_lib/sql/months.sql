@@ -1,7 +1,7 @@
 -- Gives the months (UTC) of a batch's facts their partitions; odd dates stay in DEFAULT. They are
 -- attached rather than created in place, which would wait behind every reader.
 CREATE PROCEDURE meta.attach_months(
-    fact text, bronze regclass, dated text, since_lsn bigint, upto_lsn bigint
+    fact text, bronze regclass, dated text[], since_lsn bigint, upto_lsn bigint
 )
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -9,9 +9,13 @@ DECLARE
     part text;
 BEGIN
     SET LOCAL lock_timeout = '5s';
+    -- The date has had the names in `dated`; one that is none is for the merge to refuse.
     FOR month IN EXECUTE format(
-        'SELECT DISTINCT date_trunc(''month'', (full_row ->> %L)::timestamptz AT TIME ZONE ''UTC'') '
-        'FROM %s WHERE lsn >= $1 AND lsn < $2 AND op NOT IN (''T'', ''D'') ORDER BY 1', dated, bronze
+        'SELECT DISTINCT date_trunc(''month'', date::timestamptz AT TIME ZONE ''UTC'') '
+        'FROM %s CROSS JOIN LATERAL coalesce(%s) AS date '
+        'WHERE lsn >= $1 AND lsn < $2 AND op NOT IN (''T'', ''D'') '
+        'AND pg_input_is_valid(date, ''timestamptz'') ORDER BY 1',
+        bronze, (SELECT string_agg(format('full_row ->> %L', name), ', ') FROM unnest(dated) AS name)
     ) USING since_lsn, upto_lsn
     LOOP
         part := fact || to_char(month, '_YYYY_MM');
