@@ -113,8 +113,8 @@ def _kept(table: tables.Versioned) -> sql.Identifier:
 
 
 def _make_anew(cursor: Cursor) -> None:
-    versioned.drop(cursor.connection)
     try:
+        versioned.drop(cursor.connection)
         cursor.execute(sqlfile.read("rebuild_drop"))
     except errors.DependentObjectsStillExist as problem:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
