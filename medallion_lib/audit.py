@@ -29,6 +29,8 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
             server.only_one(cursor, work, until="")
         if (watermark := Watermark.read(cursor)) is None:
             raise refusal("nothing captured")
+        with server.session(source, autocommit=True) as at_source:
+            slot.check(at_source, watermark)
         with slot.replicating(source) as stream:
             point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
             with capture.exporting(source, exported) as shop:
@@ -112,7 +114,13 @@ def _kept(table: tables.Versioned) -> sql.Identifier:
     return sql.Identifier("pg_temp", table.name)
 
 
+def _relations(cursor: Cursor) -> set[str]:
+    cursor.execute(sqlfile.read("rebuild_relations"))
+    return {name for (name,) in cursor}
+
+
 def _make_anew(cursor: Cursor) -> None:
+    before = _relations(cursor)
     try:
         versioned.drop(cursor.connection)
         cursor.execute(sqlfile.read("rebuild_drop"))
@@ -122,6 +130,8 @@ def _make_anew(cursor: Cursor) -> None:
         raise refusal("silver in use", Busy) from None
     for name in ("silver", "gold"):
         cursor.execute(sqlfile.read(name))
+    if lost := before - _relations(cursor):
+        raise refusal("silver holds more", names=", ".join(sorted(lost)))
     versioned.regenerate(cursor.connection)
 
 
