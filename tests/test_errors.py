@@ -113,15 +113,6 @@ def test_a_source_that_is_not_the_captured_one_is_refused(begun: Medallion) -> N
     assert bronze(begun) == before
 
 
-def test_a_table_that_no_longer_logs_its_old_rows_is_refused(begun: Medallion) -> None:
-    begun.capture()
-    before = bronze(begun)
-    change(begun.source, "ALTER TABLE customer REPLICA IDENTITY DEFAULT")
-    change(begun.source, "UPDATE customer SET email = 'half@example' WHERE customer_id = 1")
-    assert "ALTER TABLE \"public\".\"customer\" REPLICA IDENTITY FULL;" in refused(begun, "capture")
-    assert bronze(begun) == before
-
-
 # Two at once
 
 

@@ -1,0 +1,316 @@
+"""The source's columns change while it is captured: bronze goes on, silver says what it can't follow."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from test_commands import REMEDY, begin, change, command, wait_until
+
+from medallion_lib import Medallion, MedallionError, server, sqlfile, tables
+
+FILM = "INSERT INTO language (name) VALUES ('Latin'); " \
+       "INSERT INTO film (title, language_id, rental_rate, length) VALUES ('One', 1, 4.99, 90), ('Two', 1, 0.99, 80)"
+
+
+def in_warehouse(lab: Medallion, query: str) -> list[tuple]:
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute(query)
+        return cursor.fetchall() if cursor.description else []
+
+
+def films(lab: Medallion) -> list[dict[str, Any]]:
+    """What bronze has of films, in order."""
+    return [row for (row,) in in_warehouse(lab, "SELECT full_row FROM bronze.br_film_cdc ORDER BY lsn, seq")]
+
+
+def versions(lab: Medallion, columns: str = "*", table: str = "dim_film_hist") -> list[tuple]:
+    """Every version in silver, its order and which is current in place of its times."""
+    return in_warehouse(
+        lab, f"SELECT {columns}, sys_end = 'infinity' FROM silver.{table} ORDER BY 1, sys_start")  # fmt: skip
+
+
+def declare(patch: pytest.MonkeyPatch, name: str, **facts: Any) -> None:
+    """Edit one declaration of tables.VERSIONED."""
+    edited = tuple(each._replace(**facts) if each.name == name else each for each in tables.VERSIONED)
+    patch.setattr(tables, "VERSIONED", edited)
+
+
+def edit_silver(patch: pytest.MonkeyPatch, *edits: tuple[str, str]) -> None:
+    """Edit sql/silver.sql, which the package reads once."""
+    text, read = sqlfile.read("silver"), sqlfile.read
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after, 1)
+    patch.setattr(sqlfile, "read", lambda name: text if name == "silver" else read(name))
+
+
+def refused(work: Any) -> str:
+    with pytest.raises(MedallionError) as caught:
+        work()
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Medallion]:
+    lab = Medallion.open("schema_change")
+    yield lab
+    lab.close()
+    lab.drop()
+
+
+@pytest.fixture
+def shop(opened: Medallion) -> Medallion:
+    """Two films, captured and merged."""
+    opened.close()
+    opened.reset()
+    change(opened.source, FILM)
+    opened.capture()
+    opened.merge()
+    return opened
+
+
+COLUMNS = (  # a change, and what bronze then has of the film that it changed
+    ("ALTER TABLE film ADD studio text DEFAULT 'none', ADD wide integer", {"studio": "none", "wide": None}),
+    ("ALTER TABLE film ADD twice integer GENERATED ALWAYS AS (film_id * 2) STORED", {"twice": 2}),
+    ("ALTER TABLE film DROP twice, DROP original_language_id", {"twice": ..., "original_language_id": ...}),
+    ("ALTER TABLE film RENAME length TO minutes", {"length": ..., "minutes": 90}),
+    ("ALTER TABLE film ALTER minutes TYPE bigint, ALTER rental_rate TYPE numeric(9, 3)",
+     {"minutes": 90, "rental_rate": 4.99}),
+    ("ALTER TABLE film ALTER minutes TYPE text USING minutes || ' min'", {"minutes": "90 min"}),
+    ("ALTER TABLE film DROP minutes; ALTER TABLE film ADD minutes boolean DEFAULT true", {"minutes": True}),
+)  # fmt: skip
+
+
+def test_columns_added_dropped_renamed_and_retyped_land_without_a_restart(shop: Medallion) -> None:
+    """In one capture, and with one that follows."""
+    for number, (alter, _) in enumerate(COLUMNS):
+        change(shop.source, f"{alter}; UPDATE film SET replacement_cost = {number} WHERE film_id = 1")
+        change(shop.source, f"UPDATE film SET title = '{number}' WHERE film_id = 1")
+    shop.capture()
+    titles = {row["title"]: row for row in reversed(films(shop))}  # the first of each title
+    assert set(titles) == {"One", "Two", *map(str, range(len(COLUMNS)))}
+    for number, (_, expected) in enumerate(COLUMNS):
+        found = {name: titles[str(number)].get(name, ...) for name in expected}
+        assert found == expected, COLUMNS[number][0]
+    same_transaction = [row for row in films(shop) if row["replacement_cost"] == 4 and row["title"] == "3"]
+    assert [row["minutes"] for row in same_transaction] == [90]
+
+
+def test_a_capture_that_follows_goes_on_through_every_change_of_columns(shop: Medallion) -> None:
+    process = begin(shop, "capture", "--follow")
+    try:
+        for number, (alter, expected) in enumerate(COLUMNS):
+            change(shop.source, alter)
+            change(shop.source, f"UPDATE film SET title = 'now {number}' WHERE film_id = 1")
+            wait_until(lambda: films(shop)[-1]["title"] == f"now {number}")  # noqa: B023
+            found = {name: films(shop)[-1].get(name, ...) for name in expected}
+            assert found == expected, alter
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert (process.returncode, out + err) == (0, "Stopped. What was landed is kept.\n")
+
+
+def test_a_new_column_is_tracked_once_silver_has_it_and_rebuild_brings_its_history(
+    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(shop.source, "ALTER TABLE film ADD studio text DEFAULT 'none'")
+    for studio in ("'A'", "'B'", "NULL"):
+        change(shop.source, f"UPDATE film SET studio = {studio} WHERE film_id = 1")
+    shop.capture()
+    assert shop.merge()[1].updated == 0
+    assert versions(shop, "title") == [("One", True), ("Two", True)]
+    edit_silver(monkeypatch, ("    special_features      text[],\n", "    special_features      text[],\n    studio text,\n"))
+    (rebuilt,) = (table for table in shop.rebuild() if table.table == "dim_film_hist")
+    assert (rebuilt.rows, rebuilt.lost, rebuilt.gained) == (5, 1, 4)
+    assert versions(shop, "title, studio") == [
+        ("One", None, False), ("One", "A", False), ("One", "B", False), ("One", None, True), ("Two", None, True)
+    ]  # fmt: skip
+    change(shop.source, "UPDATE film SET studio = 'C' WHERE film_id = 1")
+    shop.capture()
+    assert shop.merge()[1].updated == 1
+    assert shop.verify() == ['dim_film_hist, film_id 2: studio is "none" at the source, null in silver'], (
+        "a DEFAULT that fills a row is not in the log")  # fmt: skip
+    shop.capture(resnapshot=True)
+    assert shop.verify() == []
+
+
+def test_a_renamed_column_refuses_the_merge_until_it_is_declared(
+    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(shop.source, "ALTER TABLE film RENAME length TO minutes")
+    change(shop.source, "UPDATE film SET minutes = 95 WHERE film_id = 1")
+    shop.capture()
+    before, watermark = versions(shop), in_warehouse(shop, "TABLE meta.watermark")
+    message = refused(shop.merge)
+    assert re.match(r'dim_film_hist tracks length \("length" at the source\), and rows there .* since [0-9A-F]+/', message)
+    assert (versions(shop), in_warehouse(shop, "TABLE meta.watermark")) == (before, watermark)
+    change(shop.source, "UPDATE film SET minutes = 96 WHERE film_id = 1")
+    shop.capture()
+    assert films(shop)[-1]["minutes"] == 96, "bronze goes on"
+    assert message == refused(shop.merge)
+    assert [(table.lost, table.gained) for table in shop.rebuild()] == [(0, 0)] * 4, "up to the last merge"
+    declare(monkeypatch, "dim_film_hist", **remedy(message, "its_new_name", "minutes"))
+    shop.merge()
+    assert versions(shop, "title, length") == [("One", 90, False), ("One", 95, False), ("One", 96, True), ("Two", 80, True)]
+    assert all((table.lost, table.gained) == (0, 0) for table in shop.rebuild())
+    assert shop.verify() == []
+
+
+def remedy(message: str, *replaced: str) -> dict[str, Any]:
+    """What the message says to write, as it says it."""
+    (written,) = re.findall(r"^    (renamed=.*)$", message, re.MULTILINE)
+    return eval(f"dict({written.replace(*replaced)})")
+
+
+def test_the_remedy_keeps_the_name_that_a_column_had_already(
+    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dim_customer's active is from activebool; the source has another column named active."""
+    shop.reset()
+    shop.replay("2023-01-02")
+    shop.capture()
+    shop.merge()
+    was = "SELECT customer_id, active FROM silver.dim_customer ORDER BY 1"
+    before = in_warehouse(shop, was)
+    change(shop.source, "ALTER TABLE customer RENAME activebool TO is_open; UPDATE customer SET active = 0, email = 'x' WHERE customer_id = 1")
+    shop.capture()
+    message = refused(shop.merge)
+    assert 'dim_customer_hist tracks active ("activebool" at the source)' in message
+    declare(monkeypatch, "dim_customer_hist", **remedy(message, "its_new_name", "is_open"))
+    shop.merge()
+    assert in_warehouse(shop, was) == before
+    change(shop.source, "ALTER TABLE rental RENAME rental_date TO rented_at; UPDATE rental SET last_update = now() WHERE rental_id = 1")
+    shop.capture()
+    message = refused(shop.merge)
+    assert "fact_rental tracks rental_date" in message
+    declare(monkeypatch, "fact_rental", **remedy(message, "its_new_name", "rented_at"))
+    shop.merge()
+    change(shop.source, "UPDATE rental SET rented_at = '2031-05-06' WHERE rental_id = 1")
+    assert shop.verify() == []
+    assert in_warehouse(shop, "SELECT count(*) FROM silver.fact_rental_2031_05") == [(1,)]
+
+
+def test_a_dropped_column_is_null_from_each_rows_next_change_once_it_is_declared(
+    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(shop.source, "ALTER TABLE film DROP length")
+    change(shop.source, "UPDATE film SET last_update = now() WHERE film_id = 1")
+    shop.capture()
+    message = refused(shop.merge)
+    assert 'gone=("length",)' in message
+    declare(monkeypatch, "dim_film_hist", gone=("length",))
+    shop.merge()
+    assert versions(shop, "title, length") == [("One", 90, False), ("One", None, True), ("Two", 80, True)]
+    change(shop.source, "UPDATE film SET title = 'Two!' WHERE film_id = 2; DELETE FROM film WHERE film_id = 1")
+    shop.capture()
+    shop.merge()
+    assert versions(shop, "title, length") == [
+        ("One", 90, False), ("One", None, False), ("Two", 80, False), ("Two!", None, True)]  # fmt: skip
+    assert shop.verify() == []
+
+
+WIDENED = [  # how a column is widened, first at the source, a value, and what is told of it
+    ("length", "integer", 40000, "length is smallint there, and the source has '40000'"),
+    ("rental_rate", "numeric(9, 3)", Decimal("1234.500"),
+     "rental_rate is numeric(4,2) there, and the source has '1234.500'"),
+    ("rental_rate", "numeric(9, 3)", Decimal("4.999"),
+     "rental_rate is numeric(4,2) there, and the source has '4.999'"),
+    ("release_year", "text", "MCMXCIX", "release_year is integer there, and the source has 'MCMXCIX'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "wide", "value", "told"), WIDENED)
+def test_a_value_that_no_longer_fits_is_refused_until_silver_is_widened(
+    shop: Medallion, monkeypatch: pytest.MonkeyPatch, column: str, wide: str, value: object, told: str
+) -> None:
+    change(shop.source, f"ALTER TABLE film ALTER {column} TYPE {wide}")
+    change(shop.source, "UPDATE film SET title = 'One, again' WHERE film_id = 1")
+    shop.capture()
+    shop.merge()
+    before, was = versions(shop), versions(shop, f"title, {column}")[1][1]
+    change(shop.source, f"UPDATE film SET {column} = %s WHERE film_id = 1", value)
+    shop.capture()
+    message = refused(shop.merge)
+    assert f"A value does not fit dim_film_hist: {told}." in message
+    assert f"    {REMEDY} rebuild" in message
+    assert versions(shop) == before
+    (line,) = re.findall(rf"^    {column} .*$", sqlfile.read("silver").split("fact_rental (")[0], re.MULTILINE)
+    edit_silver(monkeypatch, (line, f"    {column} {wide},"))
+    assert message == refused(shop.merge), "silver.sql alone is not the table"
+    shop.rebuild()
+    shop.merge()
+    assert versions(shop, f"title, {column}")[1:3] == [("One, again", was, False), ("One, again", value, True)]
+    assert shop.verify() == []
+
+
+def test_a_day_that_becomes_an_instant_is_not_cut(shop: Medallion) -> None:
+    shop.reset()
+    shop.replay("2023-01-02")
+    shop.capture()
+    change(shop.source, "ALTER TABLE customer ALTER create_date TYPE timestamptz; "
+                        "UPDATE customer SET create_date = '2023-01-01 10:30+00' WHERE customer_id = 7")  # fmt: skip
+    shop.capture()
+    assert "create_date is date there, and the source has '2023-01-01 10:30:00+00'" in refused(shop.merge)
+
+
+def test_rebuild_is_refused_while_something_of_the_users_own_reads_silver(shop: Medallion) -> None:
+    before = versions(shop)
+    for made, named in (
+        ("VIEW scratch.mine AS SELECT title FROM silver.dim_film", "view scratch.mine"),
+        ("VIEW scratch.\"my {odd} 100% \"\"one\" AS SELECT * FROM gold.vw_top_titles", 'view scratch."my {odd} 100% ""one"'),
+        ("VIEW scratch.earlier AS SELECT * FROM silver.dim_film__as_of('2023-07-01')", "view scratch.earlier"),
+        ("MATERIALIZED VIEW gold.kept AS SELECT title FROM silver.dim_film", "materialized view gold.kept"),
+        ("VIEW gold.ours AS SELECT title FROM silver.dim_film", "gold.ours"),
+        ("TABLE silver.notes AS SELECT 1 AS note", "silver.notes"),
+    ):
+        in_warehouse(shop, f"CREATE {made}")
+        message = refused(shop.rebuild)
+        assert message.startswith("Silver was left as it is")
+        assert named in message
+        assert f"    {REMEDY} rebuild" in message
+        assert versions(shop) == before
+        assert in_warehouse(shop, "SELECT count(*) FROM silver.dim_film__as_of(now())") == [(2,)]
+        in_warehouse(shop, "DROP " + made.split(" AS ")[0])
+    assert shop.rebuild()[1].lost == 0
+
+
+def test_rebuild_finds_a_replay_identical_and_tells_of_every_row_that_was_tampered_with(shop: Medallion) -> None:
+    shop.reset()
+    for until in ("2023-01-08", "2023-01-15"):
+        shop.replay(until)
+        shop.capture()
+        shop.merge()
+    ended = command(shop, "rebuild")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("Silver was made anew, identical in every row.\n")
+    counts = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines()[2:]}
+    assert list(counts) == [table.name for table in tables.VERSIONED]
+    assert all(count[1:] == ["0", "0"] for count in counts.values())
+    assert int(counts["dim_customer_hist"][0].replace(",", "")) > 599
+    in_warehouse(shop, "UPDATE silver.dim_film_hist SET rental_rate = 9.99 WHERE film_id = 3; "
+                       "DELETE FROM silver.fact_payment WHERE payment_id IN (5, 6); "
+                       "INSERT INTO silver.dim_customer_hist (customer_id, row_hash, sys_start) VALUES (-1, 0, now())")  # fmt: skip
+    ended = command(shop, "rebuild")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Silver was made anew, and is not what it was:\n")
+    lost = {line.split()[0]: line.split()[2:] for line in ended.stderr.splitlines()[2:]}
+    assert lost == {"dim_customer_hist": ["1", "0"], "dim_film_hist": ["1", "1"], "fact_rental": ["0", "0"],
+                    "fact_payment": ["0", "2"]}  # fmt: skip
+    assert shop.verify() == []
+
+
+def test_a_captured_table_that_is_gone_is_told_by_capture_and_by_verify(shop: Medallion) -> None:
+    change(shop.source, "ALTER TABLE film RENAME TO movie")
+    assert "It has no table public.film." in refused(lambda: shop.capture(resnapshot=True))
+    change(shop.source, "ALTER TABLE movie RENAME TO film; DROP TABLE film CASCADE")
+    for work in (shop.capture, shop.verify):
+        message = refused(work)
+        assert "a captured table is not in it any more" in message
+        assert f"    {REMEDY} capture --resnapshot" in message
