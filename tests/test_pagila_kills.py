@@ -170,7 +170,8 @@ SHAPES = ("SELECT string_agg(format('%%s %%s %%s', source, op, rows), ', ' ORDER
 
 def bronze_is_what_was_committed(lab: Medallion) -> Committed:
     """Change for change in number, each transaction whole, each key's last row the source's."""
-    ledger = "SELECT transaction, source, op, sum(rows) AS rows FROM ledger.committed GROUP BY 1, 2, 3"
+    ledger = ("SELECT transaction, source, op, sum(rows) AS rows FROM ledger.committed "
+              "GROUP BY 1, 2, 3")  # fmt: skip
     landed = (f"SELECT lsn AS transaction, source, op, count(*) AS rows FROM ({BRONZE}) AS landed "
               "WHERE op <> 'R' GROUP BY 1, 2, 3")  # fmt: skip
     totals = "SELECT source, op::text, sum(rows) FROM ({}) AS tally GROUP BY 1, 2 ORDER BY 1, 2"
@@ -195,7 +196,8 @@ def last_rows_are_the_source(lab: Medallion, table: Captured) -> None:
     last = (f"SELECT DISTINCT ON ({key}) op, full_row FROM bronze.br_{table.name}_cdc "
             f"ORDER BY {key}, lsn DESC, seq DESC")  # fmt: skip
     now = read(lab, f"SELECT {ours} FROM ({last}) AS last WHERE op <> 'D'")
-    same(sorted(now, key=str), sorted(at_source(lab, f"SELECT {theirs} FROM {table.name}"), key=str))
+    there = at_source(lab, f"SELECT {theirs} FROM {table.name}")
+    same(sorted(now, key=str), sorted(there, key=str))
 
 
 def silver_and_gold_are_the_source(lab: Medallion) -> None:
