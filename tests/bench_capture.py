@@ -1,4 +1,5 @@
-"""Capture against pg_recvlogical, which reads the same WAL and throws it away."""
+"""Capture against what else reads the same WAL: pg_recvlogical, which throws it away, and a native
+subscription, which applies it to tables like the source's."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-from bench_pairs import Pairs, autocommit, seconds_of
+import bench_native
+from bench_pairs import autocommit, seconds_of
 from psycopg2 import sql
 
 from medallion_lib import Medallion, capture, server, slot
@@ -18,6 +20,7 @@ from medallion_lib.embedded import Embedded
 from medallion_lib.tables import CAPTURED
 
 WORKLOAD = Path(__file__).with_name("bench_workload.sql")
+BLOCKS = 600  # of 500 changes
 KEPT, READ = "bench_kept", "bench_read"  # the slot that stays where it is, and each run's copy
 
 
@@ -96,17 +99,36 @@ def workload(lab: Medallion) -> Stretch:
     stretch = Stretch(lab)
     with autocommit(lab.source_url) as source:
         source.execute(WORKLOAD.read_text(encoding="utf-8"))
+        source.execute("CALL bench_changes(0, %s)", (BLOCKS,))
     stretch.finish()
     return stretch
 
 
-def race(stretch: Stretch, pairs: int, say: Callable[[int], None]) -> tuple[Pairs, int]:
-    """Seconds of capture and of pg_recvlogical in turn, after one unmeasured pair; and the rows."""
-    measured, rows = Pairs(), 0
-    for number in range(pairs + 1):
-        say(number)
-        with stretch.again(), seconds_of(measured.ours):
-            rows = stretch.landed()
-        with stretch.again(), seconds_of(measured.bare):
-            stretch.received()
-    return measured.warm(), rows
+@dataclass
+class Runs:
+    """Seconds of runs taken in turn."""
+
+    capture: list[float] = field(default_factory=list)
+    received: list[float] = field(default_factory=list)
+    applied: list[float] = field(default_factory=list)
+
+    def warm(self) -> Runs:
+        """Without the first of each."""
+        return Runs(self.capture[1:], self.received[1:], self.applied[1:])
+
+
+def race(stretch: Stretch, turns: int, say: Callable[[int], None]) -> tuple[Runs, int]:
+    """The runs, after one unmeasured turn of all three; and the rows that capture landed."""
+    runs, rows = Runs(), 0
+    with bench_native.subscriber(stretch.lab) as subscriber:
+        for number in range(turns + 1):
+            say(number)
+            with stretch.again(), seconds_of(runs.capture):
+                rows = stretch.landed()
+            with stretch.again(), seconds_of(runs.received):
+                stretch.received()
+            subscriber.empty()
+            with stretch.again(), subscriber.subscribed(READ), seconds_of(runs.applied):
+                subscriber.apply(READ, stretch.end)
+        subscriber.check()
+    return runs.warm(), rows

@@ -1,5 +1,6 @@
--- Plain changes of the captured tables: a first transaction of base rows, then 600 transactions of
--- 500 changes. As a replica, so that the source's triggers and foreign keys cost no time here.
+-- Plain changes of the captured tables: a first transaction of 5,600 base rows, then as many
+-- transactions of 500 changes as are called for. As a replica, so that the source's triggers and
+-- foreign keys cost no time here.
 DO $$
 BEGIN
     PERFORM set_config('session_replication_role', 'replica', false),
@@ -12,9 +13,11 @@ BEGIN
     INSERT INTO customer (customer_id, store_id, first_name, last_name, email, address_id, active)
     SELECT n, 1 + n % 7, 'First' || n, 'Last' || n, 'someone.' || n || '@example.org', n, 1
     FROM generate_series(1, 600) AS n;
-    COMMIT;
+END $$;
 
-    FOR block IN 0 .. 599 LOOP
+CREATE PROCEDURE bench_changes(first integer, upto integer) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR block IN first .. upto - 1 LOOP
         INSERT INTO rental (rental_id, rental_date, inventory_id, customer_id, staff_id)
         SELECT n, '2023-01-01 UTC'::timestamptz + n * interval '5 minutes',
                1 + n % 4000, 1 + n % 600, 1 + n % 14
