@@ -18,6 +18,7 @@ from statistics import median
 
 import bench_capture
 import bench_merge
+import bench_parts
 from bench_pairs import Pairs, autocommit, seconds_of, spread
 
 from medallion_lib import Medallion
@@ -88,6 +89,16 @@ def capture(changes: str, stretch: bench_capture.Stretch) -> None:
         ratio(f"  capture / {other}, of {rows:,}", Pairs(runs.capture, taken), aim)
 
 
+def parts(changes: str, stretch: bench_capture.Stretch) -> None:
+    """Prints where capture's time goes, in one more run."""
+    say(f"capture, {changes}: with a stopwatch")
+    with stretch.again():
+        shares, seconds = bench_parts.shares(stretch.landed)
+    row("  with a stopwatch, once: seconds", f"{seconds:.2f}")
+    for part, share in shares.items():
+        row(f"    {part}", f"{share:.0%}")
+
+
 def ratio(what: str, measured: Pairs, aim: float) -> None:
     row(what, spread(measured.ratios), f">= {aim}", median(measured.ratios) >= aim)
 
@@ -127,10 +138,12 @@ def main() -> None:
         machine(lab)
         stretch = year(lab)
         capture(YEAR, stretch)
+        parts(YEAR, stretch)
         stretch.drop()
         say("capture: writing 300,000 changes")
         stretch = bench_capture.workload(lab)
         capture(BLOCKS, stretch)
+        parts(BLOCKS, stretch)
         stretch.drop()
         merges(lab)
         say("done")
