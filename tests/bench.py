@@ -1,4 +1,5 @@
-"""How fast it is, as ratios from alternating runs: capture, merge, and the whole year.
+"""How fast it is: capture and merge as ratios from alternating runs, the whole year, and how late
+gold is behind a source that goes on changing.
 
 Runs on a server of its own in a temporary directory. The table is for stdout, progress for stderr.
 """
@@ -14,9 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import bench_capture
+import bench_follow
 import bench_merge
 import bench_parts
 from bench_pairs import Pairs, autocommit, seconds_of, spread
@@ -28,6 +30,8 @@ PAIRS = 5
 YEARS = 3
 RECEIVED_AIM, APPLIED_AIM, MERGE_AIM = 0.4, 1.0, 0.8  # ratios, at least
 YEAR_AIM = 15  # seconds, at most
+RATES, DELAY_SECONDS = (50, 2000), 30
+MEMORY_SIZES = [10_000, 1_000_000]  # changes
 YEAR, BLOCKS = "the year, a change a transaction", "500 changes a transaction"
 BEGAN = time.monotonic()
 
@@ -99,6 +103,25 @@ def parts(changes: str, stretch: bench_capture.Stretch) -> None:
         row(f"    {part}", f"{share:.0%}")
 
 
+def delay(lab: Medallion) -> None:
+    """Prints how late gold is, on top of the sample year."""
+    for rate in RATES:
+        say(f"from commit to gold: {DELAY_SECONDS} seconds of {rate:,} changes a second")
+        seen, kept = bench_follow.delays(lab, rate, DELAY_SECONDS)
+        row(f"commit to gold, at {kept:,.0f} changes/s: seconds", "")
+        row(f"  median of {len(seen)} marked commits", f"{median(seen):.3f}")
+        row("  95th percentile", f"{quantiles(seen, n=20)[-1]:.3f}")
+
+
+def memory(lab: Medallion) -> None:
+    """Prints the resident memory of a capture that follows."""
+    say(f"memory of a following capture: {MEMORY_SIZES[-1]:,} changes")
+    held = bench_follow.memory(lab, MEMORY_SIZES)
+    for size, megabytes in zip(MEMORY_SIZES, held, strict=True):
+        row(f"memory (RSS) after {size:,} changes: MB", f"{megabytes:.0f}")
+    row("  the last / the first", f"{held[-1] / held[0]:.2f}")
+
+
 def ratio(what: str, measured: Pairs, aim: float) -> None:
     row(what, spread(measured.ratios), f">= {aim}", median(measured.ratios) >= aim)
 
@@ -145,6 +168,8 @@ def main() -> None:
         capture(BLOCKS, stretch)
         parts(BLOCKS, stretch)
         stretch.drop()
+        delay(lab)
+        memory(lab)
         merges(lab)
         say("done")
 
