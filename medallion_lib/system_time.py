@@ -1,10 +1,10 @@
-"""`FOR SYSTEM_TIME AS OF`, which PostgreSQL does not have, spliced on its way to the server.
+"""`FOR SYSTEM_TIME`, which PostgreSQL does not have, spliced on its way to the server.
 
     SELECT * FROM dim_customer_hist FOR SYSTEM_TIME AS OF '2023-07-01' AS c
     SELECT * FROM dim_customer_hist__as_of('2023-07-01') AS c
 
-Only the reference changes; the rest of the statement stays byte for byte. The functions it
-calls are made by `medallion_lib.versioned`.
+Only the reference changes; the rest of the statement stays byte for byte. `forms.py` has the
+other forms; the functions they call are made by `versioned.py`.
 """
 
 import re
@@ -17,11 +17,13 @@ from sqlglot.errors import TokenError
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
+from medallion_lib.forms import FORMS, Form
 from medallion_lib.tokens import Token, expression_end, name_start, tokenize
 
-AS_OF = "__as_of"  # what the function's name adds to the relation's
 REFUSED = "ST001"  # SQLSTATE of a function that only says why its view has no history
 
+_CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
+_BY_WORD = {form.clause.split()[0]: form for form in FORMS}
 _TABLE_FOLLOWS = frozenset(["FROM", "JOIN", "USING", "LATERAL", ",", "("])
 
 
@@ -32,12 +34,14 @@ class SystemTimeError(MedallionError):
 def rewrite(sql: str) -> str:
     """`sql` with each `t FOR SYSTEM_TIME AS OF x` as `t__as_of(x) AS t`, or with its own alias.
 
+    Likewise the other forms: `t__from_to(a, b)`, `__between`, `__contained_in`, and `t__all()`.
+
     The same object when nothing is to do. What stands in strings, dollar quotes, comments and
     quoted names is not the clause. With a sub-query or clock_timestamp() for an instant
     PostgreSQL does not inline the function: it makes all rows of that instant first.
     """
     lower = sql.lower()
-    if "system_time" not in lower and "timestamp as of" not in lower:
+    if "system_time" not in lower and "for timestamp" not in lower:
         return sql
     try:
         tokens = tokenize(sql)
@@ -54,7 +58,7 @@ def _is_clause(tokens: list[Token], i: int) -> bool:
     if tokens[i].text != "FOR":
         return False
     if tokens[i + 1].text == "TIMESTAMP":  # as %sqlplot has it
-        return [token.text for token in tokens[i + 2 : i + 4]] == ["AS", "OF"]
+        return tokens[i + 2].text in _BY_WORD and not _in_substring(tokens, i)
     return tokens[i + 1].text == "SYSTEM_TIME" and not _in_substring(tokens, i)
 
 
@@ -70,23 +74,37 @@ def _in_substring(tokens: list[Token], i: int) -> bool:
 def _spliced(sql: str, tokens: list[Token], i: int) -> str:
     """`sql` with the reference whose FOR is tokens[i] as a call; only what follows may differ."""
     _check_table(sql, tokens, i)
-    form, of = tokens[i + 2].text, tokens[i + 3]
-    if form in ("FROM", "BETWEEN", "CONTAINED", "ALL"):
-        raise refusal("form not there", SystemTimeError, form=form)
-    if (form, of.text) != ("AS", "OF"):
-        raise refusal("clause unfinished", SystemTimeError)
-    name = tokens[i - 1]
-    if len((name.identifier + AS_OF).encode()) > 63:
-        raise refusal("name too long", SystemTimeError, table=name.identifier)
-    end = expression_end(sql, of.end)
-    if end == of.end:
-        raise refusal("no instant", SystemTimeError)
-    instant, rest = tokenize(sql[of.end : end])[1].start, sql[end:]
+    name, behind = tokens[i - 1], tokens[i + 1].end
+    form, instants, size = _read(sql[behind:])
+    if len((name.identifier + form.suffix).encode()) > 63:
+        facts = {"table": name.identifier, "suffix": form.suffix}
+        raise refusal("name too long", SystemTimeError, **facts)
+    rest = sql[behind + size :]
     after = tokenize(rest)[1]
     alias = "" if after.text == "AS" or after.is_name else f" AS {sql[name.start : name.end]}"
     quote = '"' if name.kind == "quoted" else ""
-    called = sql[: name.end - len(quote)] + AS_OF + quote
-    return f"{called}({sql[of.end + instant : end]}){alias}{rest}"
+    called = sql[: name.end - len(quote)] + form.suffix + quote
+    return f"{called}({', '.join(instants)}){alias}{rest}"
+
+
+def _read(text: str) -> tuple[Form, list[str], int]:
+    """The form that `text` begins with, its instants, and where it ends."""
+    tokens, i, end, instants = tokenize(text), 1, 0, []
+    if (form := _BY_WORD.get(tokens[1].text)) is None:
+        raise refusal("clause unfinished", SystemTimeError)
+    written = form.clause.format("…", "…")
+    for piece in form.clause.split("{}"):
+        if end:
+            stop = expression_end(text, end)
+            if stop == end:
+                raise refusal("no instant", SystemTimeError, form=written)
+            instants.append(text[tokens[i].start : stop])
+            i, end = sum(token.start < stop for token in tokens[:-2]), stop
+        for word in re.findall(r"\w+|\S", piece):
+            if tokens[i].text != word:
+                raise refusal("form unfinished", SystemTimeError, form=written, word=word)
+            i, end = i + 1, tokens[i].end
+    return form, instants, end
 
 
 def _check_table(sql: str, tokens: list[Token], i: int) -> None:
@@ -123,19 +141,20 @@ def _on_execute(_: object, cursor: Any, sql: str, parameters: Any, *more: Any) -
 def _on_error(context: ExceptionContext) -> MedallionError | None:
     """PostgreSQL's complaint about a rewritten statement, in the words of who wrote it."""
     diagnosis = getattr(context.original_exception, "diag", None)
-    if diagnosis is None or AS_OF not in (context.statement or ""):
+    if diagnosis is None or not _CALL.search(context.statement or ""):
         return None
     message = diagnosis.message_primary or str(context.original_exception)
     if diagnosis.sqlstate in ("22007", "22008"):
         return refusal("instant not read", SystemTimeError, reason=message)
     if diagnosis.sqlstate == REFUSED:
         return SystemTimeError(f"{message}\n{diagnosis.message_hint}")
-    found = re.search(rf"function (.+){AS_OF}\((.*?)\)", message)
+    found = re.search(rf"function (.+){_CALL.pattern}(.*?)\)", message)
     if diagnosis.sqlstate != "42883" or found is None or context.engine is None:
         return None
-    table, type_ = found.groups()
-    if type_ not in ("unknown", "date") and not type_.startswith("timestamp"):
-        return refusal("instant of another type", SystemTimeError, table=table, type=type_)
+    table, types = found[1], found[3].split(", ") if found[3] else []
+    for type_ in types:
+        if type_ not in ("unknown", "date") and not type_.startswith("timestamp"):
+            return refusal("instant of another type", SystemTimeError, table=table, type=type_)
     others = ", ".join(with_history(context.engine)) or "nothing yet"
     return refusal("no history", SystemTimeError, table=table, others=others)
 

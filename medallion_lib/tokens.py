@@ -37,8 +37,10 @@ class _Postgres(Postgres):
             """Of the words after interval '1' only a unit belongs to it: others are an alias."""
             if self._curr.text.upper() in _Postgres.VALID_INTERVAL_UNITS:
                 self._parse_var(any_token=True)
-                if self._match_text_seq("TO"):
-                    self._parse_var(any_token=True)
+                # As in DAY TO SECOND, and not as in FROM … TO.
+                if self._next and self._next.text.upper() in _Postgres.VALID_INTERVAL_UNITS:
+                    if self._match_text_seq("TO"):
+                        self._parse_var(any_token=True)
                 self._parse_wrapped(self._parse_number, optional=True)
             return exp.Interval(this=this)
 

@@ -1,8 +1,9 @@
-"""The functions behind `FOR SYSTEM_TIME AS OF`: one for each relation that has history.
+"""The functions behind `FOR SYSTEM_TIME`: one for each form and each relation that has history.
 
 `silver.t__as_of(instant)` gives the versions of table t that were live then. A view's function
 gives the view with each versioned relation in it read at that instant, so that no view is
 written twice. PostgreSQL inlines them: indexes and partitions serve as in a plain query.
+The forms over a period are for tables and for views that pick rows and columns of one relation.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -15,7 +16,8 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connectio
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.system_time import AS_OF, SystemTimeError, rewrite
+from medallion_lib.forms import AS_OF, FORMS, Form
+from medallion_lib.system_time import SystemTimeError, rewrite
 from medallion_lib.tokens import tokenize
 
 SCHEMAS = ("silver", "scratch")
@@ -29,6 +31,7 @@ class Relation(NamedTuple):
     name: str
     reads: list[int]
     query: str
+    is_plain: bool  # each row stands for one version
     obstacle: str | None
     fact: str | None
 
@@ -36,7 +39,7 @@ class Relation(NamedTuple):
 def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict[str, str]:
     """Make the functions for the versioned tables of `schemas` and every view that reads them.
 
-    Relations that cannot be asked come back with the reason, which their function raises too.
+    Relations that cannot be asked AS OF come back with the reason, which their functions raise too.
     For the owner of those tables and views to run after any change to them; run again, it
     changes nothing. The caller commits, unless the connection is in autocommit.
     """
@@ -47,14 +50,11 @@ def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict
         answering: dict[int, tuple[str, str]] = {}
         refused = {}
         for relation in relations:
-            try:
-                _make(cursor, relation, answering)
+            reasons = [_made(cursor, relation, form, answering) for form in FORMS]
+            if reasons[0]:
+                refused[f"{relation.schema}.{relation.name}"] = reasons[0]
+            else:
                 answering[relation.oid] = (relation.schema, relation.name)
-            except SystemTimeError as error:
-                name = f"{relation.schema}.{relation.name}"
-                refused[name] = str(refusal("view cannot travel", table=name, reason=error))
-                if relation.obstacle != "name leaves no room":
-                    _create(cursor, "refusal", relation, comment=sql.Literal(refused[name]))
         return refused
 
 
@@ -80,39 +80,72 @@ def _transaction(connection: Connection) -> Iterator[Cursor]:
 
 def _drop_stale(cursor: Cursor, relations: list[int]) -> None:
     """Drop all the functions once one of them has lost its relation or does not fit its name."""
-    cursor.execute(sqlfile.read("system_time_stale"), {"relations": relations})
+    forms = {
+        "suffixes": [form.suffix for form in FORMS],
+        "parameters": [",".join(form.parameters) for form in FORMS],
+    }
+    cursor.execute(sqlfile.read("system_time_stale"), {"relations": relations} | forms)
     for (command,) in cursor.fetchall():
         cursor.execute(command)
 
 
-def _make(cursor: Cursor, relation: Relation, answering: dict[int, tuple[str, str]]) -> None:
-    """Raises SystemTimeError where the splice would not be the relation at that instant."""
+def _made(
+    cursor: Cursor, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
+) -> str | None:
+    """Make the relation's function for a form, or one that says why there is none; the reason."""
+    try:
+        if len((relation.name + form.suffix).encode()) > 63:
+            raise refusal("name leaves no room", SystemTimeError, fact=form.suffix)
+        _make(cursor, relation, form, answering)
+    except SystemTimeError as error:
+        name, clause = f"{relation.schema}.{relation.name}", form.clause.format("…", "…")
+        reason = str(refusal("view cannot travel", table=name, form=clause, reason=error))
+        if len((relation.name + form.suffix).encode()) <= 63:
+            _create(cursor, "refusal", relation, form, comment=sql.Literal(reason))
+        return reason
+    return None
+
+
+def _make(
+    cursor: Cursor, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
+) -> None:
+    """Raises SystemTimeError where the splice would not be the relation in that form."""
     if any(other not in answering for other in relation.reads):
         raise refusal("view reads one that cannot", SystemTimeError)
     if relation.obstacle:
         raise refusal(relation.obstacle, SystemTimeError, fact=relation.fact)
-    query = sql.SQL(_spliced(relation.query, answering.values()))
+    if form is not AS_OF and not relation.is_plain:
+        raise refusal("view over a period", SystemTimeError)
+    query = f"{relation.query} WHERE {form.condition}"
+    if relation.reads:
+        query = _spliced(relation.query, answering.values(), form)
     cursor.execute("SAVEPOINT function")
     try:
-        _create(cursor, "function", relation, query=query)
+        _create(cursor, "function", relation, form, query=sql.SQL(query))
     except (psycopg2.ProgrammingError, psycopg2.NotSupportedError) as error:
         cursor.execute("ROLLBACK TO SAVEPOINT function")
         raise SystemTimeError(f"{error.diag.message_primary}.") from error
 
 
-def _spliced(query: str, names: Collection[tuple[str, str]]) -> str:
-    """`query` with each of the relations named in it read as of $1."""
-    tokens = tokenize(query)
+def _spliced(query: str, names: Collection[tuple[str, str]], form: Form) -> str:
+    """`query` with each of the relations named in it read in this form, of $1 and $2."""
+    tokens, clause = tokenize(query), form.clause.format("$1", "$2")
     for i in range(len(tokens) - 3, 3, -1):
         schema, dot, name = tokens[i - 2 : i + 1]
         is_reference = dot.text == "." and (schema.identifier, name.identifier) in names
         if is_reference and tokens[i + 1].text != "(" and tokens[i - 3].text != "::":
-            query = f"{query[: name.end]} FOR SYSTEM_TIME AS OF $1{query[name.end :]}"
+            query = f"{query[: name.end]} FOR SYSTEM_TIME {clause}{query[name.end :]}"
     return rewrite(query)
 
 
-def _create(cursor: Cursor, template: str, relation: Relation, **parts: sql.Composable) -> None:
-    function = sql.Identifier(relation.schema, relation.name + AS_OF)
-    name = sql.Identifier(relation.schema, relation.name)
-    file = f"system_time_{template}"
-    cursor.execute(sqlfile.compose(file, function=function, relation=name, **parts))
+def _create(
+    cursor: Cursor, template: str, relation: Relation, form: Form, **parts: sql.Composable
+) -> None:
+    """Its parameters' names are how a function of ours is told from others."""
+    declared = "{} timestamptz" if form.count else "{} boolean DEFAULT true"
+    parts["function"] = sql.Identifier(relation.schema, relation.name + form.suffix)
+    parts["relation"] = sql.Identifier(relation.schema, relation.name)
+    parts["parameters"] = sqlfile.identifiers(form.parameters, declared)
+    parts["types"] = sql.SQL(", ".join(["timestamptz"] * form.count) or "boolean")
+    parts["form"] = sql.SQL(form.clause.format("…", "…"))
+    cursor.execute(sqlfile.compose(f"system_time_{template}", **parts))

@@ -1,6 +1,5 @@
-CREATE OR REPLACE FUNCTION {function}("as of" timestamptz)
+CREATE OR REPLACE FUNCTION {function}({parameters})
     RETURNS SETOF {relation}
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC {query}; END;
-COMMENT ON FUNCTION {function}(timestamptz) IS
-    'The rows as of an instant: what FOR SYSTEM_TIME AS OF reads.';
+COMMENT ON FUNCTION {function}({types}) IS 'What FOR SYSTEM_TIME {form} reads.';

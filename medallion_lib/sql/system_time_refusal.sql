@@ -1,5 +1,5 @@
 -- The function's comment is the reason it raises.
-CREATE OR REPLACE FUNCTION {function}("as of" timestamptz)
+CREATE OR REPLACE FUNCTION {function}({parameters})
     RETURNS SETOF {relation}
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -13,4 +13,4 @@ BEGIN
         HINT = 'For today''s rows, leave FOR SYSTEM_TIME out.';
 END
 $$;
-COMMENT ON FUNCTION {function}(timestamptz) IS {comment};
+COMMENT ON FUNCTION {function}({types}) IS {comment};

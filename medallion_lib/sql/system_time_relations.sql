@@ -1,12 +1,13 @@
 -- What has history, each after what it reads: versioned tables (ordinary or partitioned, not a
 -- partition, with sys_start and sys_end), and every view that reads one, however far up.
--- `query` is what the function selects, for a view with its relations yet to be read as of $1;
+-- `query` is what the function selects, of a table without WHERE, of a view with its relations yet to
+-- be read in one of the forms; `is_plain`, whether each row stands for one version;
 -- `obstacle` and `fact` say why there can be none, as in refusals.txt.
 WITH RECURSIVE versioned AS (
     SELECT
         relation.oid AS relation,
         format(
-            'SELECT %%s FROM %%I.%%I WHERE sys_start <= $1 AND sys_end > $1',
+            'SELECT %%s FROM %%I.%%I',
             string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum),
             schema.nspname, relation.relname
         ) AS query
@@ -24,6 +25,15 @@ WITH RECURSIVE versioned AS (
 ),
 rules AS (
     SELECT oid, ev_class AS view, ev_action::text AS tree FROM pg_rewrite WHERE ev_type = '1'
+),
+-- Views that pick rows and columns of one relation: those whose tree has one, and none of what
+-- makes one row of several.
+picking AS (
+    SELECT view
+    FROM rules
+    WHERE regexp_count(tree, '{RANGETBLENTRY ') = 1
+      AND tree !~ ':(hasAggs|hasWindowFuncs|hasTargetSRFs|hasSubLinks|hasDistinctOn) true'
+      AND tree !~ ':(groupClause|havingQual|distinctClause|limitCount|limitOffset|cteList|setOperations) [^<]'
 ),
 dependencies AS (
     SELECT DISTINCT
@@ -112,8 +122,8 @@ SELECT
         current_state.query,
         rtrim(pg_get_viewdef(relation.oid), E'; \n')
     ) AS query,
+    versioned.relation IS NOT NULL OR relation.oid IN (SELECT view FROM picking) AS is_plain,
     CASE
-        WHEN octet_length(relation.relname || '__as_of') > 63 THEN 'name leaves no room'
         WHEN relation.relkind = 'm' THEN 'view is materialized'
         WHEN clocks.clock IS NOT NULL THEN 'view reads the clock'
         WHEN calls.call IS NOT NULL THEN 'view calls a function'
