@@ -1,74 +1,34 @@
 """`Medallion`: a source, its warehouse, and the way between them. What the notebooks use."""
 
 import os
-import re
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
-from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import URL
 from tqdm import tqdm
 
 from medallion_lib import (
-    audit, capture, databases, merge, server, slot, source, status, system_time, tables,
+    audit, capture, databases, merge, questions, server, slot, source, status, tables, undo,
     versioned,
 )  # fmt: skip
 from medallion_lib.audit import Rebuilt
-from medallion_lib.embedded import Embedded
 from medallion_lib.errors import Busy, ConnectionLost, refusal
 from medallion_lib.landing import Landed, Watermark
 from medallion_lib.merge import Merged
+from medallion_lib.pair import Pair
 from medallion_lib.progress import shown
+from medallion_lib.questions import Answer
 from medallion_lib.shape import Shape
 from medallion_lib.status import Status
 
-SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 RETRY = 1.0  # seconds between attempts to find a lost server again
 
 
-class Medallion:
-    """One source database, one warehouse database and the replication slot between them.
-
-    Several can live side by side on one server under different names. Where MEDALLION_SOURCE_URL
-    names a source of the user's own, it is captured from and otherwise left as it is.
-    """
-
-    def __init__(self, place: Embedded | server.Server, name: str) -> None:
-        suffix = "" if name == "medallion" else f"_{name}"
-        self.place = place
-        self.name = name
-        self.source_name = f"pagila{suffix}"
-        self.warehouse_name = f"medallion{suffix}"
-        self.slot = f"medallion{suffix}"
-        # As the server's own role: what capture and merge use.
-        self.own_source = server.own_source()
-        self.source_url = self.own_source or place.url.set(database=self.source_name)
-        self.warehouse_url = place.url.set(database=self.warehouse_name)
-        # As the notebooks' role, which reads everything and writes only schema scratch.
-        username, password = server.NOTEBOOK_ROLE, place.notebook_password
-        self.notebook_url = self.warehouse_url._replace(username=username, password=password)
-        self.source = databases.engine(self.source_url, "public")
-        self.warehouse = databases.engine(self.notebook_url, SEARCH_PATH)
-        system_time.install(self.warehouse)
-
-    @classmethod
-    def open(cls, name: str | None = None) -> Self:
-        """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
-
-        Raises MedallionError when the server can't be started, reached or used.
-        """
-        name = name or os.environ.get("MEDALLION_NAME") or "medallion"
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
-            raise refusal("bad name", name=name)
-        lab = cls(server.locate(), name)
-        lab.place.start()
-        with lab._setting_up() as cursor:
-            server.set_notebook_role(cursor, lab.place.notebook_password)
-        return lab
+class Medallion(Pair):
+    """What is done with a source and its warehouse, from the first replay to the last question."""
 
     def reset(self, year: bool = False) -> None:
         """Start again: an empty source with its slot and an empty warehouse.
@@ -105,12 +65,6 @@ class Medallion:
             databases.drop(cursor, self.warehouse_name)
             databases.create(cursor, self.warehouse_name)
         databases.build_warehouse(self.warehouse_url)
-
-    def _only_with_ours(self, command: str) -> None:
-        """Refuse what would replace or write data in a source of the user's own."""
-        if self.own_source:
-            shown = self.own_source.render_as_string(hide_password=True)
-            raise refusal("own source", command=command, url=shown)
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
@@ -232,9 +186,8 @@ class Medallion:
 
     def merge_statement(self, table: str) -> str:
         """The SQL that merges one silver table, by name, as it is sent."""
-        (declared,) = (each for each in tables.VERSIONED if each.name == table)
         with self._connected(self.warehouse_url) as cursor:
-            return Shape.read(cursor, declared).statement().as_string(cursor)
+            return Shape.read(cursor, tables.versioned(table)).statement().as_string(cursor)
 
     def regenerate(self) -> dict[str, str]:
         """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.
@@ -249,52 +202,24 @@ class Medallion:
         with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
             return status.read(into, shop, self.place.place, self.slot)
 
-    def down(self) -> bool:
-        """Stop the server; whether it was ours and running. Data and slots stay.
+    def changed(self, relation: str, by: Sequence[str], since: str, until: str) -> Answer:
+        """What changed between two instants; see `questions.changed`."""
+        return questions.changed(self.warehouse, relation, by, since, until)
 
-        In a source of the user's own the slot is removed, and the publication where it is ours.
+    def receipt(self, mart: str, at: str, **cell: object) -> Answer:
+        """The payments behind one number of a mart; see `questions.receipt`."""
+        return questions.receipt(self.warehouse, mart, at, **cell)
+
+    def life(self, table: str, key: object) -> Answer:
+        """The versions of one key, and what each changed; see `questions.life`."""
+        return questions.life(self.warehouse, table, key)
+
+    def undo(self, table: str, key: object, at: str | datetime) -> str:
+        """Bring a row of the source back to what silver has as of an instant; the SQL sent.
+
+        The next capture and merge bring that change into history like any other.
         """
-        self.close()
-        try:
-            if self.own_source:
-                with databases.administering(self.source_url) as at_source:
-                    slot.drop(at_source, self.slot)
-                    slot.unpublish(at_source)
-        finally:
-            stopped = self.place.stop()
-        return stopped
-
-    def close(self) -> None:
-        """Give the engines' connections back."""
-        self.source.dispose()
-        self.warehouse.dispose()
-
-    def drop(self) -> None:
-        """Remove the slot and both databases; a source of the user's own stays."""
-        with self._setting_up() as cursor:
-            self._drop(cursor)
-
-    def _drop(self, cursor: Cursor) -> None:
-        if self.own_source or databases.exists(cursor, self.source_name):
-            with databases.administering(self.source_url) as at_source:
-                slot.drop(at_source, self.slot)
-        if not self.own_source:
-            databases.drop(cursor, self.source_name)
-        databases.drop(cursor, self.warehouse_name)
-
-    def _setting_up(self) -> AbstractContextManager[Cursor]:
-        """A cursor for making and dropping databases, one process at a time."""
-        return databases.administering(self.place.url, lock="medallion.setup")
-
-    def _connected(self, url: URL, autocommit: bool = False) -> AbstractContextManager[Cursor]:
-        """A cursor of the server's own role on a database that must be there."""
-        return server.session(self._existing(url), autocommit)
-
-    def _existing(self, url: URL) -> URL:
-        """The same URL. Raises MedallionError when its database isn't there."""
-        if url == self.own_source:
-            return url
-        with databases.administering(self.place.url) as cursor:
-            if not databases.exists(cursor, url.database):
-                raise refusal("no database", database=url.database)
-        return url
+        self._only_with_ours("undo")
+        declared = tables.versioned(table)
+        with self._connected(self.warehouse_url) as into, self._connected(self.source_url) as shop:
+            return undo.undo(into, shop, declared, key, at)

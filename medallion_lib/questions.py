@@ -72,9 +72,6 @@ def receipt(engine: Engine, mart: str, at: str, **cell: object) -> Answer:
 
 def life(engine: Engine, table: str, key: object) -> Answer:
     """The versions of one key of a versioned table, oldest first, each with what it changed."""
-    found = [each for each in tables.VERSIONED if each.name == table]
-    if not found:
-        names = ", ".join(each.name for each in tables.VERSIONED)
-        raise refusal("no such history", table=table, named=names)
-    parts = {"table": found[0].silver, "key": sql.Identifier(found[0].key)}
+    declared = tables.versioned(table)
+    parts = {"table": declared.silver, "key": sql.Identifier(declared.key)}
     return _ask(engine, sqlfile.compose("question_life", **parts), key=key)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from psycopg2 import sql
 
+from medallion_lib.errors import refusal
+
 
 class Captured(NamedTuple):
     """A source table whose every change lands in bronze. Its name has at most 56 bytes."""
@@ -68,3 +70,11 @@ VERSIONED = (
     Versioned("fact_payment", "payment", "payment_id", by_month="payment_date",
               carried=("store_id",)),
 )  # fmt: skip
+
+
+def versioned(name: str) -> Versioned:
+    """The declaration of a silver table. Raises MedallionError where there is none."""
+    for table in VERSIONED:
+        if table.name == name:
+            return table
+    raise refusal("no such history", table=name, named=", ".join(each.name for each in VERSIONED))

@@ -1,4 +1,4 @@
-"""Undo: bring a row of the source back to what it was, by a new change that is in history itself."""
+"""Bring a row of the source back to what it was, by a new change that is in history itself."""
 
 from datetime import datetime
 

@@ -1,0 +1,112 @@
+"""A source and its warehouse on a server: their names, their connections, their end."""
+
+import os
+import re
+from contextlib import AbstractContextManager
+from typing import Self
+
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import URL
+
+from medallion_lib import databases, server, slot, system_time
+from medallion_lib.embedded import Embedded
+from medallion_lib.errors import refusal
+
+SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
+
+
+class Pair:
+    """One source database, one warehouse database and the replication slot between them.
+
+    Several can live side by side on one server under different names. Where MEDALLION_SOURCE_URL
+    names a source of the user's own, it is captured from and otherwise left as it is.
+    """
+
+    def __init__(self, place: Embedded | server.Server, name: str) -> None:
+        suffix = "" if name == "medallion" else f"_{name}"
+        self.place = place
+        self.name = name
+        self.source_name = f"pagila{suffix}"
+        self.warehouse_name = f"medallion{suffix}"
+        self.slot = f"medallion{suffix}"
+        # As the server's own role: what capture and merge use.
+        self.own_source = server.own_source()
+        self.source_url = self.own_source or place.url.set(database=self.source_name)
+        self.warehouse_url = place.url.set(database=self.warehouse_name)
+        # As the notebooks' role, which reads everything and writes only schema scratch.
+        username, password = server.NOTEBOOK_ROLE, place.notebook_password
+        self.notebook_url = self.warehouse_url._replace(username=username, password=password)
+        self.source = databases.engine(self.source_url, "public")
+        self.warehouse = databases.engine(self.notebook_url, SEARCH_PATH)
+        system_time.install(self.warehouse)
+
+    @classmethod
+    def open(cls, name: str | None = None) -> Self:
+        """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
+
+        Raises MedallionError when the server can't be started, reached or used.
+        """
+        name = name or os.environ.get("MEDALLION_NAME") or "medallion"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
+            raise refusal("bad name", name=name)
+        lab = cls(server.locate(), name)
+        lab.place.start()
+        with lab._setting_up() as cursor:
+            server.set_notebook_role(cursor, lab.place.notebook_password)
+        return lab
+
+    def _only_with_ours(self, command: str) -> None:
+        """Refuse what would replace or write data in a source of the user's own."""
+        if self.own_source:
+            shown = self.own_source.render_as_string(hide_password=True)
+            raise refusal("own source", command=command, url=shown)
+
+    def down(self) -> bool:
+        """Stop the server; whether it was ours and running. Data and slots stay.
+
+        In a source of the user's own the slot is removed, and the publication where it is ours.
+        """
+        self.close()
+        try:
+            if self.own_source:
+                with databases.administering(self.source_url) as at_source:
+                    slot.drop(at_source, self.slot)
+                    slot.unpublish(at_source)
+        finally:
+            stopped = self.place.stop()
+        return stopped
+
+    def close(self) -> None:
+        """Give the engines' connections back."""
+        self.source.dispose()
+        self.warehouse.dispose()
+
+    def drop(self) -> None:
+        """Remove the slot and both databases; a source of the user's own stays."""
+        with self._setting_up() as cursor:
+            self._drop(cursor)
+
+    def _drop(self, cursor: Cursor) -> None:
+        if self.own_source or databases.exists(cursor, self.source_name):
+            with databases.administering(self.source_url) as at_source:
+                slot.drop(at_source, self.slot)
+        if not self.own_source:
+            databases.drop(cursor, self.source_name)
+        databases.drop(cursor, self.warehouse_name)
+
+    def _setting_up(self) -> AbstractContextManager[Cursor]:
+        """A cursor for making and dropping databases, one process at a time."""
+        return databases.administering(self.place.url, lock="medallion.setup")
+
+    def _connected(self, url: URL, autocommit: bool = False) -> AbstractContextManager[Cursor]:
+        """A cursor of the server's own role on a database that must be there."""
+        return server.session(self._existing(url), autocommit)
+
+    def _existing(self, url: URL) -> URL:
+        """The same URL. Raises MedallionError when its database isn't there."""
+        if url == self.own_source:
+            return url
+        with databases.administering(self.place.url) as cursor:
+            if not databases.exists(cursor, url.database):
+                raise refusal("no database", database=url.database)
+        return url

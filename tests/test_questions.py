@@ -1,0 +1,168 @@
+"""What changed, where a number comes from, what a life was, and undo: each against the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from test_commands import change
+
+from medallion_lib import Medallion, MedallionError
+
+PACK, AUGUST = "2023-07-01", "2023-08-01"
+
+
+@pytest.fixture(scope="module")
+def year() -> Iterator[Medallion]:
+    lab = Medallion.open("questions")
+    lab.reset(year=True)
+    yield lab
+    lab.close()
+    lab.drop()
+
+
+def asked(lab: Medallion, query: str) -> list[tuple]:
+    with lab.warehouse.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def test_what_changed_in_a_mart_is_the_difference_of_its_two_answers(year: Medallion) -> None:
+    answer = year.changed("vw_monthly_revenue", ["store_id", "revenue_month"], PACK, AUGUST)
+    assert answer.columns[-4:] == ("change", "column_name", "was", "became")
+    found = {(store, month): (Decimal(was), Decimal(became))
+             for store, month, what, column, was, became in answer.rows
+             if what == "changed" and column == "total_revenue"}  # fmt: skip
+    both = asked(year, f"""
+        SELECT store_id, revenue_month, old.total_revenue, new.total_revenue
+        FROM vw_monthly_revenue FOR SYSTEM_TIME AS OF '{PACK}' AS old
+        JOIN vw_monthly_revenue FOR SYSTEM_TIME AS OF '{AUGUST}' AS new USING (store_id, revenue_month)
+        WHERE old.total_revenue <> new.total_revenue""")
+    assert found == {(store, month): (was, became) for store, month, was, became in both}
+    assert {month.month for _, month in found} == {6}
+    assert {what for _, _, what, *_ in answer.rows} == {"new", "changed"}
+
+
+def test_what_changed_in_a_table_names_column_and_values(year: Medallion) -> None:
+    rows = year.changed("dim_customer", ["customer_id"], "2023-02-01", "2023-04-01").rows
+    assert [row[1:] for row in rows if row[0] == 42] == [
+        ("changed", "address_id", "66", "641"),
+        ("changed", "email", "naomi.cullen13@quickpost.example", "cullen86@mailhouse.example")]  # fmt: skip
+    assert year.changed("dim_customer_hist", ["customer_id"], PACK, PACK).rows == []
+
+
+@pytest.mark.parametrize("at", [PACK, "2023-07-09 12:00", "2024-01-01"])
+@pytest.mark.parametrize(("mart", "grain", "revenue"), [
+    ("vw_monthly_revenue", ["store_id", "revenue_month"], "total_revenue"),
+    ("vw_store_scorecard", ["store_id", "business_date"], "daily_revenue"),
+    ("vw_top_titles", ["film_id", "rental_month"], "total_revenue"),
+])  # fmt: skip
+def test_a_receipt_adds_up_to_the_marts_number(
+    year: Medallion, mart: str, grain: list[str], revenue: str, at: str
+) -> None:
+    cells = asked(year, f"""SELECT {', '.join(grain)}, {revenue} FROM {mart} FOR SYSTEM_TIME AS OF '{at}'
+                            WHERE {revenue} > 0 ORDER BY md5({grain[0]}::text || {grain[1]}) LIMIT 5""")
+    assert len(cells) == 5
+    for *key, total in cells:
+        cell = {name: str(value) for name, value in zip(grain, key, strict=True)}
+        rows = year.receipt(mart, at, **cell).rows
+        assert sum(row[2] for row in rows) == total
+        assert len({row[0] for row in rows}) == len(rows), "each payment once"
+
+
+def test_a_receipt_leads_to_the_event_in_bronze(year: Medallion) -> None:
+    answer = year.receipt("vw_monthly_revenue", AUGUST, store_id=5, revenue_month="2023-06-01")
+    late = [row for row in answer.rows if row[answer.columns.index("true_since")].month == 7]
+    assert late
+    for row in late:
+        line = dict(zip(answer.columns, row, strict=True))
+        (event,) = asked(year, f"""
+            SELECT op, full_row ->> 'amount', commit_ts FROM br_payment_cdc
+            WHERE lsn = '{line["lsn"]}'::pg_lsn - '0/0' AND seq = {line["seq"]}
+              AND full_row ->> 'payment_id' = '{line["payment_id"]}'""")
+        assert event == (line["op"], str(line["amount"]), line["commit_ts"])
+        assert line["commit_ts"] == line["true_since"]
+
+
+def test_a_life_has_every_version_and_what_it_changed(year: Medallion) -> None:
+    rows = year.life("dim_customer_hist", 42).rows
+    times = asked(year, "SELECT sys_start, sys_end FROM dim_customer_hist FOR SYSTEM_TIME ALL "
+                        "WHERE customer_id = 42 ORDER BY sys_start")  # fmt: skip
+    assert [row[:2] for row in rows] == times
+    assert [row[2] for row in rows] == ["begins"] + ["changes"] * 6
+    assert rows[3][3] == "active: true -> false"
+
+
+def test_a_life_tells_of_its_end_and_its_return(lab: Medallion) -> None:
+    change(lab.source, "INSERT INTO language (name) VALUES ('Latin')")
+    insert = "INSERT INTO film (film_id, title, language_id) VALUES (7, 'Seven', 1)"
+    for statement in (insert, "DELETE FROM film", insert, "UPDATE film SET length = 90", "DELETE FROM film"):
+        change(lab.source, statement)
+    lab.capture()
+    lab.merge()
+    assert [row[2:] for row in lab.life("dim_film_hist", 7).rows] == [
+        ("begins, then ends", None), ("is back", None), ("changes, then ends", "length: null -> 90")]  # fmt: skip
+
+
+def test_what_cannot_be_asked_says_what_can(year: Medallion) -> None:
+    with pytest.raises(MedallionError, match="vw_monthly_revenue: store_id, revenue_month"):
+        year.receipt("vw_monthly_revenue", PACK, store_id=5)
+    with pytest.raises(MedallionError, match="vw_top_titles: film_id, rental_month"):
+        year.receipt("dim_film", PACK, film_id=5)
+    with pytest.raises(MedallionError, match="dim_customer_hist, dim_film_hist"):
+        year.life("dim_customer", 42)
+
+
+# Undo
+
+
+@pytest.fixture
+def shop(lab: Medallion) -> Medallion:
+    lab.replay("2023-01-20")
+    lab.capture()
+    lab.merge()
+    return lab
+
+
+def now_and_then(lab: Medallion, table: str, key: str, number: int, at: str) -> list[list[tuple]]:
+    """The row that counts now and the one of then, without the system's columns."""
+    lab.capture()
+    lab.merge()
+    row = (f"SELECT to_jsonb(v) - ARRAY['row_hash', 'sys_start', 'sys_end', 'sys_period'] "
+           f"FROM {table} FOR SYSTEM_TIME AS OF {{}} AS v WHERE {key} = {number}")  # fmt: skip
+    return [asked(lab, row.format(instant)) for instant in ("now()", f"'{at}'")]
+
+
+@pytest.mark.parametrize(("table", "key", "source"), [
+    ("dim_customer_hist", "customer_id", "customer"), ("dim_film_hist", "film_id", "film"),
+    ("fact_payment", "payment_id", "payment"), ("fact_rental", "rental_id", "rental")])  # fmt: skip
+def test_undo_brings_a_changed_row_back_and_history_keeps_both(
+    shop: Medallion, table: str, key: str, source: str
+) -> None:
+    edits = {"customer": "email = NULL, activebool = false", "film": "special_features = '{\"a,b\"}', rating = 'R'",
+             "payment": "amount = 99.99", "rental": "return_date = '2023-01-19'"}  # fmt: skip
+    change(shop.source, f"UPDATE {source} SET {edits[source]} WHERE {key} = 11")
+    changed = now_and_then(shop, table, key, 11, "2023-01-20")
+    assert changed[0] != changed[1]
+    sent = shop.undo(table, 11, "2023-01-20")
+    assert sent.startswith(f'UPDATE "public"."{source}"')
+    undone = now_and_then(shop, table, key, 11, "2023-01-20")
+    assert undone[0] == undone[1] == changed[1]
+    assert len(shop.life(table, 11).rows) >= 3, "the change and its undoing are in history"
+
+
+def test_undo_brings_a_deleted_row_back_and_deletes_one_that_was_not_yet(shop: Medallion) -> None:
+    change(shop.source, "DELETE FROM payment WHERE payment_id = 11")
+    shop.capture()
+    shop.merge()
+    assert shop.undo("fact_payment", 11, "2023-01-20").startswith("INSERT")
+    back, then = now_and_then(shop, "fact_payment", "payment_id", 11, "2023-01-20")
+    assert back == then != []
+    assert shop.undo("fact_payment", 11, "2022-01-01").startswith("DELETE")
+    assert now_and_then(shop, "fact_payment", "payment_id", 11, "2022-01-01") == [[], []]
+
+
+def test_undo_that_the_source_refuses_changes_nothing(shop: Medallion) -> None:
+    with pytest.raises(MedallionError, match=r"does not take customer 1 back.*referenced"):
+        shop.undo("dim_customer_hist", 1, "2022-01-01")
+    assert shop.verify() == []
