@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def refused(work: Any) -> str:
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Medallion]:
-    lab = Medallion.open("schema_change")
+    lab = Medallion.open(f"columns_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
     yield lab
     lab.close()
     lab.drop()
@@ -139,6 +140,18 @@ def test_a_new_column_is_tracked_once_silver_has_it_and_rebuild_brings_its_histo
         "a DEFAULT that fills a row is not in the log")  # fmt: skip
     shop.capture(resnapshot=True)
     assert shop.verify() == []
+
+
+def test_a_column_that_the_source_never_had_is_refused_and_nothing_changes(
+    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Misspelt in silver.sql, it would be null for good."""
+    before = versions(shop)
+    edit_silver(monkeypatch, ("    special_features      text[],\n", "    special_featurs       text[],\n"),
+                ("COLUMN silver.dim_film_hist.special_features", "COLUMN silver.dim_film_hist.special_featurs"),
+                ("rating, special_features,", "rating, special_featurs,"))  # fmt: skip
+    assert "dim_film_hist tracks special_featurs" in refused(shop.rebuild)
+    assert versions(shop) == before
 
 
 def test_a_renamed_column_refuses_the_merge_until_it_is_declared(

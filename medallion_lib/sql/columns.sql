@@ -1,4 +1,4 @@
--- A silver table's columns and their types, with and without length or precision, but for those columns
+-- A silver table's columns and their types, with and without length or precision, less the columns
 -- that say when a version was true.
 SELECT attname, format_type(atttypid, atttypmod), format_type(atttypid, -1)
 FROM pg_attribute

@@ -1,5 +1,5 @@
--- Where the rows of some partitions lie: their bounds, null where these may be others than they were in
--- transaction %(xid)s; and the columns that the bounds may name, of all that its table is divided by.
+-- Where the rows of some partitions lie: their bounds, null where these may be others than they
+-- were in transaction %(xid)s; and the columns that the bounds may name.
 WITH RECURSIVE node AS (
     SELECT leaf AS of, inhparent, inhrelid, pg_inherits.xmin
     FROM unnest(%(leaves)s::oid[]) AS leaf
