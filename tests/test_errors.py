@@ -7,14 +7,16 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from test_commands import REMEDY, begin, bronze_count, change, command, refused, wait_until
 
-from medallion_lib import Medallion, MedallionError, databases, slot, source, steps
+from medallion_lib import (
+    Medallion, MedallionError, databases, server, slot, source, sqlfile, steps,
+)  # fmt: skip
 from medallion_lib.embedded import Embedded
 from medallion_lib.server import libpq
 
@@ -113,6 +115,56 @@ def test_a_source_that_is_not_the_captured_one_is_refused(begun: Medallion) -> N
     assert bronze(begun) == before
 
 
+def drop_from_publication(lab: Medallion) -> None:
+    change(lab.source, f"ALTER PUBLICATION {slot.PUBLICATION} DROP TABLE customer")
+    change(lab.source, "UPDATE customer SET email = 'unsent@example' WHERE customer_id = 4")
+
+
+def drop_and_add_again(lab: Medallion) -> None:
+    drop_from_publication(lab)
+    change(lab.source, f"ALTER PUBLICATION {slot.PUBLICATION} ADD TABLE customer")
+
+
+def add_to_publication(lab: Medallion) -> None:
+    change(lab.source, f"ALTER PUBLICATION {slot.PUBLICATION} ADD TABLE category")
+
+
+def publish_inserts_only(lab: Medallion) -> None:
+    change(lab.source, f"ALTER PUBLICATION {slot.PUBLICATION} SET (publish = 'insert')")
+    change(lab.source, "UPDATE customer SET email = 'unsent@example' WHERE customer_id = 4")
+
+
+def publish_less_for_a_while(lab: Medallion) -> None:
+    publish_inserts_only(lab)
+    every = "insert, update, delete, truncate"
+    change(lab.source, f"ALTER PUBLICATION {slot.PUBLICATION} SET (publish = '{every}')")
+
+
+def make_table_again(lab: Medallion) -> None:
+    change(lab.source, "CREATE TABLE kept AS TABLE payment")
+    change(lab.source, "DROP TABLE payment")
+    change(lab.source, "ALTER TABLE kept RENAME TO payment")
+    change(lab.source, "ALTER TABLE payment ADD PRIMARY KEY (payment_date, payment_id)")
+    change(lab.source, "DELETE FROM payment WHERE payment_id = (SELECT min(payment_id) FROM payment)")
+
+
+@pytest.mark.parametrize("alter", [
+    drop_from_publication, drop_and_add_again, add_to_publication, publish_inserts_only,
+    publish_less_for_a_while, make_table_again,
+])  # fmt: skip
+def test_a_publication_altered_meanwhile_is_told_and_a_new_snapshot_repairs_it(
+    begun: Medallion, alter: Callable[[Medallion], None]
+) -> None:
+    before = bronze(begun)
+    alter(begun)
+    with pytest.raises(MedallionError, match='publication "medallion" was altered since') as told:
+        begun.capture()
+    assert f"{REMEDY} capture --resnapshot" in str(told.value)
+    assert bronze(begun) == before
+    resnapshot_brings_everything(begun)
+    assert begun.verify() == []
+
+
 # Two at once
 
 
@@ -128,6 +180,25 @@ def test_a_second_capture_is_refused(begun: Medallion) -> None:
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=10)
     assert command(begun, "capture").returncode == 0
+
+
+def test_a_slot_that_another_program_reads_is_told(begun: Medallion) -> None:
+    before = bronze(begun)
+    with slot.replicating(begun.source_url) as stream:
+        slot.start(stream, begun.slot, 0)
+        message = refused(begun, "capture")
+    assert f'The replication slot "{begun.slot}" is in use: ' in message
+    assert re.search(r"is active for PID \d+", message)
+    assert message.endswith(f"    {REMEDY} capture\n")
+    assert bronze(begun) == before
+    assert begun.capture().rows == 1
+
+
+def test_a_second_replay_is_refused(lab: Medallion) -> None:
+    with databases.administering(lab.source_url) as cursor:
+        server.only_one(cursor, "replay", until="")
+        assert "Another replay is running on this source. Wait" in refused(lab, "replay")
+    assert lab.replay("2023-01-02") > 0
 
 
 def test_a_second_merge_is_refused(begun: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +222,158 @@ def test_a_second_merge_is_refused(begun: Medallion, monkeypatch: pytest.MonkeyP
     assert "Another merge is running" in message
     assert f"{REMEDY} merge" in message
     assert customers_now(begun) == customers_at_source(begun)
+
+
+def test_a_reader_that_keeps_a_new_month_waiting_is_told(lab: Medallion) -> None:
+    lab.replay("2023-01-03")
+    lab.capture()
+    with lab.warehouse.connect() as reader:
+        reader.exec_driver_sql("SELECT count(*) FROM fact_rental")
+        message = refused(lab, "merge")
+        assert "A query that reads fact_rental kept a new month of it waiting for 5 s" in message
+        assert f"{REMEDY} merge" in message
+        assert customers_now(lab) == []
+    lab.merge()
+    assert customers_now(lab) == customers_at_source(lab)
+
+
+# The slot can't be made
+
+
+def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks are waited for a second, where it would be 30."""
+    read = sqlfile.read
+    monkeypatch.setattr(sqlfile, "read", lambda name: read(name).replace("'30s'", "'1s'"))
+
+
+def test_a_transaction_that_keeps_the_slot_waiting_is_found_by_the_remedy(
+    begun: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bronze(begun)
+    sooner(monkeypatch)
+    with begun.source.begin() as writer:
+        writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")
+        writing = writer.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with pytest.raises(MedallionError, match="waits for every transaction that was") as told:
+            begun.capture(resnapshot=True)
+        query = "\n".join(re.findall("^    (.*)$", str(told.value), re.MULTILINE))
+        with databases.administering(begun.source_url) as cursor:
+            cursor.execute(query)
+            assert cursor.fetchone()[0] == writing
+    assert bronze(begun) == before
+    resnapshot_brings_everything(begun)
+
+
+@pytest.fixture
+def narrow(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Medallion]:
+    """On a server with room for one slot, and for little log."""
+    room = {"max_replication_slots": "1", "max_slot_wal_keep_size": "32MB", "max_wal_size": "48MB",
+            "min_wal_size": "32MB", "fsync": "off"}  # fmt: skip
+    with another_server(parent / "home", **room):
+        monkeypatch.setenv("MEDALLION_HOME", str(parent / "home"))
+        lab = Medallion.open("narrow")
+        lab.reset()
+        yield lab
+        lab.close()
+
+
+PEOPLE = """
+INSERT INTO country (country) VALUES ('Here');
+INSERT INTO city (city, country_id) VALUES ('Here', 1);
+INSERT INTO address (address, district, city_id, phone) VALUES ('1 Street', '', 1, '');
+WITH first AS (INSERT INTO store (manager_staff_id, address_id) VALUES (1, 1))
+INSERT INTO staff (first_name, last_name, address_id, store_id, username) VALUES ('A', 'B', 1, 1, 'a');
+INSERT INTO customer (customer_id, store_id, first_name, last_name, email, address_id)
+SELECT n, 1, 'First', 'Last', n || '@example', 1 FROM generate_series(1, 4) AS n;
+"""
+
+
+def test_a_slot_invalidated_by_too_much_log_is_told_and_its_repair_shows_in_history(
+    narrow: Medallion,
+) -> None:
+    with databases.administering(narrow.source_url) as cursor:
+        cursor.execute(PEOPLE)
+        narrow.capture(merging=True)
+        cursor.execute("UPDATE customer SET email = 'unseen@example' WHERE customer_id = 2")
+        cursor.execute("DELETE FROM customer WHERE customer_id = 3")
+        cursor.execute("INSERT INTO customer SELECT 5, store_id, 'New', last_name, email, address_id "
+                       "FROM customer WHERE customer_id = 4")  # fmt: skip
+        for _ in range(8):  # a segment of 16 MB each
+            cursor.execute("SELECT pg_logical_emit_message(false, 'noise', 'x'); SELECT pg_switch_wal()")
+        cursor.execute("CHECKPOINT")
+        assert narrow.status()["slot_state"] == "lost"
+        before = bronze(narrow)
+        message = refused(narrow, "capture")
+        assert f'The replication slot "{narrow.slot}" is invalid (wal_removed)' in message
+        assert message.endswith(f"    {REMEDY} capture --resnapshot\n")
+        assert bronze(narrow) == before
+        cursor.execute("SELECT now()")
+        (repaired,) = cursor.fetchone()
+        narrow.capture(resnapshot=True, merging=True)
+    assert customers_now(narrow) == customers_at_source(narrow)
+    assert narrow.status()["slot_state"] == "reserved"
+    with narrow.warehouse.connect() as connection:
+        ops = connection.exec_driver_sql(
+            "SELECT string_agg(op, '' ORDER BY lsn, seq) FROM bronze.br_customer_cdc").scalar_one()
+        versions = connection.exec_driver_sql(
+            "SELECT customer_id, email, sys_start > %s, CASE WHEN sys_end < 'infinity' THEN sys_end > %s END "
+            "FROM dim_customer_hist ORDER BY customer_id, sys_start", (repaired, repaired)).all()
+        ends = connection.exec_driver_sql(
+            "SELECT count(DISTINCT at) FROM (SELECT sys_end AS at FROM dim_customer_hist WHERE sys_end < 'infinity' "
+            "UNION SELECT sys_start FROM dim_customer_hist WHERE sys_start > %s) AS each", (repaired,)).scalar_one()
+    assert ops == "IIIITRRRR"
+    assert versions == [
+        (1, "1@example", False, None),  # unchanged, untouched
+        (2, "2@example", False, True), (2, "unseen@example", True, None),
+        (3, "3@example", False, True),  # gone: closed when that was found out
+        (4, "4@example", False, None),
+        (5, "4@example", True, None),
+    ]  # fmt: skip
+    assert ends == 1, "the snapshot's time"
+
+
+def test_a_server_without_room_for_a_slot_is_told(narrow: Medallion) -> None:
+    other = Medallion.open("other")
+    with pytest.raises(MedallionError, match="The server has no room for a slot: all rep") as told:
+        other.reset()
+    assert "ALTER SYSTEM SET max_replication_slots = 40;" in str(told.value)
+    narrow.capture()
+    message = refused(narrow, "verify")  # it takes a second one, for as long as it runs
+    assert "The server has no room for a slot" in message
+    narrow.close()
+    other.close()
+    with databases.administering(narrow.place.url) as cursor:
+        cursor.execute(re.search("ALTER SYSTEM.*;", message)[0])
+    narrow.place.stop()
+    narrow.place.start()
+    assert narrow.verify() == []
+    other.reset()
+
+
+# Business time
+
+
+@pytest.mark.parametrize(("order", "told"), [
+    (("2022-06-01", None), r"A transaction of business time 2022-06-01 00:00:00 follows one of 2023-01-02"),
+    ((None, "2023-01-03"), "must say its business time before its rows"),
+])  # fmt: skip
+def test_a_business_time_out_of_order_is_told_and_nothing_of_it_lands(
+    lab: Medallion, order: tuple[str | None, ...], told: str
+) -> None:
+    lab.replay("2023-01-03")
+    lab.capture()
+    before = bronze(lab)
+    with lab.source.begin() as shop:
+        for time in order:
+            if time is None:
+                shop.exec_driver_sql("UPDATE customer SET email = 'odd@example' WHERE customer_id = 1")
+            else:
+                shop.exec_driver_sql("SELECT pg_logical_emit_message(true, 'medallion.system_time', %s)",
+                                     (f"{time} 00:00:00+00",))  # fmt: skip
+    message = refused(lab, "capture")
+    assert re.search(told, message)
+    assert f"{REMEDY} reset" in message or "pg_logical_emit_message(true, 'medallion.system_time'" in message
+    assert bronze(lab) == before
 
 
 # Replay

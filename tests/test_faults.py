@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import signal
@@ -9,14 +10,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg2
 import pytest
-from test_commands import change
+from test_commands import change, wait_until
+from test_live import following, stopped
 from test_server import kill_server
 
-from medallion_lib import Medallion, MedallionError, landing, server, steps
+from medallion_lib import Medallion, MedallionError, databases, landing, server, steps
 from medallion_lib.embedded import CHECKOUT, Embedded
 from medallion_lib.tables import CAPTURED, VERSIONED
 
@@ -38,11 +41,32 @@ def on_step(step):
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 steps.on_step = on_step
-getattr(Medallion.open(name), work)()
+lab = Medallion.open(name)
+lab.capture(resnapshot=True) if work == "resnapshot" else getattr(lab, work)()
 """
 
 
+# Every step, by what it is a step of; a test below kills each of them at each.
+CAPTURE = ("copied", "landed", "confirmed")
+SNAPSHOT = ("slot made", "copied", "landed")
+MERGE = (*(f"merged {table.name}" for table in VERSIONED), "merge watermark written", "merge committed")
+
 kills: list[str] = []  # of the test that runs
+
+
+def named_steps() -> set[str]:
+    """What steps.step(…) is called with in the package; a table's name in it stands for each."""
+    found = set()
+    for path in Path(steps.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("step", "steps.step"):
+                text = ast.unparse(node.args[0]).removeprefix("f").strip("'\"")
+                found |= {text.replace("{table.name}", table.name) for table in VERSIONED}
+    return found
+
+
+def test_each_named_step_is_one_at_which_a_test_kills() -> None:
+    assert named_steps() == {*CAPTURE, *SNAPSHOT, *MERGE}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +77,7 @@ def _told(record_property: Callable[[str, object], None]) -> Iterator[None]:
 
 
 def killed(lab: Medallion, work: str, at: str, count: int = 1) -> None:
-    """Run capture or merge in a process of its own that dies at a step, the count-th time."""
+    """Run capture, a new snapshot or merge in a process of its own that dies at a step, the count-th time."""
     done = subprocess.run(
         [sys.executable, "-c", DOOMED, lab.name, work, at, str(count)], cwd=CHECKOUT, timeout=60,
         env=os.environ | {"PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
@@ -112,10 +136,8 @@ def test_capture_killed_ten_times_lands_everything_once_and_in_order(
     second.capture()
     for turn in range(10):
         before = reached(lab)
-        if turn % 2:
-            killed(lab, "capture", "copied", 2)  # between the second landing's COPY and its commit
-        else:
-            killed(lab, "capture", "landed", 1)  # landed, not confirmed
+        at = CAPTURE[turn % 3]
+        killed(lab, "capture", at, 2 if at == "copied" else 1)  # before its commit, or after it
         assert reached(lab) > before, "each comes after a further landing"
     rest = lab.capture()
     assert rest.rows > 2000
@@ -134,10 +156,8 @@ def test_a_landing_that_was_not_confirmed_is_not_landed_again(lab: Medallion) ->
     assert len(order) == len(set(order)) > count
 
 
-@pytest.mark.parametrize("at", ["merged dim_customer_hist", "merged fact_rental",
-                                "merge watermark written"])  # fmt: skip
-def test_merge_killed_half_way_has_done_nothing_and_is_right_the_next_time(
-    lab: Medallion, second: Medallion, at: str
+def test_merge_killed_at_any_step_has_done_nothing_and_is_right_the_next_time(
+    lab: Medallion, second: Medallion
 ) -> None:
     for each in (lab, second):
         each.replay("2023-01-10")
@@ -146,9 +166,10 @@ def test_merge_killed_half_way_has_done_nothing_and_is_right_the_next_time(
         each.replay("2023-02-05")
         each.capture()
     before, position = silver(lab), reached(lab, "merge")
-    killed(lab, "merge", at)
-    assert silver(lab) == before
-    assert reached(lab, "merge") == position
+    for at in MERGE[:-1]:
+        killed(lab, "merge", at)
+        assert silver(lab) == before
+        assert reached(lab, "merge") == position
     lab.merge()
     second.merge()
     for ours, theirs in zip(silver(lab), silver(second), strict=True):
@@ -158,16 +179,26 @@ def test_merge_killed_half_way_has_done_nothing_and_is_right_the_next_time(
 def test_merge_killed_after_its_commit_is_done(lab: Medallion) -> None:
     lab.replay("2023-01-10")
     lab.capture()
-    killed(lab, "merge", "merge committed")
+    killed(lab, "merge", MERGE[-1])
     assert not any(any(done[1:]) for done in lab.merge())
     assert reached(lab, "merge") == reached(lab)
 
 
-@pytest.mark.parametrize("at", ["slot made", "copied"])
-def test_a_snapshot_killed_half_way_is_done_again_from_the_start(lab: Medallion, at: str) -> None:
+FILMS = ("INSERT INTO film (title, language_id) SELECT 'Film ' || n, 1 FROM generate_series(1, %s) AS n")
+
+
+def films(lab: Medallion, count: int) -> None:
     change(lab.source, "INSERT INTO language (name) VALUES ('Latin')")
-    change(lab.source, "INSERT INTO film (title, language_id) SELECT 'Film ' || n, 1 "
-                       "FROM generate_series(1, 3000) AS n")  # fmt: skip
+    change(lab.source, FILMS, count)
+
+
+def ops(lab: Medallion) -> dict[str, int]:
+    return dict(read(lab, "SELECT op, count(*)::int FROM bronze.br_film_cdc GROUP BY op"))
+
+
+@pytest.mark.parametrize("at", SNAPSHOT)
+def test_a_snapshot_killed_at_any_step_is_done_again_unless_it_had_landed(lab: Medallion, at: str) -> None:
+    films(lab, 3000)
     change(lab.source, "SELECT pg_drop_replication_slot(%s)", lab.slot)
     connection = server.connect(lab.warehouse_url)
     with connection, connection.cursor() as cursor:
@@ -179,10 +210,26 @@ def test_a_snapshot_killed_half_way_is_done_again_from_the_start(lab: Medallion,
     change(lab.source, "UPDATE film SET length = 90 WHERE film_id = 1")
     lab.capture()
     lab.merge()
-    ops = "SELECT op, count(*) FROM bronze.br_film_cdc GROUP BY op ORDER BY op"
-    assert read(lab, ops) == [("R", 2999), ("U", 1)]
+    assert ops(lab) == ({"R": 3000, "D": 1, "U": 1} if at == "landed" else {"R": 2999, "U": 1})
     current = "SELECT count(*), count(length) FROM silver.dim_film"
     assert read(lab, current) == [(2999, 1)]
+
+
+@pytest.mark.parametrize("at", SNAPSHOT[:2])
+def test_a_new_snapshot_killed_half_way_is_asked_for_again(lab: Medallion, at: str) -> None:
+    films(lab, 3000)
+    lab.capture()
+    before, landed_ = reached(lab), ops(lab)
+    killed(lab, "resnapshot", at)
+    change(lab.source, "DELETE FROM film WHERE film_id = 3000")
+    assert (reached(lab), ops(lab)) == (before, landed_)
+    with pytest.raises(MedallionError, match="capture --resnapshot"):
+        lab.capture()
+    assert (reached(lab), ops(lab)) == (before, landed_)
+    lab.capture(resnapshot=True)
+    assert ops(lab) == {"I": 3000, "T": 1, "R": 2999}
+    lab.merge()
+    assert lab.verify() == []
 
 
 @pytest.fixture
@@ -250,3 +297,184 @@ def test_a_connection_lost_under_merge_loses_nothing(
         lab.merge()
     monkeypatch.setattr(steps, "on_step", lambda step: None)
     assert lab.merge()[1].inserted == 1000
+
+
+# Connections that are ended while capture uses them
+
+SESSIONS = {
+    "to the source": "SELECT pid FROM pg_stat_activity WHERE datname = %(source)s AND backend_type = 'client backend'",
+    "of the walsender": "SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = %(slot)s AND active",
+    "to the warehouse": "SELECT pid FROM pg_stat_activity WHERE datname = %(warehouse)s AND usename = current_user",
+}  # fmt: skip
+
+
+def sessions(lab: Medallion, which: str, does: str = "pid") -> int:
+    """How many connections a running capture has of the kind."""
+    names = {"source": lab.source_name, "slot": lab.slot, "warehouse": lab.warehouse_name}
+    with databases.administering(lab.place.url) as cursor:
+        cursor.execute(f"SELECT count({does}) FROM ({SESSIONS[which]}) AS session", names)
+        return cursor.fetchone()[0]
+
+
+def end(lab: Medallion, which: str) -> int:
+    """Terminate them; how many it was."""
+    return sessions(lab, which, "pg_terminate_backend(pid)")
+
+
+@pytest.mark.parametrize("which", ["of the walsender", "to the warehouse"])
+@pytest.mark.parametrize("at", ["copied", "landed"])
+def test_a_connection_ended_under_capture_is_told_and_nothing_is_lost_or_twice(
+    lab: Medallion, monkeypatch: pytest.MonkeyPatch, which: str, at: str
+) -> None:
+    for _ in range(3):
+        films(lab, 1000)
+    lab.close()
+    left = [at, at]
+
+    def on_step(name: str) -> None:
+        if name == at and left and left.pop() and not left:
+            assert end(lab, which) == 1
+
+    monkeypatch.setattr(landing, "BATCH_ROWS", 500)
+    monkeypatch.setattr(steps, "on_step", on_step)
+    with pytest.raises(MedallionError, match="connection to the server was lost") as told:
+        lab.capture()
+    assert "python -m medallion_lib up" in str(told.value)
+    assert left == []
+    monkeypatch.setattr(steps, "on_step", lambda name: None)
+    assert 0 < ops(lab)["I"] < 3000
+    lab.capture()
+    assert ops(lab) == {"I": 3000}
+    lab.merge()
+    assert lab.verify() == []
+
+
+@pytest.mark.parametrize("which", SESSIONS)
+def test_following_goes_on_over_a_connection_that_is_ended(lab: Medallion, which: str) -> None:
+    films(lab, 10)
+    lab.capture()
+    with following(lab, "--merge") as process:
+        for turn in range(1, 3):
+            change(lab.source, "UPDATE film SET length = %s", turn)
+            wait_until(lambda: ops(lab).get("U") == 10 * turn)  # noqa: B023
+            lab.close()
+            assert end(lab, which) == 1
+            wait_until(lambda: sessions(lab, which) == 1, 20)
+        change(lab.source, "UPDATE film SET length = 3")
+        wait_until(lambda: ops(lab).get("U") == 30)
+        assert "was lost" in stopped(process)
+    assert ops(lab) == {"I": 10, "U": 30}
+    assert lab.verify() == []
+
+
+# Transactions that are large, long, or out of time
+
+MEASURED = """
+import resource, sys
+from medallion_lib import Medallion
+Medallion.open(sys.argv[1]).capture()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def most_memory(lab: Medallion) -> int:
+    """Kilobytes that a capture in a process of its own held at most."""
+    return int(subprocess.run(
+        [sys.executable, "-c", MEASURED, lab.name], cwd=CHECKOUT, check=True, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+    ).stdout)  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_a_large_transaction_lands_whole_in_the_memory_of_a_small_one(lab: Medallion, rows: int) -> None:
+    films(lab, 25_000)
+    small = most_memory(lab)
+    change(lab.source, FILMS, rows)
+    large = most_memory(lab)
+    assert ops(lab) == {"I": 25_000 + rows}
+    last = "SELECT count(*), min(seq), max(seq) FROM bronze.br_film_cdc WHERE lsn = (SELECT max(lsn) FROM bronze.br_film_cdc)"
+    assert read(lab, last) == [(rows, 1, rows)]
+    assert large - small < 15_000
+
+
+def test_a_transaction_that_outlives_several_captures_lands_once_when_it_commits(lab: Medallion) -> None:
+    films(lab, 3)
+    lab.capture(merging=True)
+    with lab.source.begin() as long:
+        long.exec_driver_sql("UPDATE film SET length = 100 WHERE film_id = 1")
+        for turn in range(1, 4):
+            change(lab.source, "UPDATE film SET length = %s WHERE film_id = 2", turn)
+            assert lab.capture(merging=True).rows == 1
+        long.exec_driver_sql("UPDATE film SET length = 300 WHERE film_id = 3")
+        assert lab.capture(merging=True).rows == 0
+    assert lab.capture(merging=True).rows == 2
+    assert lab.capture().rows == 0
+    order = "SELECT string_agg(full_row ->> 'length', ' ' ORDER BY lsn, seq) FROM bronze.br_film_cdc WHERE op = 'U'"
+    assert read(lab, order) == [("1 2 3 100 300",)]
+    at = "SELECT count(DISTINCT commit_ts) FROM bronze.br_film_cdc WHERE full_row ->> 'length' IN ('100', '300')"
+    assert read(lab, at) == [(1,)]
+    assert lab.verify() == []
+
+
+GAPS = """
+SELECT array_agg(gap ORDER BY lsn) FROM (
+    SELECT lsn, commit_ts - lag(commit_ts) OVER (ORDER BY lsn) AS gap FROM bronze.br_film_cdc WHERE op = 'U') AS each
+"""
+
+
+def test_system_time_goes_up_by_a_microsecond_while_the_sources_clock_is_behind(lab: Medallion) -> None:
+    """What is known already is an hour ahead."""
+    films(lab, 1)
+    lab.capture()
+    with databases.administering(lab.warehouse_url) as cursor:
+        cursor.execute("UPDATE meta.watermark SET commit_ts = now() + interval '1 hour' WHERE stage = 'capture' "
+                       "RETURNING commit_ts")  # fmt: skip
+        (ahead,) = cursor.fetchone()
+    for turn in range(4):
+        change(lab.source, "UPDATE film SET length = %s", turn)
+        lab.capture(merging=True)
+    assert read(lab, GAPS) == [([None, *[timedelta(microseconds=1)] * 3],)]
+    # The language's transaction has no row in bronze, and no time of its own.
+    (found,) = read(lab, "SELECT min(commit_ts) FROM bronze.br_film_cdc WHERE op = 'U'")[0]
+    assert found - ahead in (timedelta(microseconds=1), timedelta(microseconds=2))
+    assert read(lab, "SELECT count(*) FROM silver.dim_film_hist") == [(5,)]
+    assert lab.verify() == []
+
+
+LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="no libfaketime (Debian's package faketime) to set the clock back")
+def test_a_clock_that_is_set_back_leaves_system_time_going_up(
+    own_server: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_server.start()
+    own_server.stop()
+    clock = own_server.home / "clock"
+    run = own_server._run
+
+    def set_clock(offset: str) -> None:
+        clock.write_text(offset)
+        clock.chmod(0o644)
+
+    set_clock("+0")
+    monkeypatch.setattr(own_server, "_run", lambda *command: run(
+        "env", f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={clock}", "FAKETIME_NO_CACHE=1",
+        "FAKETIME_DONT_FAKE_MONOTONIC=1", *command))  # fmt: skip
+    own_server.start()
+    lab = Medallion.open("clock")
+    lab.reset()
+    films(lab, 1)
+    change(lab.source, "UPDATE film SET length = 0")
+    lab.capture(merging=True)
+    before = read(lab, "SELECT max(commit_ts) FROM bronze.br_film_cdc")[0][0]
+    set_clock("-1h")
+    (now,) = read(lab, "SELECT clock_timestamp()")[0]
+    assert now < before - timedelta(minutes=59), "the server's clock is an hour behind"
+    for turn in range(1, 4):
+        change(lab.source, "UPDATE film SET length = %s", turn)
+        lab.capture(merging=True)
+    assert read(lab, GAPS) == [([None, *[timedelta(microseconds=1)] * 3],)]
+    assert read(lab, "SELECT count(*) FROM silver.dim_film_hist") == [(5,)]
+    assert lab.verify() == []
+    lab.close()
