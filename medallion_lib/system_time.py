@@ -102,7 +102,9 @@ def _read(text: str) -> tuple[Form, list[str], int]:
             i, end = sum(token.start < stop for token in tokens[:-2]), stop
         for word in re.findall(r"\w+|\S", piece):
             if tokens[i].text != word:
-                raise refusal("form unfinished", SystemTimeError, form=written, word=word)
+                example = form.clause.format("'2023-07-01'", "'2023-08-01'")
+                facts = {"form": written, "word": word, "example": example}
+                raise refusal("form unfinished", SystemTimeError, **facts)
             i, end = i + 1, tokens[i].end
     return form, instants, end
 

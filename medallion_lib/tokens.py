@@ -38,8 +38,8 @@ class _Postgres(Postgres):
             if self._curr.text.upper() in _Postgres.VALID_INTERVAL_UNITS:
                 self._parse_var(any_token=True)
                 # As in DAY TO SECOND, and not as in FROM … TO.
-                units, after = _Postgres.VALID_INTERVAL_UNITS, self._next
-                if after and after.text.upper() in units and self._match_text_seq("TO"):
+                ranged = self._next and self._next.text.upper() in _Postgres.VALID_INTERVAL_UNITS
+                if ranged and self._match_text_seq("TO"):
                     self._parse_var(any_token=True)
                 self._parse_wrapped(self._parse_number, optional=True)
             return exp.Interval(this=this)

@@ -1,9 +1,12 @@
 """The rewriter: it finds the clause wherever PostgreSQL would, and touches nothing else."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medallion_lib.forms import FORMS
 from medallion_lib.system_time import SystemTimeError, rewrite
 
 # The reference as it is written, and as it is sent.
@@ -28,6 +31,16 @@ REFERENCES = [
     ("表 FOR SYSTEM_TIME AS OF now() 別名", "表__as_of(now()) 別名"),
     ("a$b FOR SYSTEM_TIME AS OF now()", "a$b__as_of(now()) AS a$b"),
     ("date FOR SYSTEM_TIME AS OF now() at", "date__as_of(now()) at"),
+]
+
+# The other forms of the clause, with their instants left open, and the function's name.
+PERIODS = [
+    ("FROM {} TO {}", "from_to"),
+    ("from {}\nto {} -- until", "from_to"),
+    ("BETWEEN {} AND {}", "between"),
+    ("between {} -- from\n and {}", "between"),
+    ("CONTAINED IN ({}, {})", "contained_in"),
+    ("contained/* */in( {},{} )", "contained_in"),
 ]
 
 INSTANTS = [
@@ -181,12 +194,26 @@ WRONG = [
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF WHERE a", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF now() - ;", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME", "must go on with AS OF"),
-    ("SELECT * FROM t FOR SYSTEM_TIME AS d", "must go on with AS OF"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS d", "AS OF … lacks its OF. Write for example FOR SYSTEM_TIME AS OF '"),
     ("SELECT * FROM t FOR SYSTEM_TIME '2023-07-01'", "must go on with AS OF"),
-    ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO b", "AS OF is:"),
-    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a AND b", "AS OF is:"),
-    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (a, b)", "AS OF is:"),
-    ("SELECT * FROM t FOR SYSTEM_TIME ALL", "AS OF is:"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a", "lacks its TO. Write for example FOR SYSTEM_TIME FROM '2023-07-01' TO"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a AND b", "FROM … TO … lacks its TO"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO", "FROM … TO … needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM TO b", "FROM … TO … lacks its TO"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO WHERE x", "FROM … TO … needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a TO b", "BETWEEN … AND … lacks its AND"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a, b", "BETWEEN … AND … lacks its AND"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a AND", "BETWEEN … AND … needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED (a, b)", "CONTAINED IN (…, …) lacks its IN"),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN a, b", "CONTAINED IN (…, …) lacks its ("),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (a)", "CONTAINED IN (…, …) lacks its ,"),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (a, b", "CONTAINED IN (…, …) lacks its )"),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (, b)", "CONTAINED IN (…, …) needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (a, b, c)", "CONTAINED IN (…, …) lacks its )"),
+    ("SELECT * FROM t d FOR SYSTEM_TIME ALL", "The alias comes last"),
+    ("DELETE FROM t FOR SYSTEM_TIME ALL", "never written"),
+    ("SELECT * FROM (SELECT 1) FOR SYSTEM_TIME BETWEEN a AND b", "Put the clause inside"),
+    (f"SELECT * FROM {'t' * 51} FOR SYSTEM_TIME CONTAINED IN (a, b)", "63 bytes"),
     ("INSERT INTO t FOR SYSTEM_TIME AS OF now() VALUES (1)", "never written"),
     ("UPDATE t FOR SYSTEM_TIME AS OF now() SET a = 1", "never written"),
     ("DELETE FROM t FOR SYSTEM_TIME AS OF now()", "never written"),
@@ -209,6 +236,26 @@ def test_a_reference_becomes_a_call_with_its_alias(written: str, sent: str) -> N
 def test_the_instant_ends_where_it_ends(instant: str, alias: str) -> None:
     written = f"SELECT * FROM t FOR SYSTEM_TIME AS OF {instant}{alias} WHERE x"
     assert rewrite(written) == f"SELECT * FROM t__as_of({instant}){alias or ' AS t'} WHERE x"
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+@pytest.mark.parametrize(("clause", "name"), PERIODS)
+def test_both_instants_of_a_period_end_where_they_end(
+    instant: str, clause: str, name: str
+) -> None:
+    for pair in ((instant, "now()"), ("now()", instant), (instant, instant)):
+        for alias in ("", " d", " AS d(a, b)", " date", " between"):
+            written = f"SELECT * FROM s.t FOR SYSTEM_TIME {clause.format(*pair)}\n{alias} WHERE x"
+            comment = " -- until" if "-- until" in clause else ""
+            sent = f"s.t__{name}({', '.join(pair)}){'' if alias else ' AS t'}{comment}\n{alias}"
+            assert rewrite(written) == f"SELECT * FROM {sent} WHERE x"
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("alias", ["", " d", " AS d(a, b)", ' "All"'])
+def test_all_versions(frame: str, alias: str) -> None:
+    written, sent = f"t FOR SYSTEM_TIME ALL{alias}", f"t__all(){alias or ' AS t'}"
+    assert rewrite(frame.replace("{}", written)) == frame.replace("{}", sent)
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -272,12 +319,18 @@ def _literal(text: str) -> str:
 @st.composite
 def references(draw: st.DrawFn) -> tuple[str, str]:
     """A reference as written and as sent."""
-    name, instant, alias = draw(NAMES), draw(st.sampled_from(INSTANTS)), draw(ALIASES)
-    clause = "".join(draw(SPACES) + word for word in ("FOR", "SYSTEM_TIME", "AS", "OF"))
+    name, form, alias = draw(NAMES), draw(st.sampled_from(FORMS)), draw(ALIASES)
+    instants = [draw(st.sampled_from(INSTANTS)) for _ in range(form.count)]
+    words = re.findall(r"\{\}|\w+|\S", form.clause)
+    left = iter(instants)
+    clause = "".join(
+        draw(SPACES) + (next(left) if word == "{}" else word)
+        for word in ("FOR", "SYSTEM_TIME", *words)
+    )
     last = name.rpartition(".")[2]
-    called = f'{name[:-1]}__as_of"' if name.endswith('"') else f"{name}__as_of"
-    sent = f"{called}({instant}){alias or f' AS {last}'}"
-    return f"{name}{clause}{draw(SPACES)}{instant}{alias}", sent
+    called = name[:-1] + form.suffix + '"' if name.endswith('"') else name + form.suffix
+    sent = f"{called}({', '.join(instants)}){alias or f' AS {last}'}"
+    return f"{name}{clause}{alias}", sent
 
 
 @given(st.lists(st.tuples(st.sampled_from(FRAMES), references(), NOISE), min_size=1, max_size=4))
