@@ -24,6 +24,7 @@ REFUSED = "ST001"  # SQLSTATE of a function that only says why its view has no h
 
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
 _BY_WORD = {form.clause.split()[0]: form for form in FORMS}
+_NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS"])  # FOR and a name
 _TABLE_FOLLOWS = frozenset(["FROM", "JOIN", "USING", "LATERAL", ",", "("])
 
 
@@ -54,8 +55,13 @@ def rewrite(sql: str) -> str:
 
 
 def _is_clause(tokens: list[Token], i: int) -> bool:
-    """Whether tokens[i] is the FOR of a clause, and not that of substring(s FOR system_time)."""
+    """Whether tokens[i] is the FOR of a clause, and not that of substring(s FOR system_time).
+
+    Nor that of a role, type or provider of this name: CREATE USER MAPPING FOR system_time.
+    """
     if tokens[i].text != "FOR":
+        return False
+    if tokens[i - 1].text in _NAMES_FOLLOW and tokens[i + 2].text not in _BY_WORD:
         return False
     if tokens[i + 1].text == "TIMESTAMP":  # as %sqlplot has it
         return tokens[i + 2].text in _BY_WORD and not _in_substring(tokens, i)

@@ -31,6 +31,7 @@ REFERENCES = [
     ("表 FOR SYSTEM_TIME AS OF now() 別名", "表__as_of(now()) 別名"),
     ("a$b FOR SYSTEM_TIME AS OF now()", "a$b__as_of(now()) AS a$b"),
     ("date FOR SYSTEM_TIME AS OF now() at", "date__as_of(now()) at"),
+    ("mapping FOR SYSTEM_TIME AS OF now() label", "mapping__as_of(now()) label"),
 ]
 
 # The other forms of the clause, with their instants left open, and the function's name.
@@ -168,6 +169,10 @@ UNTOUCHED = [
     "SELECT substring(a FOR timestamp '2023-07-01') FROM t",
     "SELECT timestamp '2023-07-01', a::timestamp with time zone FROM t",
     "SELECT * FROM t FOR NO KEY UPDATE",
+    "CREATE USER MAPPING FOR system_time SERVER s",
+    "DROP TRANSFORM IF EXISTS FOR system_time LANGUAGE c",
+    "SECURITY LABEL FOR system_time ON TABLE t IS 'x'",
+    "ALTER TEXT SEARCH CONFIGURATION c ADD MAPPING FOR system_time WITH d",
     "CREATE POLICY p ON t FOR SELECT USING (true)",
     "CREATE TABLE p PARTITION OF t FOR VALUES FROM ('2023-01-01') TO ('2023-02-01')",
     "SELECT a FROM t WHERE b = %(b)s AND c LIKE '%%x' AND d = $1 AND e = :e",
