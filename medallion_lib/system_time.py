@@ -81,7 +81,7 @@ def _spliced(sql: str, tokens: list[Token], i: int) -> str:
     """`sql` with the reference whose FOR is tokens[i] as a call; only what follows may differ."""
     _check_table(sql, tokens, i)
     name, behind = tokens[i - 1], tokens[i + 1].end
-    form, instants, size = _read(sql[behind:])
+    form, instants, size = _read(sql[behind:], printed=tokens[i + 1].text == "TIMESTAMP")
     if len((name.identifier + form.suffix).encode()) > 63:
         facts = {"table": name.identifier, "suffix": form.suffix}
         raise refusal("name too long", SystemTimeError, **facts)
@@ -93,13 +93,17 @@ def _spliced(sql: str, tokens: list[Token], i: int) -> str:
     return f"{called}({', '.join(instants)}){alias}{rest}"
 
 
-def _read(text: str) -> tuple[Form, list[str], int]:
-    """The form that `text` begins with, its instants, and where it ends."""
+def _read(text: str, printed: bool) -> tuple[Form, list[str], int]:
+    """The form that `text` begins with, its instants, and where it ends.
+
+    `printed` as sqlglot prints it for %sqlplot: FROM (a, b), BETWEEN (a, b).
+    """
     tokens, i, end, instants = tokenize(text), 1, 0, []
     if (form := _BY_WORD.get(tokens[1].text)) is None:
         raise refusal("clause unfinished", SystemTimeError)
+    clause = re.sub(r"{} \w+ {}", "({}, {})", form.clause) if printed else form.clause
     written = form.clause.format("…", "…")
-    for piece in form.clause.split("{}"):
+    for piece in clause.split("{}"):
         if end:
             stop = expression_end(text, end)
             if stop == end:
