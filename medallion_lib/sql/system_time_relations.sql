@@ -1,7 +1,7 @@
 -- What has history, each after what it reads: versioned tables (ordinary or partitioned, not a
 -- partition, with sys_start and sys_end), and every view that reads one, however far up.
--- `query` is what the function selects, of a table without WHERE, of a view with its relations yet to
--- be read in one of the forms; `is_plain`, whether each row stands for one version;
+-- `query` is what the function selects, of a table without WHERE, of a view with its relations yet
+-- to be read in one of the forms; `is_plain`, whether each row stands for one version;
 -- `obstacle` and `fact` say why there can be none, as in refusals.txt.
 WITH RECURSIVE versioned AS (
     SELECT
@@ -33,7 +33,8 @@ picking AS (
     FROM rules
     WHERE regexp_count(tree, '{RANGETBLENTRY ') = 1
       AND tree !~ ':(hasAggs|hasWindowFuncs|hasTargetSRFs|hasSubLinks|hasDistinctOn) true'
-      AND tree !~ ':(groupClause|havingQual|distinctClause|limitCount|limitOffset|cteList|setOperations) [^<]'
+      AND tree !~ ':(groupClause|groupingSets|havingQual|distinctClause|setOperations) [^<]'
+      AND tree !~ ':(limitCount|limitOffset|cteList) [^<]'
 ),
 dependencies AS (
     SELECT DISTINCT
