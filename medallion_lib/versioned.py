@@ -47,14 +47,15 @@ def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict
         cursor.execute(sqlfile.read("system_time_relations"), {"schemas": list(schemas)})
         relations = [Relation(*row) for row in cursor]
         _drop_stale(cursor, [relation.oid for relation in relations])
-        answering: dict[int, tuple[str, str]] = {}
+        answering: dict[Form, dict[int, tuple[str, str]]] = {form: {} for form in FORMS}
         refused = {}
         for relation in relations:
-            reasons = [_made(cursor, relation, form, answering) for form in FORMS]
-            if reasons[0]:
-                refused[f"{relation.schema}.{relation.name}"] = reasons[0]
-            else:
-                answering[relation.oid] = (relation.schema, relation.name)
+            for form in FORMS:
+                reason = _made(cursor, relation, form, answering[form])
+                if reason is None:
+                    answering[form][relation.oid] = (relation.schema, relation.name)
+                elif form is AS_OF:
+                    refused[f"{relation.schema}.{relation.name}"] = reason
         return refused
 
 
