@@ -237,7 +237,7 @@ def test_partitions_are_pruned(database: Connection) -> None:
 # --- Making them -------------------------------------------------------------------------------
 
 FUNCTIONS = r"""SELECT p.oid, pg_get_functiondef(p.oid), obj_description(p.oid) FROM pg_proc p
-    WHERE proname LIKE '%\_\_as\_of' ORDER BY p.oid"""
+    WHERE proname ~ '__(as_of|from_to|between|contained_in|all)$' ORDER BY p.oid"""
 
 
 def names(connection: Connection) -> set[str]:
@@ -366,6 +366,62 @@ def test_views_of_many_shapes_travel(scratch: Connection, select: str) -> None:
     today = execute(scratch, "SELECT * FROM v")
     then = execute(scratch, "SELECT * FROM v__as_of('2030-01-01')")
     assert sorted(map(str, then)) == sorted(map(str, today)) != []
+
+
+PICKING = [
+    "SELECT id FROM item",
+    'SELECT "Name", id % 2 AS odd, sys_start FROM item WHERE id > 0 ORDER BY id',
+    "SELECT upper(name) AS name FROM item_hist WHERE name <> 'x'",
+    "SELECT CASE WHEN amount > 1 THEN 'much' END AS much, coalesce(item_id, 0) FROM sale_current",
+    "TABLE sale_current",
+]
+ADDING = [
+    "SELECT count(*) FROM item",
+    "SELECT id FROM item GROUP BY id",
+    "SELECT 1 AS one FROM item GROUP BY ()",
+    "SELECT 1 AS one FROM item HAVING true",
+    "SELECT DISTINCT id FROM item",
+    "SELECT DISTINCT ON (id) id FROM item",
+    "SELECT id, row_number() OVER () FROM item",
+    "SELECT id, generate_series(1, 2) FROM item",
+    "SELECT id FROM item ORDER BY id LIMIT 1",
+    "SELECT id FROM item OFFSET 1",
+    "SELECT id FROM item UNION ALL SELECT id FROM item",
+    "WITH x AS (SELECT id FROM item) SELECT id FROM x",
+    "SELECT id FROM (SELECT id FROM item) AS x",
+    "SELECT item.id FROM item JOIN sale_current USING (id)",
+    "SELECT item.id FROM item, LATERAL (SELECT 1) AS x",
+    "SELECT id FROM item WHERE id IN (SELECT id FROM sale_current)",
+    "SELECT id, (SELECT max(amount) FROM sale_current) FROM item",
+]
+
+
+@pytest.mark.parametrize("select", PICKING)
+def test_a_view_that_picks_has_versions_over_a_period(scratch: Connection, select: str) -> None:
+    load(scratch, {1: [(0, 5, 1), (5, None, 2)], 2: [(1, 9, 3)]}, {1: [(0, 4, 3), (4, None, 1)]})
+    execute(scratch, f"CREATE VIEW scratch.v AS {select}; CREATE VIEW scratch.w AS TABLE scratch.v")
+    assert versioned.regenerate(scratch) == {}
+    table = "silver.sale" if "sale" in select else "silver.item_hist"
+    [(versions,)] = execute(scratch, f"SELECT count(*) FROM {table}")
+    for view in ("v", "w"):
+        asked = system_time.rewrite(f"SELECT count(*) FROM {view} FOR SYSTEM_TIME ALL")
+        assert execute(scratch, asked) == [(versions,)]
+
+
+@pytest.mark.parametrize("select", [*ADDING, "SELECT name FROM mart"])
+def test_a_view_that_adds_up_is_refused_over_a_period(
+    scratch: Connection, engine: Engine, select: str
+) -> None:
+    execute(scratch, f"CREATE VIEW scratch.v AS {select}; CREATE VIEW scratch.w AS TABLE scratch.v")
+    assert versioned.regenerate(scratch) == {}
+    periods = ("FROM '2023-01-01' TO now()", "BETWEEN now() AND now()", "CONTAINED IN (now(), now())", "ALL")
+    for period in periods:
+        for view in ("v", "w"):
+            said = failure(engine, f"SELECT * FROM {view} FOR SYSTEM_TIME {period}")
+            reads = view == "w" or "mart" in select
+            reason = "a view it reads cannot be asked either" if reads else "never true together"
+            assert said.startswith(f"scratch.{view} cannot be asked FOR SYSTEM_TIME") and reason in said
+    execute(scratch, system_time.rewrite("SELECT * FROM w FOR SYSTEM_TIME AS OF now()"))
 
 
 def test_a_materialized_view_and_a_long_name_are_refused(scratch: Connection) -> None:
