@@ -21,12 +21,34 @@ PROOFS = {  # what the tests of a file prove
                         "again byte for byte",
     "test_batches": "Merged in 1, 7 or 100 batches, the history is the same in every row, and in "
                     "1,000 in make prove; captured again, so is bronze",
-    "test_capture": "Bronze is what three sessions at once committed, by their own records",
+    "test_capture": "Sessions write, the schema changes, capture is stopped and goes on, all at "
+                    "random: bronze is what was committed, by their own records, and silver "
+                    "`AS OF` each copy of the source is the copy",
+    "test_identity": "Every kind of change lands whole under every replica identity, emptied "
+                     "partitions, values of 45 types and names of any kind among them",
+    "test_schema_change": "Columns added, dropped, renamed and retyped land without a restart; "
+                          "silver follows or says what to declare",
+    "test_live": "A capture that follows keeps gold current, stops cleanly, outlives the server "
+                 "and lets an idle source's log go",
+    "test_own_source": "A source of one's own needs little, gets little written to it, and no "
+                       "password is shown",
+    "test_audit": "`verify` names each kind of tampering, at one instant while others write; "
+                  "`rebuild` gives the same silver",
+    "test_pagila_kills": "The real Pagila goes on changing while capture, merge and server are "
+                         "killed: nothing is lost, nothing twice (in make prove)",
     "test_pgoutput": "Values of every kind land as they were, from the log and from a snapshot",
     "test_merge": "Random changes merge to the versions that a plain Python model says",
     "test_as_of_functions": "Random versions `AS OF` each of their boundaries are what a plain "
                             "Python model says",
     "test_rewrite": "The rewriter changes the clause and no byte beside it",
+    "test_statements": "So it does in over 500 statements over PostgreSQL's syntax",
+    "test_forms": "Random statements in every form, at and beside every boundary, answer what a "
+                  "plain Python model says",
+    "test_mariadb": "MariaDB gives the same versions to the same questions",
+    "test_system_versioning": "A table made `WITH (system_versioning = true)` keeps the versions "
+                              "that a plain Python model has, whatever is done to it",
+    "test_questions": "A receipt adds up to the mart's number and leads to the log; undo is a "
+                      "change like any other",
     "test_pagila": "The real Pagila goes through the whole pipeline, and live edits follow it",
     "test_faults": "Killed or cut off half-way, nothing is lost, done twice or half done",
     "test_errors": "What was taken away, cut short or started twice is refused, with a remedy",
