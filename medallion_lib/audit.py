@@ -38,7 +38,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
                 _copy(shop, cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
-        merge.merge(warehouse, upto=point)
+        merge.merge(warehouse, upto=point + watermark.ahead)
         found = [line for table in tables.VERSIONED for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()

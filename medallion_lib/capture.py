@@ -51,7 +51,7 @@ def capture(
         last = beat()
         decoder = Decoder(into, Catalog(cursor))
         with slot.replicating(source) as stream:
-            slot.start(stream, watermark.slot, watermark.lsn)
+            slot.start(stream, watermark.slot, watermark.at_source)
             for _ in landings(stream, decoder, [cursor.connection, warehouse], beat):
                 landed(into.total.rows)
                 if decoder.marker == last and not follow:
@@ -100,7 +100,7 @@ def landings(
                 beat()
             continue
         into.land()
-        slot.confirm(stream, into.watermark.lsn)
+        slot.confirm(stream, into.watermark.at_source)
         step("confirmed")
         landed_at, unlanded = time.monotonic(), False
         yield

@@ -57,7 +57,8 @@ class Decoder:
         if not self.stamp:
             self._settle_time(self.begun.commit_ts)
         self.seq += 1
-        self.landing.add(target, f"{self.begun.lsn}\t{self.seq}", op, row, self.stamp)
+        lsn = self.begun.lsn + self.landing.watermark.ahead
+        self.landing.add(target, f"{lsn}\t{self.seq}", op, row, self.stamp)
 
     def _row(self, target: Target, op: str, values: list[Column]) -> None:
         if not target.is_whole:
@@ -102,7 +103,7 @@ class Decoder:
         if not self.stamp:
             self._settle_time(event.commit_ts)
         self.begun = None
-        self.landing.watermark.lsn = event.end_lsn
+        self.landing.watermark.lsn = event.end_lsn + self.landing.watermark.ahead
         self.landing.total.transactions += 1
         return True
 
@@ -110,7 +111,7 @@ class Decoder:
         watermark = self.landing.watermark
         if event.prefix == MARKER and not event.transactional:
             self.marker = event.content.decode()
-            watermark.lsn = max(watermark.lsn, event.lsn)
+            watermark.lsn = max(watermark.lsn, event.lsn + watermark.ahead)
             return self.begun is None
         if event.prefix == BUSINESS_TIME and event.transactional and watermark.business_time:
             at, last = datetime.fromisoformat(event.content.decode()), watermark.commit_ts

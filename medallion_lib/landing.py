@@ -30,7 +30,11 @@ class Landed:
 
 @dataclass
 class Watermark:
-    """How far bronze is, as the warehouse's meta.watermark has it."""
+    """How far bronze is, as the warehouse's meta.watermark has it.
+
+    Bronze's positions only go up. Those of a source that went back, or of another one whose log is
+    shorter, are counted on from where bronze was: they are `ahead` of the source's own.
+    """
 
     lsn: int
     commit_ts: datetime | None
@@ -39,6 +43,12 @@ class Watermark:
     source_name: str
     publication: str
     business_time: bool
+    ahead: int = 0
+
+    @property
+    def at_source(self) -> int:
+        """The same position, in the source's log."""
+        return self.lsn - self.ahead
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self | None:

@@ -81,7 +81,9 @@ def made(
     with replicating(source) as stream:
         lsn, snapshot = create(stream, slot)
         last = before and before.commit_ts
-        yield Watermark(lsn, last, slot, system, name, published, business_time), snapshot
+        ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
+        begun = Watermark(lsn + ahead, last, slot, system, name, published, business_time, ahead)
+        yield begun, snapshot
 
 
 def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int, str]:
@@ -120,7 +122,7 @@ def unpublish(cursor: Cursor) -> bool:
 
 def check(cursor: Cursor, watermark: Watermark) -> None:
     """Raise MedallionError unless the slot continues exactly where bronze ends."""
-    facts = vars(watermark) | {"publication": PUBLICATION}
+    facts = vars(watermark) | {"publication": PUBLICATION, "lsn": watermark.at_source}
     cursor.execute(sqlfile.read("slot_check"), facts)
     problem, found, reason, position, log_end = cursor.fetchone()
     if not problem and _publication(cursor) != watermark.publication:
@@ -138,7 +140,8 @@ def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:
     """
     give_up = time.monotonic() + 1
     while time.monotonic() < give_up:
-        cursor.execute(sqlfile.read("slot_settled"), vars(watermark))
+        facts = {"slot": watermark.slot, "lsn": watermark.at_source}
+        cursor.execute(sqlfile.read("slot_settled"), facts)
         if (found := cursor.fetchone()) is None or found[closed]:
             return
         time.sleep(0.002)
