@@ -472,6 +472,60 @@ def test_its_servers_level_of_wal_and_a_standby_are_told(
     all_is_well(there)
 
 
+def test_a_source_restored_from_before_what_bronze_has_is_told_and_a_new_snapshot_repairs_it(
+    other_server: Embedded, ready: Own
+) -> None:
+    lab = ready.lab
+    lab.capture(merging=True)
+    other_server.stop()
+    data, copy = other_server.data, other_server.home / "copy"
+    assert other_server._run("cp", "-a", str(data), str(copy)).returncode == 0
+    other_server.start()
+    ready.as_owner(LIVE)
+    ready.as_owner("CREATE TABLE filler AS SELECT repeat('x', 500) FROM generate_series(1, 2000)")
+    lab.capture(merging=True)
+    lab.close()
+    other_server.stop()
+    shutil.rmtree(data)
+    copy.rename(data)
+    other_server.start()
+    position = asked(lab.warehouse_url, "SELECT lsn FROM meta.watermark WHERE stage = 'capture'")
+    message = refused(lab, "capture")
+    assert re.search(r"The source's log ends at 0/\w+, before the position where bronze ends, 0/\w+", message)
+    assert typed(message) == f"{REMEDY} capture --resnapshot"
+    assert asked(lab.warehouse_url, "SELECT lsn FROM meta.watermark WHERE stage = 'capture'") == position
+    lab.capture(resnapshot=True)
+    all_is_well(ready)
+    rates = "SELECT array_agg(rental_rate::float ORDER BY sys_start) FROM silver.dim_film_hist WHERE film_id = 1"
+    assert asked(lab.warehouse_url, rates) == [2.99, 3.99, 2.99], "what the source has lost is kept"
+
+
+def test_another_source_whose_log_is_shorter_is_told_and_a_new_snapshot_takes_it_over(
+    here: Own, there: Own
+) -> None:
+    here.lab.reset()
+    here.as_owner(publication(here))
+    end = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
+    while here.ask(end) <= there.ask(end):
+        here.as_superuser("SELECT pg_logical_emit_message(false, 'filler', ''), pg_switch_wal()")
+    here.lab.capture(merging=True)
+    here.as_owner(LIVE)
+    here.lab.capture(merging=True)
+    current_is_the_shops(here)
+    message = told(there.lab.capture)
+    assert f"This source ({there.database}) is not the one that bronze was captured from" in message
+    assert typed(message) == f"{REMEDY} capture --resnapshot"
+    there.as_owner(typed(told(lambda: there.lab.capture(resnapshot=True))))
+    there.lab.capture(resnapshot=True)
+    all_is_well(there)
+    there.as_owner("UPDATE customer SET email = 'there@example' WHERE customer_id = 3")
+    assert there.lab.capture().rows == 1
+    all_is_well(there)
+    mails = "SELECT array_agg(email ORDER BY sys_start) FROM silver.dim_customer_hist WHERE customer_id = 3"
+    assert asked(there.lab.warehouse_url, mails) == ["3@example", "live@example", "3@example", "there@example"]
+    assert not any(table.lost or table.gained for table in there.lab.rebuild())
+
+
 def restart(place: Embedded) -> None:
     place.stop()
     place.start()
