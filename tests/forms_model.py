@@ -106,6 +106,19 @@ CURRENT: dict[str, Callable[..., bool]] = {
 }
 
 
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """Versions of most of four keys, some with gaps, some that end, that share instants."""
+    history: History = {}
+    for key in draw(st.sampled_from([range(4), range(4), range(2), range(0)])):
+        times = sorted(draw(st.sets(st.integers(0, 9), min_size=1, max_size=6)))
+        last = draw(st.sampled_from([None, None, 10]))
+        values = [draw(st.sampled_from([1, 2, 3, 1, 2, 3, 0])) for _ in times]
+        spans = zip(times, [*times[1:], last], values, strict=True)
+        history[key] = [span for span in spans if span[2]]  # a value of 0 is a gap
+    return history
+
+
 def versions(history: History) -> Iterator[Version]:
     for key, rows in history.items():
         for start, end, value in rows:

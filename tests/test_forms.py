@@ -9,13 +9,13 @@ from math import inf
 from typing import Any
 
 import pytest
-from forms_model import PICKING, RELATIONS, Data, Query, answer, statements, versions
+from forms_model import PICKING, RELATIONS, Data, Query, answer, histories, statements, versions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import AsIs, connection as Connection, cursor as Cursor
 from psycopg2.extras import execute_values
 from sqlalchemy import URL
-from test_as_of_functions import FRESH, PATH, TABLES, execute, histories, moment
+from test_as_of_functions import FRESH, PATH, TABLES, execute, moment
 
 from medallion_lib import server, versioned
 from medallion_lib.system_time import rewrite
