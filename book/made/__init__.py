@@ -10,13 +10,14 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
 
-from made import dictionary, drag, proofs, refusals, status
+from made import dictionary, drag, proofs, receipt, refusals, status
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "dictionary.md": dictionary.page,
     "drag.html": drag.page,
     "proofs.md": proofs.page,
+    "receipt.html": receipt.page,
     "refusals.md": refusals.page,
     "status.md": status.page,
 }

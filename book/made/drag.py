@@ -117,7 +117,7 @@ class June:
     def _ending(self) -> str:
         return (
             f"{len(self.changes)} June payments were posted, corrected or voided after the pack, "
-            f"the last on {_day(self.changes[-1].instant)}: {lead(self.now)}."
+            f"the last on {day_month(self.changes[-1].instant)}: {lead(self.now)}."
         )
 
 
@@ -125,12 +125,12 @@ def _is_midnight(instant: datetime) -> bool:
     return f"{instant:%T}" == "00:00:00"
 
 
-def _day(instant: datetime, year: str = "") -> str:
+def day_month(instant: datetime, year: str = "") -> str:
     return f"{instant.day} {instant:%B}{year}"
 
 
 def _date(instant: datetime, year: str = "") -> str:
-    return _day(instant, year) + ("" if _is_midnight(instant) else f", {instant:%T}")
+    return day_month(instant, year) + ("" if _is_midnight(instant) else f", {instant:%T}")
 
 
 def _group(change: Change) -> tuple[str, str]:
@@ -227,7 +227,7 @@ def _marks(stops: list[Stop], june: June) -> Iterator[str]:
         if stop.instant == PACK:
             yield _mark(stops, place, _date(PACK), "board pack", "pack")
         if stop.instant in groups:
-            yield _mark(stops, place, _day(stop.instant), *groups[stop.instant])
+            yield _mark(stops, place, day_month(stop.instant), *groups[stop.instant])
         leaders = say.winners(stop.revenue)
         if before.instant and before.instant >= PACK and leaders != say.winners(before.revenue):
             yield _mark(stops, place, "★", f"{say.stores(leaders)} takes the lead", "flip")
