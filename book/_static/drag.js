@@ -40,6 +40,7 @@
     time.style.setProperty("--progress", place / (stops.length - 1));
     const winner = won.length ? `store ${won.join(" and ")} ${wins}` : "no revenue yet";
     slider.setAttribute("aria-valuetext", `${when}: ${winner}`);
+    figure.dispatchEvent(new Event("moved"));   // the receipt (receipt.js) moves along
   }
 
   /* Only what changed is written, so that the live region is read out only then. */

@@ -197,12 +197,14 @@ def _rows(june: June, full: Decimal) -> Iterator[str]:
         today = say.dollars(now) if now != then else ""
         won = store in best
         yield (
-            f'<span class="drag-row{" won" if won else ""}" data-store="{store}" '
+            f'<button type="button" disabled class="drag-row{" won" if won else ""}" '
+            f'data-store="{store}" aria-expanded="false" aria-controls="receipt-{store}" '
             f'style="{look}">\n'
             f'<span class="who"><b>{say.store_name(store)}</b>'
             f"<small>{'wins the bonus' if won else ''}</small></span>\n"
             '<span class="track"><span class="bar"></span><span class="tick"></span></span>\n'
-            f'<span class="money"><b>{say.dollars(then)}</b><small>{today}</small></span></span>\n'
+            f'<span class="money"><b>{say.dollars(then)}</b><small>{today}</small></span>'
+            "</button>\n"
         )
 
 

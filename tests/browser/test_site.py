@@ -130,10 +130,10 @@ def test_a_page_is_sound(visit: Visits, page: str, look: str) -> None:
     assert visit.complaints == []
     chapter_again = page.startswith("notebooks/") and width < 1000
     rules = (FOCUS if chapter_again else COLOUR) if scheme == "dark" else ALL
-    assert _violations(window, SAME_COLOURS if rules is ALL and chapter_again else rules) == []
+    assert violations(window, SAME_COLOURS if rules is ALL and chapter_again else rules) == []
 
 
-def _violations(window: Page, rules: dict[str, object]) -> list[str]:
+def violations(window: Page, rules: dict[str, object]) -> list[str]:
     """Without axe's own look at the style sheets, which only experimental rules need."""
     window.evaluate(MARK_ALIKE)
     window.evaluate(AXE)
