@@ -478,3 +478,10 @@ def test_a_clock_that_is_set_back_leaves_system_time_going_up(
     assert read(lab, "SELECT count(*) FROM silver.dim_film_hist") == [(5,)]
     assert lab.verify() == []
     lab.close()
+
+
+def test_a_partition_emptied_while_its_table_had_no_rows_lands_nothing(lab: Medallion) -> None:
+    change(lab.source, "TRUNCATE payment_p2023_01")
+    films(lab, 1)
+    assert lab.capture().rows == 1
+    assert ops(lab) == {"I": 1}
