@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,14 @@ from oracle import Items
 from year import (
     HISTORY,
     MARTS,
+    MICROSECOND,
     RELATIONS,
     Stage,
+    as_of,
     as_owner,
     ask,
     between,
+    compare,
     differences,
     event_times,
     own_lab,
@@ -79,6 +83,29 @@ def test_the_rest_of_the_year_changes_no_answer(
     assert differences(year.lab, year.stages) == []
     record_property("instants", len(year.stages))
     record_property("rows", sum(rows.total() for stage in year.stages for rows in stage.rows.values()))
+
+
+@pytest.mark.slow
+def test_the_marts_as_of_200_random_instants() -> None:
+    """Some at an event, some a microsecond before one, some at any time at all."""
+    chance, times = random.Random(2011), event_times()
+    instants = {chance.choice(times) - chance.choice([0, 1]) * MICROSECOND for _ in range(100)}
+    while len(instants) < 200:
+        instants.add(times[0] + (times[-1] - times[0]) * chance.random())
+    with own_lab("marts") as lab:
+        stages = [
+            (stage.instant, {mart: stage.rows[mart] for mart in MARTS})
+            for stage in played(lab, sorted(instants))
+        ]
+        lab.replay()
+        lab.capture()
+        lab.merge()
+        assert len(stages) == 200 and [
+            f"{mart} AS OF {instant}: {difference}"
+            for instant, marts in stages
+            for mart, rows in marts.items()
+            if (difference := compare(as_of(lab, mart, instant), rows))
+        ] == []
 
 
 def test_the_stages_are_many_and_some_are_minutes_apart(year: Year) -> None:
