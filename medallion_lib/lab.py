@@ -182,7 +182,9 @@ class Medallion(Pair):
     def rebuild(self) -> list[Rebuilt]:
         """Make silver and gold anew from bronze, and compare; see `audit.rebuild`."""
         with self._connected(self.warehouse_url) as cursor:
-            return audit.rebuild(cursor.connection)
+            rebuilt = audit.rebuild(cursor.connection)
+        self.regenerate()  # the notebooks' views have lost their functions with silver's
+        return rebuilt
 
     def merge_statement(self, table: str) -> str:
         """The SQL that merges one silver table, by name, as it is sent."""
@@ -194,8 +196,11 @@ class Medallion(Pair):
 
         Returns why a view can't have one, by the view's name.
         """
-        with self._connected(self.warehouse_url) as cursor:
-            return versioned.regenerate(cursor.connection)
+        refused = {}
+        for url in (self.warehouse_url, self.notebook_url):  # each its own
+            with self._connected(url) as cursor:
+                refused |= versioned.regenerate(cursor.connection)
+        return refused
 
     def status(self) -> Status:
         """How far everything is."""

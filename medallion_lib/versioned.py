@@ -34,14 +34,17 @@ class Relation(NamedTuple):
     is_plain: bool  # each row stands for one version
     obstacle: str | None
     fact: str | None
+    is_mine: bool  # the connection's role owns it, and so its functions
+    answers: bool  # it has a function that does
 
 
 def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict[str, str]:
     """Make the functions for the versioned tables of `schemas` and every view that reads them.
 
     Relations that cannot be asked AS OF come back with the reason, which their functions raise too.
-    For the owner of those tables and views to run after any change to them; run again, it
-    changes nothing. The caller commits, unless the connection is in autocommit.
+    For the owner of those tables and views to run after any change to them, and of others'
+    nothing is made; run again, it changes nothing. The caller commits, unless the connection
+    is in autocommit.
     """
     with _transaction(connection) as cursor:
         cursor.execute(sqlfile.read("system_time_relations"), {"schemas": list(schemas)})
@@ -51,6 +54,10 @@ def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict
         refused = {}
         for relation in relations:
             for form in FORMS:
+                if not relation.is_mine:
+                    if relation.answers and (form is AS_OF or relation.is_plain):
+                        answering[form][relation.oid] = (relation.schema, relation.name)
+                    continue
                 reason = _made(cursor, relation, form, answering[form])
                 if reason is None:
                     answering[form][relation.oid] = (relation.schema, relation.name)
@@ -65,6 +72,16 @@ def drop(connection: Connection) -> None:
         _drop_stale(cursor, [])
 
 
+def dropping(cursor: Cursor, relations: Sequence[int] = ()) -> str | None:
+    """The command that drops all the functions, if one of them is of none of the relations."""
+    forms = {
+        "suffixes": [form.suffix for form in FORMS],
+        "parameters": [",".join(form.parameters) for form in FORMS],
+    }
+    cursor.execute(sqlfile.read("system_time_stale"), {"relations": list(relations)} | forms)
+    return next((command for (command,) in cursor.fetchall()), None)
+
+
 @contextmanager
 def _transaction(connection: Connection) -> Iterator[Cursor]:
     """A cursor with an empty search_path, so that the catalog prints every name in full."""
@@ -73,7 +90,8 @@ def _transaction(connection: Connection) -> Iterator[Cursor]:
         path = cursor.fetchone()
         alone = connection.info.transaction_status == TRANSACTION_STATUS_IDLE  # autocommit
         with connection if alone else nullcontext():
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('FOR SYSTEM_TIME'))")
+            lock = "pg_advisory_xact_lock(hashtext('FOR SYSTEM_TIME ' || current_user))"
+            cursor.execute(f"SELECT {lock}")
             cursor.execute("SELECT set_config('search_path', '', true)")
             yield cursor
             cursor.execute("SELECT set_config('search_path', %s, true)", path)
@@ -81,12 +99,7 @@ def _transaction(connection: Connection) -> Iterator[Cursor]:
 
 def _drop_stale(cursor: Cursor, relations: list[int]) -> None:
     """Drop all the functions once one of them has lost its relation or does not fit its name."""
-    forms = {
-        "suffixes": [form.suffix for form in FORMS],
-        "parameters": [",".join(form.parameters) for form in FORMS],
-    }
-    cursor.execute(sqlfile.read("system_time_stale"), {"relations": relations} | forms)
-    for (command,) in cursor.fetchall():
+    if command := dropping(cursor, relations):
         cursor.execute(command)
 
 

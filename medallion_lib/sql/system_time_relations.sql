@@ -1,8 +1,9 @@
 -- What has history, each after what it reads: versioned tables (ordinary or partitioned, not a
 -- partition, with sys_start and sys_end), and every view that reads one, however far up.
--- `query` is what the function selects, of a table without WHERE, of a view with its relations yet
--- to be read in one of the forms; `is_plain`, whether each row stands for one version;
--- `obstacle` and `fact` say why there can be none, as in refusals.txt.
+-- `query` is what the function selects, of a table without WHERE, of a view with its relations yet to
+-- be read in one of the forms; `is_plain`, whether each row stands for one version;
+-- `obstacle` and `fact` say why there can be none, as in refusals.txt; `is_mine`, whether the functions
+-- are one's own to make, and `answers`, whether there is one that answers.
 WITH RECURSIVE versioned AS (
     SELECT
         relation.oid AS relation,
@@ -26,16 +27,6 @@ WITH RECURSIVE versioned AS (
 rules AS (
     SELECT oid, ev_class AS view, ev_action::text AS tree FROM pg_rewrite WHERE ev_type = '1'
 ),
--- Views that pick rows and columns of one relation: those whose tree has one, and none of what
--- makes one row of several.
-picking AS (
-    SELECT view
-    FROM rules
-    WHERE regexp_count(tree, '{RANGETBLENTRY ') = 1
-      AND tree !~ ':(hasAggs|hasWindowFuncs|hasTargetSRFs|hasSubLinks|hasDistinctOn) true'
-      AND tree !~ ':(groupClause|groupingSets|havingQual|distinctClause|setOperations) [^<]'
-      AND tree !~ ':(limitCount|limitOffset|cteList) [^<]'
-),
 dependencies AS (
     SELECT DISTINCT
         rules.view,
@@ -56,6 +47,20 @@ reach AS (
 ),
 depths AS (
     SELECT relation, max(depth) AS depth FROM reach GROUP BY relation
+),
+-- The trees are long: none is searched but those that matter.
+reading AS MATERIALIZED (
+    SELECT rules.view, rules.tree FROM rules JOIN depths ON depths.relation = rules.view
+),
+-- Views that pick rows and columns of one relation: those whose tree has one, and none of what
+-- makes one row of several.
+picking AS (
+    SELECT view
+    FROM reading
+    WHERE regexp_count(tree, '{RANGETBLENTRY ') = 1
+      AND tree !~ ':(hasAggs|hasWindowFuncs|hasTargetSRFs|hasSubLinks|hasDistinctOn) true'
+      AND tree !~ ':(groupClause|groupingSets|havingQual|distinctClause|setOperations) [^<]'
+      AND tree !~ ':(limitCount|limitOffset|cteList) [^<]'
 ),
 reads AS (
     SELECT
@@ -94,11 +99,10 @@ clock_words AS (
     )
 ),
 clocks AS (
-    SELECT rules.view, min(clock_words.word) AS clock
-    FROM rules
-    JOIN depths ON depths.relation = rules.view
-    JOIN clock_words ON strpos(rules.tree, clock_words.node) > 0
-    GROUP BY rules.view
+    SELECT reading.view, min(clock_words.word) AS clock
+    FROM reading
+    JOIN clock_words ON strpos(reading.tree, clock_words.node) > 0
+    GROUP BY reading.view
 ),
 -- A view that is columns of one table's current rows, and no more, needs no WHERE of its own.
 current_state AS (
@@ -130,7 +134,13 @@ SELECT
         WHEN calls.call IS NOT NULL THEN 'view calls a function'
         WHEN reads.uses_sys_end AND current_state.query IS NULL THEN 'view uses sys_end'
     END AS obstacle,
-    coalesce(clocks.clock, calls.call) AS fact
+    coalesce(clocks.clock, calls.call) AS fact,
+    pg_get_userbyid(relation.relowner) = current_user AS is_mine,
+    EXISTS (
+        SELECT FROM pg_proc AS function JOIN pg_language AS language ON language.oid = prolang
+        WHERE prorettype = relation.reltype AND pronamespace = relation.relnamespace
+          AND proname = relation.relname || '__as_of' AND lanname = 'sql'
+    ) AS answers
 FROM depths
 JOIN pg_class AS relation ON relation.oid = depths.relation
 JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
