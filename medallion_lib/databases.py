@@ -1,6 +1,7 @@
 """Make, clone and drop the pair of databases that one Medallion has."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine, create_engine
 
 from medallion_lib import server, sqlfile, tables, versioned
+from medallion_lib.errors import TEXTS
 from medallion_lib.source import DATA
 
 TEMPLATE = "medallion-year-"  # no lab's name has a hyphen
@@ -52,8 +54,10 @@ def build_warehouse(url: URL) -> None:
         cursor.execute(sqlfile.read("warehouse"))
         for table in tables.CAPTURED:
             make_bronze(cursor, table)
-        for name in ("carry", "silver", "months", "gold"):
+        for name in ("carry", "silver", "months", "gold", "system_versioning", "system_versioned"):
             cursor.execute(sqlfile.read(name))
+        texts = sql.Literal(json.dumps(TEXTS))
+        cursor.execute(sqlfile.compose("refusal", texts=texts))
         versioned.regenerate(cursor.connection)
 
 

@@ -1,0 +1,252 @@
+-- Making a table version itself; what its triggers do stands in system_versioning.sql.
+
+CREATE FUNCTION meta.is_system_versioned(versioned oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = versioned AND tgfoid = 'meta.versioned_before_row()'::regprocedure);
+COMMENT ON FUNCTION meta.is_system_versioned IS 'Whether a table keeps its versions itself.';
+
+CREATE FUNCTION meta.current_view(versioned oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT format('%s.%I', relnamespace::regnamespace,
+                      CASE WHEN relname ~ '._hist$' THEN left(relname, -5)
+                           ELSE relname || '_current' END)
+        FROM pg_class
+        WHERE oid = versioned);
+COMMENT ON FUNCTION meta.current_view IS 'What the view of a table''s current rows is called.';
+
+-- The first thing that is in the way. A closed version may refer to what is gone since, so no
+-- foreign key holds; an excluded overlap would count closed versions.
+CREATE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fact text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT problem, subject
+        FROM (
+            SELECT 1, 'not in scratch', NULL
+            FROM pg_class
+            WHERE oid = versioned
+              AND (relpersistence = 't' OR relnamespace <> 'scratch'::regnamespace)
+            UNION ALL
+            SELECT 2, 'versioned in parts', NULL
+            FROM pg_class
+            WHERE oid = versioned AND (relkind = 'p' OR EXISTS (
+                SELECT FROM pg_inherits WHERE versioned IN (inhrelid, inhparent)))
+            UNION ALL
+            SELECT 3, 'not a table', NULL
+            FROM pg_class
+            WHERE oid = versioned AND relkind <> 'r'
+            UNION ALL
+            SELECT 4, 'no primary key', NULL
+            WHERE meta.versioned_key(versioned) IS NULL
+            UNION ALL
+            SELECT 5, 'no room for versions', NULL
+            FROM pg_class
+            WHERE oid = versioned
+              AND octet_length(relname) > CASE WHEN relname ~ '._hist$' THEN 49 ELSE 41 END
+            UNION ALL
+            SELECT 6, 'view name taken', meta.current_view(versioned)
+            WHERE to_regclass(meta.current_view(versioned)) IS NOT NULL
+            UNION ALL
+            SELECT 7, 'period column unfit', format('%s %s', attname, format_type(atttypid, -1))
+            FROM pg_attribute
+            WHERE attrelid = versioned AND NOT attisdropped AND CASE
+                WHEN attname IN ('sys_start', 'sys_end')
+                    THEN atttypid <> 'timestamptz'::regtype OR attgenerated <> ''
+                WHEN attname = 'sys_period'
+                    THEN atttypid <> 'tstzrange'::regtype OR attgenerated <> 's' END
+            UNION ALL
+            SELECT 8, 'constraint on versions',
+                   format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+            FROM pg_constraint
+            WHERE versioned IN (conrelid, confrelid) AND contype IN ('f', 'x')
+        ) AS found (place, problem, subject)
+        ORDER BY place, subject
+        LIMIT 1;
+    END;
+COMMENT ON FUNCTION meta.obstacle_to_versions IS 'Why a table cannot keep its versions itself: the name of a refusal, and a fact for it.';
+
+-- What there is of these columns stays, rows included; what is missing is added.
+CREATE PROCEDURE meta.add_period(versioned regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    has_period constant boolean := EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = versioned AND attname = 'sys_period' AND NOT attisdropped);
+    late timestamptz;
+BEGIN
+    EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS sys_start timestamptz, '
+                   'ADD COLUMN IF NOT EXISTS sys_end timestamptz', versioned);
+    EXECUTE format('UPDATE %s SET sys_start = coalesce(sys_start, transaction_timestamp()), '
+                   'sys_end = coalesce(sys_end, ''infinity'') '
+                   'WHERE sys_start IS NULL OR sys_end IS NULL', versioned);
+    EXECUTE format('SELECT max(greatest(sys_start, nullif(sys_end, ''infinity''))) FROM %s', versioned)
+    INTO late;
+    IF late > transaction_timestamp() THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'period to come', 'table', versioned::text, 'late', late::text);
+    END IF;
+    EXECUTE format(
+        'ALTER TABLE %s ALTER sys_start SET DEFAULT transaction_timestamp(), '
+        'ALTER sys_start SET NOT NULL, '
+        'ALTER sys_end SET DEFAULT ''infinity'', ALTER sys_end SET NOT NULL', versioned);
+    IF NOT has_period THEN
+        EXECUTE format('ALTER TABLE %s ADD COLUMN sys_period tstzrange '
+                       'GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED', versioned);
+    END IF;
+END $$;
+COMMENT ON PROCEDURE meta.add_period IS 'Gives a table sys_start, sys_end and sys_period; a row without them is current, from now on.';
+
+-- The index comes before the key: of two current rows, a statement is told what it is always told.
+CREATE PROCEDURE meta.make_keys_current(versioned regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    key constant text := array_to_string(meta.versioned_key(versioned), ', ');
+    primary_key record;
+    other record;
+BEGIN
+    SELECT conname AS name, conperiod AS is_period INTO primary_key
+    FROM pg_constraint
+    WHERE conrelid = versioned AND contype = 'p';
+    FOR other IN
+        SELECT indexrelid::regclass AS index, conname, pg_get_indexdef(indexrelid)
+                   || CASE WHEN indpred IS NULL THEN ' WHERE ' ELSE ' AND ' END
+                   || 'sys_end = ''infinity''' AS definition
+        FROM pg_index
+        LEFT JOIN pg_constraint ON conindid = indexrelid AND contype = 'u'
+        WHERE indrelid = versioned AND indisunique AND NOT indisprimary
+          AND pg_get_indexdef(indexrelid) !~ '\msys_end\M'
+    LOOP
+        EXECUTE CASE WHEN other.conname IS NULL
+            THEN format('DROP INDEX %s', other.index)
+            ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', versioned, other.conname) END;
+        EXECUTE other.definition;
+    END LOOP;
+    IF NOT primary_key.is_period THEN
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', versioned, primary_key.name);
+    END IF;
+    EXECUTE format('CREATE UNIQUE INDEX ON %s (%s) WHERE sys_end = ''infinity''', versioned, key);
+    IF NOT primary_key.is_period THEN
+        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (%s, sys_period WITHOUT OVERLAPS)',
+                       versioned, primary_key.name, key);
+    END IF;
+END $$;
+COMMENT ON PROCEDURE meta.make_keys_current IS 'What was unique in a table is unique among its current rows, and no two versions of a key overlap.';
+
+CREATE PROCEDURE meta.add_versioning_triggers(versioned regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN VALUES
+        ('statement', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', '', 'STATEMENT',
+         'versioned_before_statement', 'Refuses what would take closed versions for rows.'),
+        ('row', 'BEFORE INSERT OR UPDATE OR DELETE', '', 'ROW',
+         'versioned_before_row', 'Changes current rows only, at the transaction''s time.'),
+        ('inserted', 'AFTER INSERT', 'REFERENCING NEW TABLE AS now_is', 'STATEMENT',
+         'versioned_after_statement', 'Lets a row that comes back unchanged go on.'),
+        ('updated', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is', 'STATEMENT',
+         'versioned_after_statement', 'Keeps what was replaced as closed versions.'),
+        ('deleted', 'AFTER DELETE', 'REFERENCING OLD TABLE AS was', 'STATEMENT',
+         'versioned_after_statement', 'Keeps what was deleted as closed versions.')
+    LOOP
+        EXECUTE format('CREATE TRIGGER system_versioning_%s %s ON %s %s FOR EACH %s '
+                       'EXECUTE FUNCTION meta.%I()',
+                       one.column1, one.column2, versioned, one.column3, one.column4, one.column5);
+        EXECUTE format('COMMENT ON TRIGGER system_versioning_%s ON %s IS %L',
+                       one.column1, versioned, one.column6);
+    END LOOP;
+END $$;
+COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';
+
+-- By its number, since the name may be about to change.
+CREATE PROCEDURE meta.drop_current_view(versioned oid)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    EXECUTE format('DROP VIEW IF EXISTS %s', meta.current_view(versioned));
+END $$;
+COMMENT ON PROCEDURE meta.drop_current_view IS 'Drops the view of a table''s current rows, so that the table can be changed or dropped.';
+
+CREATE PROCEDURE meta.renew_current_view(versioned regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    view constant text := meta.current_view(versioned);
+    missing text;
+BEGIN
+    SELECT string_agg(name, ', ') INTO missing
+    FROM (VALUES ('sys_start'), ('sys_end'), ('sys_period')) AS needed (name)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute
+                      WHERE attrelid = versioned AND attname = name AND NOT attisdropped);
+    IF missing IS NULL AND NOT EXISTS (
+        SELECT FROM pg_constraint WHERE conrelid = versioned AND contype = 'p' AND conperiod) THEN
+        missing := 'PRIMARY KEY (…, sys_period WITHOUT OVERLAPS)';
+    END IF;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'versioning taken apart', 'table', versioned::text, 'missing', missing, 'view', view);
+    END IF;
+    EXECUTE format(
+        'CREATE OR REPLACE VIEW %s AS SELECT %s FROM %s WHERE sys_end = ''infinity''', view,
+        (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+         WHERE attrelid = versioned AND attnum > 0 AND NOT attisdropped
+           AND attname NOT IN ('sys_end', 'sys_period')), versioned);
+    EXECUTE format('COMMENT ON VIEW %s IS ''The rows of %s as they are now.''', view,
+                   replace(versioned::text, '''', ''''''));
+END $$;
+COMMENT ON PROCEDURE meta.renew_current_view IS 'Makes the view of a table''s current rows, with the columns that the table has now.';
+
+CREATE FUNCTION meta.scd_system_versioned("table" regclass) RETURNS regclass
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    versioned constant regclass := "table";
+    obstacle record;
+BEGIN
+    IF NOT meta.is_system_versioned(versioned) THEN
+        SELECT * INTO obstacle FROM meta.obstacle_to_versions(versioned);
+        IF obstacle.about IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+                obstacle.about, 'table', versioned::text, 'fact', obstacle.fact);
+        END IF;
+        CALL meta.add_period(versioned);
+        CALL meta.make_keys_current(versioned);
+        CALL meta.add_versioning_triggers(versioned);
+        EXECUTE format('COMMENT ON COLUMN %s.sys_start IS %L', versioned,
+            'From when this version held: the time of the transaction that made it.');
+        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS %L', versioned,
+            'Until when it held, itself excluded; infinity for the current version.');
+        EXECUTE format('COMMENT ON COLUMN %s.sys_period IS %L', versioned,
+            'From sys_start until sys_end; no two versions of a key overlap.');
+    END IF;
+    CALL meta.renew_current_view(versioned);
+    RETURN meta.current_view(versioned);
+END $$;
+COMMENT ON FUNCTION meta.scd_system_versioned IS 'Has a table of schema scratch keep every version of its rows, and gives the view of the current ones. On a table that does so already, only the view is made again.';
+
+-- A row of the catalog that is seen and not committed is one's own, of this transaction.
+CREATE PROCEDURE meta.created_system_versioned("table" regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT meta.is_system_versioned("table") AND (
+        SELECT pg_xact_status((pg_current_xact_id()::text::bigint - age(xmin))::text::xid8)
+        FROM pg_class WHERE oid = "table") IS DISTINCT FROM 'in progress' THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'exists without versions', 'table', "table"::text);
+    END IF;
+    PERFORM meta.scd_system_versioned("table");
+END $$;
+COMMENT ON PROCEDURE meta.created_system_versioned IS 'What CREATE TABLE … WITH (system_versioning = true) goes on to do; IF NOT EXISTS may have found a table there.';
