@@ -4,18 +4,18 @@
     SELECT * FROM dim_customer_hist__as_of('2023-07-01') AS c
 
 Only the reference changes; the rest of the statement stays byte for byte. `forms.py` has the
-other forms; the functions they call are made by `versioned.py`.
+other forms; the functions they call are made by `versioned.py`. `system_versioning.py` has what the
+same hook does for tables that keep their versions themselves.
 """
 
 import re
-from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlglot.errors import TokenError
 
-from medallion_lib import sqlfile
+from medallion_lib import sqlfile, system_versioning
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.forms import FORMS, Form
 from medallion_lib.tokens import Token, expression_end, name_start, tokenize
@@ -35,12 +35,15 @@ class SystemTimeError(MedallionError):
 def rewrite(sql: str) -> str:
     """`sql` with each `t FOR SYSTEM_TIME AS OF x` as `t__as_of(x) AS t`, or with its own alias.
 
+    CREATE TABLE … WITH (system_versioning = true) becomes what `system_versioning.py` says.
+
     Likewise the other forms: `t__from_to(a, b)`, `__between`, `__contained_in`, and `t__all()`.
 
     The same object when nothing is to do. What stands in strings, dollar quotes, comments and
     quoted names is not the clause. With a sub-query or clock_timestamp() for an instant
     PostgreSQL does not inline the function: it makes all rows of that instant first.
     """
+    sql = system_versioning.rewrite(sql)
     lower = sql.lower()
     if "system_time" not in lower and "for timestamp" not in lower:
         return sql
@@ -140,22 +143,34 @@ def _check_table(sql: str, tokens: list[Token], i: int) -> None:
 
 
 def install(engine: Engine) -> None:
-    """Let every statement `engine` sends say FOR SYSTEM_TIME. Installing twice is once."""
+    """Let every statement `engine` sends say FOR SYSTEM_TIME, and CREATE TABLE system_versioning.
+
+    Installing twice is once.
+    """
     if not event.contains(engine, "before_cursor_execute", _on_execute):
         event.listen(engine, "before_cursor_execute", _on_execute, retval=True)
+        event.listen(engine, "after_cursor_execute", _on_executed)
         event.listen(engine, "handle_error", _on_error, retval=True)
 
 
 def _on_execute(_: object, cursor: Any, sql: str, parameters: Any, *more: Any) -> tuple[str, Any]:
-    return rewrite(sql), parameters
+    return system_versioning.let_go(rewrite(sql), cursor), parameters
+
+
+def _on_executed(_: object, cursor: Any, sql: str, *more: Any) -> None:
+    system_versioning.went_on(sql, cursor)
 
 
 def _on_error(context: ExceptionContext) -> MedallionError | None:
     """PostgreSQL's complaint about a rewritten statement, in the words of who wrote it."""
     diagnosis = getattr(context.original_exception, "diag", None)
-    if diagnosis is None or not _CALL.search(context.statement or ""):
+    if diagnosis is None:
         return None
     message = diagnosis.message_primary or str(context.original_exception)
+    if error := system_versioning.explained(context, diagnosis.sqlstate or "", message):
+        return error
+    if not _CALL.search(context.statement or ""):
+        return None
     if diagnosis.sqlstate in ("22007", "22008"):
         return refusal("instant not read", SystemTimeError, reason=message)
     if diagnosis.sqlstate == REFUSED:
@@ -173,9 +188,6 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
 
 def with_history(engine: Engine) -> list[str]:
     """The tables and views that answer FOR SYSTEM_TIME, asked on a connection of its own."""
-    # The caller's transaction has failed, and its pool may be full.
-    with closing(engine.pool.recreate().connect()) as connection:
-        connection.detach()
-        cursor = connection.cursor()
+    with system_versioning.beside(engine) as cursor:
         cursor.execute(sqlfile.read("system_time_functions"))
         return [name for (name,) in cursor]

@@ -1,0 +1,247 @@
+"""`CREATE TABLE … WITH (system_versioning = true)`: a table that keeps its versions itself.
+
+    CREATE TABLE price (film_id int PRIMARY KEY, rate numeric) WITH (system_versioning = true)
+    CREATE TABLE price (film_id int PRIMARY KEY, rate numeric) ; CALL meta.created_…('price')
+
+PostgreSQL is not told of the option, and is told to go on: sql/system_versioned.sql makes the
+columns, key, triggers and view. Where such a table, or what else has functions behind FOR
+SYSTEM_TIME, is altered or dropped, these are dropped before it and made again after it.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import Engine
+from sqlalchemy.engine import ExceptionContext
+from sqlglot.errors import TokenError
+
+from medallion_lib import sqlfile
+from medallion_lib.errors import MedallionError, refusal
+from medallion_lib.tokens import Token, tokenize
+
+REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
+
+_TEMPORARY = ("TEMP", "TEMPORARY")
+_BEFORE_NAME = frozenset(
+    [*_TEMPORARY, "GLOBAL", "LOCAL", "UNLOGGED", "IF", "NOT", "EXISTS", "ONLY"]
+)
+_KINDS = ("TABLE", "VIEW", "MATERIALIZED")
+_MEANING = dict.fromkeys(["true", "on", "yes", "1"], True)
+_MEANING |= dict.fromkeys(["false", "off", "no", "0"], False)
+_CHANGE = re.compile(r"\b(alter|drop)\s.*\b(table|view)\b", re.IGNORECASE | re.DOTALL)
+_NEWS = re.compile(
+    r"\b(create|alter|drop)\b.*\b(table|view)\b|scd_system_versioned", re.IGNORECASE | re.DOTALL
+)
+
+
+class SystemVersioningError(MedallionError):
+    """A table that can't keep its versions, or a change it can't take; the text says what to do."""
+
+
+class Statement(NamedTuple):
+    """One of those in a text: its tokens between two that stand for its outside."""
+
+    tokens: list[Token]
+
+    @property
+    def end(self) -> int:
+        return self.tokens[-2].end
+
+    def begins(self, *words: str) -> bool:
+        """Whether these are its first words, but for those that may stand before a name."""
+        said = [token.text for token in self.tokens[1:8] if token.text not in _BEFORE_NAME]
+        return said[: len(words)] == list(words)
+
+    def outside_brackets(self, since: int = 1) -> Iterator[int]:
+        """The indexes of the tokens that no bracket holds; of a bracket, its beginning."""
+        depth = 0
+        for i in range(since, len(self.tokens) - 1):
+            if depth == 0:
+                yield i
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(self.tokens[i].text, 0)
+
+    def names(self, since: int) -> Iterator[tuple[int, int]]:
+        """Where the names begin and end that are listed from the token `since` on."""
+        i = since
+        while self.tokens[i].text in _BEFORE_NAME:
+            i += 1
+        while self.tokens[i].kind in ("word", "quoted"):
+            start = i
+            while self.tokens[i + 1].text == ".":
+                i += 2
+            yield self.tokens[start].start, self.tokens[i].end
+            if self.tokens[i + 1].text != ",":
+                return
+            i += 2
+
+
+def statements(sql: str) -> list[Statement]:
+    """Those of a text; none where a string or comment is unfinished, which PostgreSQL will say."""
+    try:
+        tokens = tokenize(sql)
+    except TokenError:
+        return []
+    outside, found = tokens[0], [[tokens[0]]]
+    for token in tokens[1:-2]:
+        if token.text == ";":
+            found.append([outside])
+        else:
+            found[-1].append(token)
+    return [Statement([*each, outside]) for each in found if len(each) > 1]
+
+
+def rewrite(sql: str) -> str:
+    """`sql` with the option taken out of each CREATE TABLE, and a call behind it.
+
+    The same object when there is none: in a string, comment or index it is not the option.
+    """
+    if "system_versioning" not in sql.lower():
+        return sql
+    for statement in reversed(statements(sql)):
+        if statement.begins("CREATE", "TABLE"):
+            sql = _created(sql, statement)
+    return sql
+
+
+def _created(sql: str, statement: Statement) -> str:
+    tokens = statement.tokens
+    table = next(i for i, token in enumerate(tokens) if token.text == "TABLE")
+    options = next((i + 1 for i in statement.outside_brackets(table)
+                    if (tokens[i].text, tokens[i + 1].text) == ("WITH", "(")), None)  # fmt: skip
+    found = options and _option(sql, tokens, options)
+    named = next(statement.names(table + 1), None)
+    if not found or not named:
+        return sql
+    is_wanted, start, end = found
+    if is_wanted:
+        name = _checked(sql, statement, table, *named)
+        call = f"; CALL meta.created_system_versioned('{name}')"
+        sql = sql[: statement.end] + call + sql[statement.end :]
+    return sql[:start] + sql[end:]
+
+
+def _option(sql: str, tokens: list[Token], bracket: int) -> tuple[bool, int, int] | None:
+    """What the option in the bracket says, and which part of `sql` holds it and no other."""
+    ends, depth, i = [bracket], 1, bracket
+    while depth:
+        if i == len(tokens) - 1:
+            return None
+        i += 1
+        depth += {"(": 1, ")": -1}.get(tokens[i].text, 0)
+        if depth == 0 or (depth == 1 and tokens[i].text == ","):
+            ends.append(i)
+    for n, (before, after) in enumerate(pairwise(ends)):
+        if not tokens[before + 1].is_name or tokens[before + 1].identifier != "system_versioning":
+            continue
+        if after > before + 2 and tokens[before + 2].text != "=":
+            continue
+        value = sql[tokens[before + 2].end : tokens[after].start] if after > before + 2 else "true"
+        wanted = _MEANING.get(value.strip().strip("'").lower())
+        if wanted is None:
+            raise refusal("option not read", SystemVersioningError, value=value.strip())
+        if len(ends) == 2:
+            return wanted, tokens[before - 1].start, tokens[after].end
+        if n:
+            return wanted, tokens[before].start, tokens[after].start
+        return wanted, tokens[before + 1].start, tokens[after + 1].start
+    return None
+
+
+def _checked(sql: str, statement: Statement, table: int, start: int, end: int) -> str:
+    """The name of the table that is made, as text in a string; refused where it can't be one."""
+    tokens = statement.tokens
+    name = sql[start:end]
+    words = [token for token in tokens if start <= token.start < end]
+    kind = "temporary" if any(t.text in _TEMPORARY for t in tokens[:table]) else None
+    if len(words) > 1 and words[-3].identifier != "scratch":
+        kind = f"of schema {words[-3].identifier}"
+    if kind:
+        facts = {"kind": kind, "table": words[-1].identifier}
+        raise refusal("option on another", SystemVersioningError, **facts)
+    if any(tokens[i].text == "AS" for i in statement.outside_brackets(table)):
+        raise refusal("option on a query", SystemVersioningError, table=name)
+    return name.replace("'", "''")
+
+
+def let_go(sql: str, cursor: Cursor) -> str:
+    """`sql` with what hangs on a table or view dropped before it is altered or dropped.
+
+    In one text, since a connection may commit each: all of it happens, or nothing.
+    """
+    if not _CHANGE.search(sql):
+        return sql
+    for statement in reversed(statements(sql)):
+        words = [token.text for token in statement.tokens]
+        if words[1] not in ("ALTER", "DROP") or words[2] not in _KINDS:
+            continue
+        if words[1] == "ALTER" or "CASCADE" not in words:
+            before, after = _around(sql, statement, words, cursor)
+            start, end = statement.tokens[1].start, statement.end
+            sql = sql[:start] + before + sql[start:end] + after + sql[end:]
+    return sql
+
+
+def _around(sql: str, statement: Statement, words: list[str], cursor: Cursor) -> tuple[str, str]:
+    """What comes before and after a statement that alters or drops relations."""
+    from medallion_lib import versioned  # which reads with system_time.py, which reads with this
+
+    since = 4 if words[2] == "MATERIALIZED" else 3
+    with cursor.connection.cursor() as asking:
+        found = named(asking, [sql[start:end] for start, end in statement.names(since)])
+        drop = versioned.dropping(asking) if found else None
+    before, after = f"{drop};\n" if drop else "", ""
+    for oid, is_versioned, _ in found:
+        if is_versioned and {"DROP", "TYPE", "RENAME"}.intersection(words):
+            before += f"CALL meta.drop_current_view({oid});\n"
+        if is_versioned and words[1] == "ALTER":
+            after += f"; CALL meta.renew_current_view({oid})"
+    return before, after
+
+
+def named(cursor: Cursor, names: list[str]) -> list[tuple[int, bool, str]]:
+    """Those of the names that are of something, and whether it keeps its versions by which key."""
+    cursor.execute(sqlfile.read("system_versioning_named"), {"names": names})
+    return cursor.fetchall()
+
+
+def went_on(sql: str, cursor: Any) -> None:
+    """After a statement that made, altered or dropped relations: the functions of what has history.
+
+    Those of the connection's own role, in scratch for the notebooks'.
+    """
+    from medallion_lib import versioned
+
+    if _NEWS.search(sql) and isinstance(cursor, Cursor):
+        versioned.regenerate(cursor.connection)
+
+
+@contextmanager
+def beside(engine: Engine) -> Iterator[Cursor]:
+    """A cursor on a connection of its own: the caller's has failed, and its pool may be full."""
+    with closing(engine.pool.recreate().connect()) as connection:
+        connection.detach()
+        yield connection.cursor()
+
+
+def explained(context: ExceptionContext, state: str, message: str) -> MedallionError | None:
+    """PostgreSQL's complaint, where it is about a table that keeps its versions, as a refusal."""
+    sql = context.statement or ""
+    if state == REFUSED:
+        return SystemVersioningError(message)
+    if state == "22023" and '"system_versioning"' in message:
+        return refusal("option elsewhere", SystemVersioningError)
+    if state != "42P10" or context.engine is None:
+        return None
+    for statement in statements(sql):
+        if statement.begins("INSERT", "INTO"):
+            start, end = next(statement.names(3))
+            with beside(context.engine) as cursor:
+                found = named(cursor, [sql[start:end]])
+            if found and found[0][1]:
+                facts = {"table": sql[start:end], "key": found[0][2]}
+                return refusal("conflict with history", SystemVersioningError, **facts)
+    return None
