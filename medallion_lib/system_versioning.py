@@ -33,9 +33,7 @@ _KINDS = ("TABLE", "VIEW", "MATERIALIZED")
 _MEANING = dict.fromkeys(["true", "on", "yes", "1"], True)
 _MEANING |= dict.fromkeys(["false", "off", "no", "0"], False)
 _CHANGE = re.compile(r"\b(alter|drop)\s.*\b(table|view)\b", re.IGNORECASE | re.DOTALL)
-_NEWS = re.compile(
-    r"\b(create|alter|drop)\b.*\b(table|view)\b|scd_system_versioned", re.IGNORECASE | re.DOTALL
-)
+_NEWS = re.compile(r"\b(create|alter|drop)\s.*\b(table|view)\b", re.IGNORECASE | re.DOTALL)
 
 
 class SystemVersioningError(MedallionError):
@@ -191,9 +189,10 @@ def _around(sql: str, statement: Statement, words: list[str], cursor: Cursor) ->
 
     since = 4 if words[2] == "MATERIALIZED" else 3
     with cursor.connection.cursor() as asking:
-        found = named(asking, [sql[start:end] for start, end in statement.names(since)])
+        names = [sql[start:end].replace("%%", "%") for start, end in statement.names(since)]
+        found = named(asking, names)
         drop = versioned.dropping(asking) if found else None
-    before, after = f"{drop};\n" if drop else "", ""
+    before, after = (f"{drop};\n" if drop else "").replace("%", "%%"), ""
     for oid, is_versioned, _ in found:
         if is_versioned and {"DROP", "TYPE", "RENAME"}.intersection(words):
             before += f"CALL meta.drop_current_view({oid});\n"
@@ -215,7 +214,10 @@ def went_on(sql: str, cursor: Any) -> None:
     """
     from medallion_lib import versioned
 
-    if _NEWS.search(sql) and isinstance(cursor, Cursor):
+    is_news = "scd_system_versioned" in sql.lower() or (_NEWS.search(sql) and any(
+        statement.tokens[1].text in ("CREATE", "ALTER", "DROP") for statement in statements(sql)
+    ))  # fmt: skip
+    if is_news and isinstance(cursor, Cursor):
         versioned.regenerate(cursor.connection)
 
 

@@ -139,6 +139,7 @@ def _make(
     except (psycopg2.ProgrammingError, psycopg2.NotSupportedError) as error:
         cursor.execute("ROLLBACK TO SAVEPOINT function")
         raise SystemTimeError(f"{error.diag.message_primary}.") from error
+    cursor.execute("RELEASE SAVEPOINT function")
 
 
 def _spliced(query: str, names: Collection[tuple[str, str]], form: Form) -> str:

@@ -477,6 +477,8 @@ def test_identities_odd_names_and_types_without_equality(run: Any) -> None:
     run(f"""UPDATE {view} SET doc = '{{"x": 1}}'""")
     run(f"DELETE FROM {name}")
     assert run(f"SELECT n, CAST(doc AS text) FROM {view} FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(1, '{"x":  1}'), (1, '{"x": 1}')]
+    run(f"ALTER TABLE {name} ADD COLUMN more int, DROP COLUMN doc")
+    assert run(f"SELECT n, more FROM {name} FOR SYSTEM_TIME ALL") == [(1, None), (1, None)]
     assert run("SELECT CAST(reloptions AS text) FROM pg_class WHERE relname LIKE 'My%T'") == [("{fillfactor=70}",)]
 
 
@@ -499,7 +501,8 @@ def test_in_a_transaction_it_is_there_at_once_and_gone_with_it(run: Any, engine:
 
 def test_columns_come_and_go_with_view_and_functions(run: Any) -> None:
     run(ROWS)
-    run("INSERT INTO x VALUES (1, 1)")
+    run("CREATE TABLE y (id int PRIMARY KEY)")
+    run("INSERT INTO y VALUES (1); INSERT INTO x VALUES (1, 1)")
     run("CREATE VIEW of_x AS SELECT id FROM x_current")
     run("ALTER TABLE x ADD COLUMN note text DEFAULT 'new'")
     assert run("SELECT id, note FROM x_current FOR SYSTEM_TIME AS OF now()") == [(1, "new")]
@@ -509,12 +512,17 @@ def test_columns_come_and_go_with_view_and_functions(run: Any) -> None:
     assert run("SELECT id, note FROM x FOR SYSTEM_TIME AS OF now()") == [(1, "new")]
     run("DROP VIEW of_x")
     run("ALTER TABLE x DROP COLUMN note, ALTER v TYPE bigint")
+    with pytest.raises(MedallionError, match="DROP CONSTRAINT x_v_fkey"):
+        run("ALTER TABLE x ADD FOREIGN KEY (v) REFERENCES y")
+    run("ALTER TABLE x ADD UNIQUE (v)")
+    assert run("SELECT count(*) FROM pg_index WHERE indrelid = CAST('x' AS regclass) AND indpred IS NOT NULL") == [(3,)]
     run("UPDATE x SET v = 5000000000")
     run("ALTER TABLE x RENAME v TO w")
     run("ALTER TABLE scratch.x RENAME TO x_hist")
     assert run("SELECT w FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(1,), (5000000000,)]
     run("DROP TABLE x_hist")
     assert run("SELECT proname FROM pg_proc WHERE pronamespace = CAST('scratch' AS regnamespace)") == []
+    run("DROP TABLE IF EXISTS x, y")
 
 
 def test_a_view_of_a_notebook_is_asked_at_once_and_dropped_as_ever(run: Any) -> None:
@@ -522,6 +530,8 @@ def test_a_view_of_a_notebook_is_asked_at_once_and_dropped_as_ever(run: Any) -> 
     assert run("SELECT * FROM revenue FOR SYSTEM_TIME AS OF '2023-07-01'") == []
     run("CREATE OR REPLACE VIEW revenue AS SELECT store_id, sum(total_revenue) AS total, 1 AS one FROM vw_monthly_revenue GROUP BY 1")
     assert run("SELECT one FROM revenue FOR SYSTEM_TIME AS OF '2023-07-01'") == []
+    assert run("BEGIN READ ONLY; SELECT 'create table'") == [("create table",)]
+    run("ROLLBACK")
     run("DROP VIEW revenue")
     run("CREATE TABLE mine (a int); DROP TABLE mine")
 

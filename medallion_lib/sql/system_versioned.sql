@@ -17,8 +17,16 @@ CREATE FUNCTION meta.current_view(versioned oid) RETURNS text
         WHERE oid = versioned);
 COMMENT ON FUNCTION meta.current_view IS 'What the view of a table''s current rows is called.';
 
--- The first thing that is in the way. A closed version may refer to what is gone since, so no
--- foreign key holds; an excluded overlap would count closed versions.
+-- A closed version may refer to what is gone since, so no foreign key holds; an excluded overlap
+-- would count closed versions.
+CREATE FUNCTION meta.constraint_on_versions(versioned oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT min(format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname))
+        FROM pg_constraint
+        WHERE versioned IN (conrelid, confrelid) AND contype IN ('f', 'x'));
+COMMENT ON FUNCTION meta.constraint_on_versions IS 'The statement that drops a constraint which versions cannot keep; null without one.';
+
 CREATE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fact text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -57,10 +65,8 @@ CREATE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fac
                 WHEN attname = 'sys_period'
                     THEN atttypid <> 'tstzrange'::regtype OR attgenerated <> 's' END
             UNION ALL
-            SELECT 8, 'constraint on versions',
-                   format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
-            FROM pg_constraint
-            WHERE versioned IN (conrelid, confrelid) AND contype IN ('f', 'x')
+            SELECT 8, 'constraint on versions', meta.constraint_on_versions(versioned)
+            WHERE meta.constraint_on_versions(versioned) IS NOT NULL
         ) AS found (place, problem, subject)
         ORDER BY place, subject
         LIMIT 1;
@@ -107,6 +113,8 @@ CREATE PROCEDURE meta.make_keys_current(versioned regclass)
     AS $$
 DECLARE
     key constant text := array_to_string(meta.versioned_key(versioned), ', ');
+    current_ones constant text := format(
+        '(%s) WHERE (sys_end = ''infinity''::timestamp with time zone)', key);
     primary_key record;
     other record;
 BEGIN
@@ -130,7 +138,12 @@ BEGIN
     IF NOT primary_key.is_period THEN
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', versioned, primary_key.name);
     END IF;
-    EXECUTE format('CREATE UNIQUE INDEX ON %s (%s) WHERE sys_end = ''infinity''', versioned, key);
+    IF NOT EXISTS (
+        SELECT FROM pg_index
+        WHERE indrelid = versioned AND indisunique
+          AND right(pg_get_indexdef(indexrelid), length(current_ones)) = current_ones) THEN
+        EXECUTE format('CREATE UNIQUE INDEX ON %s %s', versioned, current_ones);
+    END IF;
     IF NOT primary_key.is_period THEN
         EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (%s, sys_period WITHOUT OVERLAPS)',
                        versioned, primary_key.name, key);
@@ -196,6 +209,12 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'versioning taken apart', 'table', versioned::text, 'missing', missing, 'view', view);
     END IF;
+    IF meta.constraint_on_versions(versioned) IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'constraint on versions', 'table', versioned::text,
+            'fact', meta.constraint_on_versions(versioned));
+    END IF;
+    CALL meta.make_keys_current(versioned);
     EXECUTE format(
         'CREATE OR REPLACE VIEW %s AS SELECT %s FROM %s WHERE sys_end = ''infinity''', view,
         (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
