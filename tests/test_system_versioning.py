@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from medallion_lib import Medallion, databases, server, system_time
 from medallion_lib.errors import TEXTS, MedallionError
-from medallion_lib.lab import SEARCH_PATH
+from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.system_time import rewrite
 
 FOREVER = datetime.max.replace(tzinfo=UTC)  # as psycopg2 has infinity
