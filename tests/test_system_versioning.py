@@ -18,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from medallion_lib import Medallion, databases, server, system_time
+from medallion_lib import Medallion, databases, server, system_time, versioned
 from medallion_lib.errors import TEXTS, MedallionError
 from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.system_time import rewrite
@@ -332,6 +332,17 @@ def test_one_that_waits_for_the_other_follows_it_or_is_to_run_again(
         assert [row[2] for row in rows] == [*(row[1] for row in rows[1:]), FOREVER]
 
 
+def test_what_alters_nothing_leaves_even_the_row_that_is_returned(table: Connection, notebook_url: URL) -> None:
+    with other(notebook_url) as early:
+        do(early, "SELECT")
+        inserted = do(table, "INSERT INTO t (id, v) VALUES (1, 1) RETURNING *")
+        table.commit()
+        for connection in (table, early):
+            assert do(connection, "UPDATE t SET v = v RETURNING *") == inserted
+            connection.commit()
+        assert do(table, "SELECT * FROM t") == inserted
+
+
 # --- Closed versions ---------------------------------------------------------------------------
 
 FORGED = ["UPDATE t SET v = 7", "DELETE FROM t", "INSERT INTO t (id) VALUES (8)",
@@ -534,6 +545,20 @@ def test_a_view_of_a_notebook_is_asked_at_once_and_dropped_as_ever(run: Any) -> 
     run("ROLLBACK")
     run("DROP VIEW revenue")
     run("CREATE TABLE mine (a int); DROP TABLE mine")
+
+
+def test_the_owners_functions_and_the_notebooks_are_made_apart(run: Any, spare_url: URL, plain: Connection) -> None:
+    run(ROWS)
+    run("CREATE VIEW films AS SELECT x.id, f.title FROM x_current AS x JOIN dim_film AS f ON f.film_id = x.id")
+    with closing(server.connect(spare_url)) as owner:
+        versioned.drop(owner)
+        versioned.regenerate(owner)
+        owner.commit()
+    assert versioned.regenerate(plain) == {}
+    plain.commit()
+    assert run("SELECT * FROM films FOR SYSTEM_TIME AS OF now()") == []
+    owners = "SELECT DISTINCT CAST(CAST(proowner AS regrole) AS text) FROM pg_proc WHERE pronamespace = CAST('scratch' AS regnamespace)"
+    assert run(owners) == [(server.NOTEBOOK_ROLE,)]
 
 
 def test_its_objects_say_what_they_are(run: Any) -> None:
