@@ -165,12 +165,12 @@ def _checked(sql: str, statement: Statement, table: int, start: int, end: int) -
     return name.replace("'", "''")
 
 
-def let_go(sql: str, cursor: Cursor) -> str:
+def let_go(sql: str, cursor: Any) -> str:
     """`sql` with what hangs on a table or view dropped before it is altered or dropped.
 
     In one text, since a connection may commit each: all of it happens, or nothing.
     """
-    if not _CHANGE.search(sql):
+    if not _CHANGE.search(sql) or not isinstance(cursor, Cursor):
         return sql
     for statement in reversed(statements(sql)):
         words = [token.text for token in statement.tokens]

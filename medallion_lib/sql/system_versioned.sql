@@ -89,7 +89,8 @@ BEGIN
     EXECUTE format('UPDATE %s SET sys_start = coalesce(sys_start, transaction_timestamp()), '
                    'sys_end = coalesce(sys_end, ''infinity'') '
                    'WHERE sys_start IS NULL OR sys_end IS NULL', versioned);
-    EXECUTE format('SELECT max(greatest(sys_start, nullif(sys_end, ''infinity''))) FROM %s', versioned)
+    EXECUTE format('SELECT max(greatest(sys_start, nullif(sys_end, ''infinity''))) FROM %s',
+                   versioned)
     INTO late;
     IF late > transaction_timestamp() THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
@@ -145,8 +146,8 @@ BEGIN
         EXECUTE format('CREATE UNIQUE INDEX ON %s %s', versioned, current_ones);
     END IF;
     IF NOT primary_key.is_period THEN
-        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (%s, sys_period WITHOUT OVERLAPS)',
-                       versioned, primary_key.name, key);
+        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I '
+                       'PRIMARY KEY (%s, sys_period WITHOUT OVERLAPS)', versioned, primary_key.name, key);
     END IF;
 END $$;
 COMMENT ON PROCEDURE meta.make_keys_current IS 'What was unique in a table is unique among its current rows, and no two versions of a key overlap.';

@@ -1,5 +1,5 @@
--- Tables that version themselves, for schema scratch: scd_system_versioned('t') makes one of a table,
--- and so does CREATE TABLE … WITH (system_versioning = true) on a connection with the hook.
+-- Tables that version themselves, for schema scratch: scd_system_versioned('t') makes one of a
+-- table, and so does CREATE TABLE … WITH (system_versioning = true) on a connection with the hook.
 -- Every function runs as who calls it: a table's owner could have triggers and defaults of its own
 -- run by a function of ours, so none of ours may do more than that owner. What is parsed when it is
 -- made needs no search_path of its own.
@@ -99,7 +99,8 @@ BEGIN
                bool_or(attname = 'row_hash' AND atttypid IN (
                    'int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)),
                string_agg(format('%1$I = ($1).%1$I', attname), ' AND ') FILTER (
-                   WHERE attnum = ANY (conkey) AND attname NOT IN ('sys_start', 'sys_end', 'sys_period'))
+                   WHERE attnum = ANY (conkey)
+                     AND attname NOT IN ('sys_start', 'sys_end', 'sys_period'))
         INTO generated, has_hash, same_key
         FROM pg_attribute
         JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'
@@ -144,7 +145,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_row IS 'Lets a statement change current rows only, and gives what it writes the transaction''s time.';
 
--- Once the new versions are there, the old ones are inserted as history: before, they would overlap.
+-- Once the new versions are there, the old ones are inserted as history: before, they would
+-- overlap.
 CREATE FUNCTION meta.versioned_after_statement() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
