@@ -1,5 +1,5 @@
-"""How fast it is: capture and merge as ratios from alternating runs, the whole year, and how late
-gold is behind a source that goes on changing.
+"""How fast it is, as ratios from alternating runs: capture, merge, the whole year, system time; and
+how late gold is behind a source that goes on changing.
 
 Runs on a server of its own in a temporary directory. The table is for stdout, progress for stderr.
 """
@@ -21,6 +21,8 @@ import bench_capture
 import bench_follow
 import bench_merge
 import bench_parts
+import bench_system_time
+import mariadb
 from bench_pairs import Pairs, autocommit, seconds_of, spread
 
 from medallion_lib import Medallion
@@ -33,6 +35,7 @@ YEAR_AIM = 15  # seconds, at most
 RATES, DELAY_SECONDS = (50, 2000), 30
 MEMORY_SIZES = [10_000, 1_000_000]  # changes
 YEAR, BLOCKS = "the year, a change a transaction", "500 changes a transaction"
+HOOK_AIMS = {"without the phrase": 1, "AS OF": 300, "BETWEEN … AND": 300}  # microseconds at most
 BEGAN = time.monotonic()
 
 
@@ -150,15 +153,38 @@ def year(lab: Medallion) -> bench_capture.Stretch:
 def merges(lab: Medallion) -> None:
     with bench_merge.prepared(lab, say) as race:
         race.run(PAIRS, say)
-    for table, measured in race.pairs.items():
-        row(f"merge, 10,000 changes, {table}: seconds", spread(measured.ours))
-        row("  bare UPDATE and INSERT of the rows it wrote", spread(measured.bare))
-        ratio("  bare seconds / merge seconds", measured, MERGE_AIM)
+        for table, measured in race.pairs.items():
+            row(f"merge, 10,000 changes, {table}: seconds", spread(measured.ours))
+            row("  bare UPDATE and INSERT of the rows it wrote", spread(measured.bare))
+            ratio("  bare seconds / merge seconds", measured, MERGE_AIM)
+        system_time(race)
+
+
+def hook() -> None:
+    for name, taken in bench_system_time.hook(PAIRS).items():
+        micros = [1e6 * seconds for seconds in taken]
+        aim = HOOK_AIMS[name]
+        row(f"the hook, {name}: microseconds", spread(micros), f"<= {aim}", median(micros) <= aim)
+
+
+def system_time(race: bench_merge.Race) -> None:
+    """Prints both's seconds, and no aim: which is faster depends on what is asked."""
+    if not mariadb.installed():
+        row("system time against MariaDB", "skipped")
+        say(mariadb.MISSING)
+        return
+    named = {"aggregate": "AS OF, all of a million versions", "changes": "10,000 changes",
+             "look-ups": f"AS OF, {bench_system_time.LOOKUPS:,} look-ups by key"}  # fmt: skip
+    for name, measured in bench_system_time.against_mariadb(race, PAIRS, say).items():
+        row(f"{named[name]}: seconds", spread(measured.ours, 3))
+        row("  MariaDB", spread(measured.bare, 3))
+        row("  MariaDB's seconds / ours", spread(measured.ratios))
 
 
 def main() -> None:
     with own_server() as lab:
         machine(lab)
+        hook()
         stretch = year(lab)
         capture(YEAR, stretch)
         parts(YEAR, stretch)

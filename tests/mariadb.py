@@ -36,7 +36,7 @@ class MariaDB:
     def __init__(self, socket: Path) -> None:
         self._client = subprocess.Popen(
             [_program("mariadb"), "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
-             "--quick", f"--socket={socket}"],
+             "--quick", "--local-infile", f"--socket={socket}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             encoding="utf-8", bufsize=1 << 20,
         )  # fmt: skip
