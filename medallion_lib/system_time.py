@@ -51,8 +51,10 @@ def rewrite(sql: str) -> str:
         tokens = tokenize(sql)
     except TokenError:
         return sql  # an unfinished string or comment: PostgreSQL says so
+    written = sql
     for i in range(len(tokens) - 3, 0, -1):  # the last first: an instant may hold a clause too
         if _is_clause(tokens, i):
+            tokens = tokens if sql is written else tokenize(sql)
             sql = _spliced(sql, tokens, i)
     return sql
 
@@ -83,43 +85,43 @@ def _in_substring(tokens: list[Token], i: int) -> bool:
 def _spliced(sql: str, tokens: list[Token], i: int) -> str:
     """`sql` with the reference whose FOR is tokens[i] as a call; only what follows may differ."""
     _check_table(sql, tokens, i)
-    name, behind = tokens[i - 1], tokens[i + 1].end
-    form, instants, size = _read(sql[behind:], printed=tokens[i + 1].text == "TIMESTAMP")
+    name = tokens[i - 1]
+    form, instants, j, end = _read(sql, tokens, i + 2)
     if len((name.identifier + form.suffix).encode()) > 63:
         facts = {"table": name.identifier, "suffix": form.suffix}
         raise refusal("name too long", SystemTimeError, **facts)
-    rest = sql[behind + size :]
-    after = tokenize(rest)[1]
-    alias = "" if after.text == "AS" or after.is_name else f" AS {sql[name.start : name.end]}"
+    has_alias = tokens[j].text == "AS" or tokens[j].is_name
+    alias = "" if has_alias else f" AS {sql[name.start : name.end]}"
     quote = '"' if name.kind == "quoted" else ""
     called = sql[: name.end - len(quote)] + form.suffix + quote
-    return f"{called}({', '.join(instants)}){alias}{rest}"
+    return f"{called}({', '.join(instants)}){alias}{sql[end:]}"
 
 
-def _read(text: str, printed: bool) -> tuple[Form, list[str], int]:
-    """The form that `text` begins with, its instants, and where it ends.
+def _read(sql: str, tokens: list[Token], i: int) -> tuple[Form, list[str], int, int]:
+    """The form that begins at tokens[i], its instants, and which token and text come after it.
 
-    `printed` as sqlglot prints it for %sqlplot: FROM (a, b), BETWEEN (a, b).
+    sqlglot prints two of them with brackets, for %sqlplot: FROM (a, b), BETWEEN (a, b).
     """
-    tokens, i, end, instants = tokenize(text), 1, 0, []
-    if (form := _BY_WORD.get(tokens[1].text)) is None:
+    if (form := _BY_WORD.get(tokens[i].text)) is None:
         raise refusal("clause unfinished", SystemTimeError)
+    printed = tokens[i - 1].text == "TIMESTAMP"
     clause = re.sub(r"{} \w+ {}", "({}, {})", form.clause) if printed else form.clause
     written = form.clause.format("…", "…")
+    end, instants = 0, []
     for piece in clause.split("{}"):
         if end:
-            stop = expression_end(text, end)
+            stop = expression_end(sql, end)
             if stop == end:
                 raise refusal("no instant", SystemTimeError, form=written)
-            instants.append(text[tokens[i].start : stop])
-            i, end = sum(token.start < stop for token in tokens[:-2]), stop
+            instants.append(sql[tokens[i].start : stop])
+            i, end = i + sum(token.start < stop for token in tokens[i:-2]), stop
         for word in re.findall(r"\w+|\S", piece):
             if tokens[i].text != word:
                 example = form.clause.format("'2023-07-01'", "'2023-08-01'")
                 facts = {"form": written, "word": word, "example": example}
                 raise refusal("form unfinished", SystemTimeError, **facts)
             i, end = i + 1, tokens[i].end
-    return form, instants, end
+    return form, instants, i, end
 
 
 def _check_table(sql: str, tokens: list[Token], i: int) -> None:
