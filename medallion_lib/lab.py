@@ -1,25 +1,21 @@
 """`Medallion`: a source, its warehouse, and the way between them. What the notebooks use."""
 
 import os
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
-
-from tqdm import tqdm
 
 from medallion_lib import (
     audit, capture, databases, merge, questions, server, slot, source, status, tables, undo,
     versioned,
 )  # fmt: skip
 from medallion_lib.audit import Rebuilt
-from medallion_lib.errors import Busy, ConnectionLost, refusal
+from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
 from medallion_lib.landing import Landed, Watermark
 from medallion_lib.merge import Merged
 from medallion_lib.pair import Pair
-from medallion_lib.progress import shown
+from medallion_lib.progress import Told, shown
 from medallion_lib.questions import Answer
 from medallion_lib.shape import Shape
 from medallion_lib.status import Status
@@ -133,28 +129,36 @@ class Medallion(Pair):
         `follow` goes on until interrupted, and when the server is lost until it is back.
         Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
         """
-        told = ""
+        told = Told()
         while True:
             try:
-                return self._capture(follow, resnapshot, merging)
+                return self._capture(follow, resnapshot, merging, told)
             except ConnectionLost as problem:
                 if not follow:
                     raise
-                if told != (told := f"{problem.args[0].splitlines()[0]} Waiting for it."):
-                    tqdm.write(told, file=sys.stderr)
+                told(f"{problem.args[0].splitlines()[0]} Waiting for it.")
                 resnapshot = False
                 time.sleep(RETRY)
 
-    def _capture(self, follow: bool, resnapshot: bool, merging: bool) -> Landed:
+    def _capture(self, follow: bool, resnapshot: bool, merging: bool, told: Told) -> Landed:
         with self._connected(self.warehouse_url) as cursor, shown("capture", "rows") as show:
             into = cursor.connection
             server.only_one(cursor, "capture", until="")
 
             def landed(rows: int) -> None:
                 show(rows)
-                if merging:
-                    with suppress(Busy) if follow else nullcontext():  # the next will do it
+                try:
+                    if merging:
                         merge.merge(into)
+                        told("")
+                except ConnectionLost:
+                    raise
+                except MedallionError as problem:
+                    if not follow:
+                        raise
+                    into.rollback()
+                    if not isinstance(problem, Busy):  # the next merge will do it
+                        told(str(problem))  # bronze goes on
 
             url, known, taken = self._existing(self.source_url), Watermark.read(cursor), None
             if known is None or resnapshot:

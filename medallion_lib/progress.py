@@ -1,5 +1,6 @@
 """Long work shows how far it has come."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,3 +14,15 @@ def shown(work: str, unit: str) -> Iterator[Progress]:
     """A function that shows how far work has come, on a terminal, after its first second."""
     with tqdm(desc=work, unit=f" {unit}", delay=1, disable=None, leave=False) as bar:
         yield lambda reached: bar.update(reached - bar.n)
+
+
+class Told:
+    """Says on stderr what went wrong in work that goes on all the same: once, until it changes."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __call__(self, text: str) -> None:
+        if text and text != self.last:
+            tqdm.write(text, file=sys.stderr)
+        self.last = text

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
-from test_commands import REMEDY, bronze_count, change, command, done, wait_until
+from test_commands import REMEDY, begin, bronze_count, change, command, done, wait_until
 from test_server import kill_server
 
 from medallion_lib import Medallion, MedallionError, databases, server, slot, steps
@@ -449,3 +449,21 @@ def test_status_tells_the_slot_and_what_the_server_keeps_for_it(lab: Medallion) 
     facts = json.loads(done(lab, "status", "--json"))
     assert (facts["slot_state"], facts["wal_bytes_retained"], facts["wal_bytes_not_captured"]) == ("missing", None, None)
     assert re.search(r"^wal bytes retained +nothing yet$", done(lab, "status"), re.MULTILINE)
+
+
+def test_a_merge_that_is_refused_is_told_once_and_bronze_goes_on(lab: Medallion) -> None:
+    lab.replay("2023-01-02")
+    lab.capture(merging=True)
+    change(lab.source, "ALTER TABLE film ALTER COLUMN length TYPE integer")
+    change(lab.source, "UPDATE film SET length = 99999 WHERE film_id = 1")
+    following = begin(lab, "capture", "--follow", "--merge")
+    try:
+        wait_until(lambda: bronze_count(lab, "film", "full_row ->> 'length' = '99999'"))
+        change(lab.source, "UPDATE film SET length = 99998 WHERE film_id = 1")
+        wait_until(lambda: bronze_count(lab, "film", "full_row ->> 'length' = '99998'"))
+        assert following.poll() is None
+    finally:
+        following.terminate()
+        _, told = following.communicate(timeout=10)
+    assert told.count("A value does not fit dim_film_hist: length is smallint there") == 1
+    assert f"{REMEDY} rebuild" in told
