@@ -399,6 +399,6 @@ def in_json(events: list[Event]) -> list[Event]:
     values = [(table, op, row and {name: float(v) if name in numbers and not isinstance(v, str | None) else v
                                    for name, v in row.items()}) for table, op, row in events]  # fmt: skip
     if {op for _, op, _ in values} == {"D"}:
-        return sorted(values, key=str)
+        return sorted(values, key=lambda event: (event[0], sorted(map(str, event[2].items()))))
     truncations = sorted((event for event in values if event[1] == "T"), key=str)
     return [event for event in values if event[1] != "T"] + truncations
