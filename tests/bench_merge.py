@@ -68,9 +68,9 @@ def checkpoint(connection: Connection) -> None:
 
 
 def reach(cursor: Cursor, lsn: int) -> None:
-    """Say that capture has landed everything up to there."""
+    """Say that capture has landed everything up to there, this change included."""
     cursor.execute(
-        "UPDATE meta.watermark SET lsn = %(lsn)s, commit_ts = bench.commit_ts(%(lsn)s) "
+        "UPDATE meta.watermark SET lsn = %(lsn)s + 1, commit_ts = bench.commit_ts(%(lsn)s) "
         "WHERE stage = 'capture'", {"lsn": lsn},
     )  # fmt: skip
 
