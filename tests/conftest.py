@@ -11,7 +11,7 @@ import pytest
 from one_server import OUR_HOME, one_server, settle
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases
+from medallion_lib import Medallion, databases, server, slot
 
 # The longest files, the longest first: begun last, one would keep one of two workers waiting.
 LONG = (
@@ -52,11 +52,32 @@ def _no_fsync() -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
+EMPTY: dict[str, Medallion] = {}  # by server: what reset makes, to be cloned
+
+
+def begin_anew(lab: Medallion) -> None:
+    """What `lab.reset()` does, from a copy of what it made: a third of the time, some 300 times."""
+    empty = EMPTY.get(lab.place.place)
+    if empty is None:
+        empty = EMPTY[lab.place.place] = Medallion(lab.place, f"{lab.name}_empty")
+        empty.reset()
+        empty.close()
+        with databases.administering(empty.source_url) as cursor:
+            slot.drop(cursor, empty.slot)
+    lab.drop()
+    with databases.administering(lab.place.url) as cursor:
+        databases.create(cursor, lab.source_name, empty.source_name)
+        databases.create(cursor, lab.warehouse_name, empty.warehouse_name)
+    made = slot.made(lab.source_url, lab.slot, None, business_time=True)
+    with made as (first, _), server.session(lab.warehouse_url) as cursor:
+        first.write(cursor)
+
+
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[Medallion]:
     """An empty source with its slot and an empty warehouse, removed after the test."""
     opened = Medallion.open(f"t_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
-    opened.reset()
+    begin_anew(opened)
     yield opened
     opened.close()
     opened.drop()

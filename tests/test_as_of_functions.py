@@ -162,6 +162,7 @@ def mart(items: dict[int, int], sales: dict[int, int]) -> list[tuple[str | None,
     return [*named, (None, totals[None])] if None in totals else named
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(items=histories(), sales=histories())
 def test_every_relation_as_of_every_boundary_equals_the_model(

@@ -70,6 +70,7 @@ def test_nothing_captured_is_told_not_verified(lab: Medallion) -> None:
     assert "python -m medallion_lib capture" in message
 
 
+@pytest.mark.slow
 def test_another_capture_or_merge_keeps_it_from_comparing_what_moves(weeks: Medallion) -> None:
     with following(weeks):
         assert "Another capture is running into this warehouse" in refused(weeks, "verify")
@@ -235,6 +236,7 @@ def test_rebuild_tells_what_it_mended(weeks: Medallion) -> None:
     assert weeks.verify() == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_never_ends_is_told_and_nothing_is_changed(
     weeks: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def cells(spare_url: URL) -> Iterator[dict[str, NotebookNode]]:
         yield dict(zip(CELLS, nbformat.read(path, 4).cells, strict=True))
 
 
+@pytest.mark.slow
 def test_a_notebook_has_a_name_of_its_own(cells: dict[str, NotebookNode]) -> None:
     (printed,) = cells["name"].outputs
     assert printed.text.strip() == "07_has_a_name"

@@ -182,6 +182,7 @@ def test_a_second_capture_is_refused(begun: Medallion) -> None:
     assert command(begun, "capture").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_slot_that_another_program_reads_is_told(begun: Medallion) -> None:
     before = bronze(begun)
     with slot.replicating(begun.source_url) as stream:
@@ -194,6 +195,7 @@ def test_a_slot_that_another_program_reads_is_told(begun: Medallion) -> None:
     assert begun.capture().rows == 1
 
 
+@pytest.mark.slow
 def test_a_second_replay_is_refused(lab: Medallion) -> None:
     with databases.administering(lab.source_url) as cursor:
         server.only_one(cursor, "replay", until="")
@@ -224,6 +226,7 @@ def test_a_second_merge_is_refused(begun: Medallion, monkeypatch: pytest.MonkeyP
     assert customers_now(begun) == customers_at_source(begun)
 
 
+@pytest.mark.slow
 def test_a_reader_that_keeps_a_new_month_waiting_is_told(lab: Medallion) -> None:
     lab.replay("2023-01-03")
     lab.capture()
@@ -246,6 +249,7 @@ def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlfile, "read", lambda name: read(name).replace("'30s'", "'1s'"))
 
 
+@pytest.mark.slow
 def test_a_transaction_that_keeps_the_slot_waiting_is_found_by_the_remedy(
     begun: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +336,7 @@ def test_a_slot_invalidated_by_too_much_log_is_told_and_its_repair_shows_in_hist
     assert ends == 1, "the snapshot's time"
 
 
+@pytest.mark.slow
 def test_a_server_without_room_for_a_slot_is_told(narrow: Medallion) -> None:
     other = Medallion.open("other")
     with pytest.raises(MedallionError, match="The server has no room for a slot: all rep") as told:

@@ -241,6 +241,7 @@ def test_a_busy_one_stops_cleanly_at_any_moment(shop: Medallion, turn: int) -> N
 # The server goes away
 
 
+@pytest.mark.slow
 def test_it_outlives_a_server_that_is_killed_and_starts_it_again(shop: Medallion) -> None:
     with following(shop, "--merge") as process:
         arrives(shop, 51)
@@ -324,6 +325,7 @@ def test_a_stop_after_only_other_databases_wrote_is_no_gap(shop: Medallion) -> N
 # Beside others
 
 
+@pytest.mark.slow
 def test_another_merge_beside_it_does_not_end_it(
     shop: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +355,7 @@ def test_another_merge_beside_it_does_not_end_it(
         assert stopped(process) == ""
 
 
+@pytest.mark.slow
 def test_a_publication_altered_meanwhile_ends_it_with_the_remedy(shop: Medallion) -> None:
     with following(shop, "--merge", heartbeat=0.3) as process:
         arrives(shop, 91)
@@ -389,18 +392,13 @@ def memory_grown(lab: Medallion, early_on: int, times: int) -> int:
     return late - early
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to ask")
-@pytest.mark.parametrize(("early_on", "times"), [
-    pytest.param(50, 125, id="75 thousand"),
-    pytest.param(250, 1250, id="a million", marks=pytest.mark.slow),
-])  # fmt: skip
-def test_its_memory_stays_as_it_is_once_batches_have_been_full(
-    lab: Medallion, early_on: int, times: int
-) -> None:
+def test_its_memory_stays_as_it_is_once_batches_have_been_full(lab: Medallion) -> None:
     change(lab.source, "INSERT INTO language (name) VALUES ('Latin')")
     change(lab.source, "INSERT INTO film (title, language_id) SELECT 'Film ' || n, 1 "
                        "FROM generate_series(1, 1000) AS n")  # fmt: skip
-    assert memory_grown(lab, early_on, times) < 15_000
+    assert memory_grown(lab, 250, 1250) < 15_000
 
 
 def test_an_idle_source_lets_the_log_go_that_other_databases_write(

@@ -151,7 +151,7 @@ def there(other_server: Embedded, monkeypatch: pytest.MonkeyPatch) -> Iterator[O
         yield own
 
 
-@pytest.fixture(params=["here", "there"])
+@pytest.fixture(params=["here", pytest.param("there", marks=pytest.mark.slow)])
 def own(request: pytest.FixtureRequest) -> Own:
     return request.getfixturevalue(request.param)
 
@@ -225,6 +225,7 @@ def test_snapshot_stream_merge_and_verify_with_no_more_than_replication_and_sele
     assert asked(lab.warehouse_url, "SELECT array_agg(f.*::text ORDER BY f.*::text) FROM silver.fact_payment AS f") == before
 
 
+@pytest.mark.slow
 def test_following_it_keeps_silver_current_though_its_reader_is_ended(ready: Own) -> None:
     lab = ready.lab
     lab.capture(merging=True)
@@ -345,6 +346,7 @@ def test_down_removes_a_publication_that_our_role_made(here: Own) -> None:
     here.lab.capture(resnapshot=True)
 
 
+@pytest.mark.slow
 def test_down_stops_our_server_though_the_source_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -441,6 +443,7 @@ def test_a_database_in_sql_ascii_is_told(there: Own, monkeypatch: pytest.MonkeyP
     there.as_superuser("DROP DATABASE in_ascii")
 
 
+@pytest.mark.slow
 def test_its_servers_level_of_wal_and_a_standby_are_told(
     other_server: Embedded, there: Own
 ) -> None:
@@ -472,6 +475,7 @@ def test_its_servers_level_of_wal_and_a_standby_are_told(
     all_is_well(there)
 
 
+@pytest.mark.slow
 def test_a_source_restored_from_before_what_bronze_has_is_told_and_a_new_snapshot_repairs_it(
     other_server: Embedded, ready: Own
 ) -> None:
@@ -500,6 +504,7 @@ def test_a_source_restored_from_before_what_bronze_has_is_told_and_a_new_snapsho
     assert asked(lab.warehouse_url, rates) == [2.99, 3.99, 2.99], "what the source has lost is kept"
 
 
+@pytest.mark.slow
 def test_another_source_whose_log_is_shorter_is_told_and_a_new_snapshot_takes_it_over(
     here: Own, there: Own
 ) -> None:

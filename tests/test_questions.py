@@ -135,7 +135,8 @@ def now_and_then(lab: Medallion, table: str, key: str, number: int, at: str) -> 
 
 @pytest.mark.parametrize(("table", "key", "source"), [
     ("dim_customer_hist", "customer_id", "customer"), ("dim_film_hist", "film_id", "film"),
-    ("fact_payment", "payment_id", "payment"), ("fact_rental", "rental_id", "rental")])  # fmt: skip
+    pytest.param("fact_payment", "payment_id", "payment", marks=pytest.mark.slow),
+    pytest.param("fact_rental", "rental_id", "rental", marks=pytest.mark.slow)])  # fmt: skip
 def test_undo_brings_a_changed_row_back_and_history_keeps_both(
     shop: Medallion, table: str, key: str, source: str
 ) -> None:

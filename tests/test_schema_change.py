@@ -239,7 +239,8 @@ WIDENED = [  # how a column is widened, first at the source, a value, and what i
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("column", "wide", "value", "told"), WIDENED)
+@pytest.mark.parametrize(("column", "wide", "value", "told"), [
+    WIDENED[0], *(pytest.param(*each, marks=pytest.mark.slow) for each in WIDENED[1:])])
 def test_a_value_that_no_longer_fits_is_refused_until_silver_is_widened(
     shop: Medallion, monkeypatch: pytest.MonkeyPatch, column: str, wide: str, value: object, told: str
 ) -> None:

@@ -149,7 +149,7 @@ def test_two_starters_at_once_make_one_server(parent: Path) -> None:
         assert asked(place, count) == "6"
 
 
-@pytest.mark.parametrize("name", ["x" * 120, "it's a grün home"])
+@pytest.mark.parametrize("name", [pytest.param("x" * 120, marks=pytest.mark.slow), "it's a grün home"])
 def test_a_home_of_any_name_works(
     parent: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

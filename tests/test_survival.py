@@ -71,6 +71,7 @@ def test_a_sql_cell_goes_on(ours: Medallion, magic: Callable[[], int]) -> None:
     assert survives(ours, magic) == 1000
 
 
+@pytest.mark.slow
 def test_pandas_goes_on(ours: Medallion) -> None:
     assert survives(ours, lambda: pandas.read_sql(FILMS, ours.warehouse).at[0, "films"]) == 1000
 
@@ -86,6 +87,7 @@ def test_capture_and_merge_go_on_and_nothing_committed_is_lost(ours: Medallion) 
     assert pandas.read_sql(length.format("dim_film"), ours.warehouse).equals(at_the_source)
 
 
+@pytest.mark.slow
 def test_the_source_and_the_status_go_on(ours: Medallion) -> None:
     films = "SELECT count(*) AS films FROM film"
     assert survives(ours, lambda: pandas.read_sql(films, ours.source).at[0, "films"]) == 1000

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(
-    params=["America/Los_Angeles", pytest.param("Asia/Kolkata", marks=pytest.mark.slow)]
+    params=[pytest.param(zone, marks=pytest.mark.slow) for zone in ("America/Los_Angeles", "Asia/Kolkata")]
 )
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """An environment in that zone, with a server of its own whose `timezone` is that zone too."""
