@@ -61,7 +61,7 @@ def run(engine: Engine) -> Iterator[Any]:
     connection.close()
 
 
-LEFT = """SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass::text
+LEFT = """SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, format('scratch.%I', relname)
     FROM pg_class WHERE relnamespace = CAST('scratch' AS regnamespace) AND relkind IN ('r', 'v', 'p')"""
 
 
