@@ -115,7 +115,7 @@ def check_random_business(shop: Shop, examples: int, record: Callable[[str, obje
     machine = type("Machine", (Business,), {"shop": shop, "seen": Counter()})
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=examples, stateful_step_count=18, deadline=None,
+        settings=settings(max_examples=examples, stateful_step_count=15, deadline=None,
                           derandomize=True, database=None),
     )  # fmt: skip
     for name, count in (machine.seen | Counter({"captures stopped": shop.stops})).items():

@@ -149,8 +149,9 @@ def make_table_again(lab: Medallion) -> None:
 
 
 @pytest.mark.parametrize("alter", [
-    drop_from_publication, drop_and_add_again, add_to_publication, publish_inserts_only,
-    publish_less_for_a_while, make_table_again,
+    drop_and_add_again, make_table_again,
+    *(pytest.param(each, marks=pytest.mark.slow) for each in (
+        drop_from_publication, add_to_publication, publish_inserts_only, publish_less_for_a_while)),
 ])  # fmt: skip
 def test_a_publication_altered_meanwhile_is_told_and_a_new_snapshot_repairs_it(
     begun: Medallion, alter: Callable[[Medallion], None]

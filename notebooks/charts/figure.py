@@ -96,6 +96,8 @@ def _themed(svg: str, height: int, alt: str) -> str:
     """Colours as variables, ids of its own, and nothing of matplotlib's that leaks into a page."""
     body = re.sub(r".*?<style.*?</defs>", "", svg, count=1, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r">\s+<", "><", re.sub(r"\s*\n", " ", body))
+    body = re.sub(r"<g>(<path[^<]*/>)</g>", r"\1", body)
     key = hashlib.sha256((body + alt).encode()).hexdigest()[:8]
     body = re.sub(r'( id="|href="#|url\(#)', rf"\1mb-{key}-", body)
     body = body.replace("'DejaVu Sans'", FONTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,7 @@ INSTANTS = [
 
 @pytest.fixture(scope="module")
 def year() -> Iterator[Medallion]:
-    opened = Medallion.open("drag_browser")
+    opened = Medallion.open(f"drag_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
     opened.reset(year=True)
     yield opened
     opened.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -21,7 +22,7 @@ INSTANTS = [
 
 @pytest.fixture(scope="module")
 def year() -> Iterator[Medallion]:
-    opened = Medallion.open("receipt_browser")
+    opened = Medallion.open(f"receipt_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
     opened.reset(year=True)
     yield opened
     opened.close()
