@@ -15,7 +15,8 @@ PROOFS = {  # what the tests of a file prove
                  "the year, equal copies of the source taken at these instants",
     "test_story": "June `AS OF` 1 July equals the board pack; the promised statement runs in "
                   "`%%sql`, pandas and SQLAlchemy",
-    "test_zones": "So it does with client and server in Los Angeles; in make prove, in Kolkata",
+    "test_zones": "A capture in another zone opens no version; in make prove, the story is the "
+                  "same with client and server in Los Angeles and in Kolkata",
     "test_oracle": "The marts in plain Python are right in cases worked out by hand",
     "test_sample_year": "The sample year keeps its keys, its order and its story, and is made "
                         "again byte for byte",
