@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ErrorLevel, ParseError
-from sqlglot.tokens import TokenType
+from sqlglot.tokens import Token as Scanned, TokenType
 
 # pg_get_keywords() with catcode R or T (PostgreSQL 18): the words that are no table's alias.
 RESERVED = frozenset(Path(__file__).with_name("reserved_words.txt").read_text("utf-8").split())
@@ -57,6 +57,7 @@ class Token(NamedTuple):
     text: str
     start: int
     end: int
+    scanned: Scanned | None = None  # what sqlglot made of it
 
     @property
     def is_name(self) -> bool:
@@ -86,11 +87,11 @@ def tokenize(sql: str) -> list[Token]:
             if sql[start - 2 : start].upper() == "U&":
                 start -= 2
                 del tokens[-2:]
-            tokens.append(Token("quoted", sql[start : raw.end + 1], start, raw.end + 1))
+            tokens.append(Token("quoted", sql[start : raw.end + 1], start, raw.end + 1, raw))
         elif text.replace("$", "_").isidentifier():
-            tokens.append(Token("word", text.upper(), start, raw.end + 1))
+            tokens.append(Token("word", text.upper(), start, raw.end + 1, raw))
         else:
-            tokens.append(Token("other", text, start, raw.end + 1))
+            tokens.append(Token("other", text, start, raw.end + 1, raw))
     return [*tokens, _OUTSIDE, _OUTSIDE]
 
 
@@ -106,10 +107,10 @@ def name_start(tokens: list[Token], i: int) -> int:
     return i
 
 
-def expression_end(sql: str, start: int) -> int:
-    """Where the expression that begins at sql[start] ends; `start` when none is complete."""
+def after_expression(tokens: list[Token], i: int) -> int:
+    """Index of the token after the expression that begins at tokens[i]; `i` if none is complete."""
     parser = _Postgres().parser(error_level=ErrorLevel.IMMEDIATE)
-    parser._tokens = _Postgres().tokenize(_masked(sql)[start:])
+    parser._tokens = [token.scanned for token in tokens[i:-2]]
     parser._tokens_size = len(parser._tokens)
     parser._advance(0)
     try:
@@ -118,5 +119,5 @@ def expression_end(sql: str, start: int) -> int:
             parser._advance()
             instant = parser._parse_operator(instant)
     except (ParseError, RecursionError):
-        return start
-    return start + parser._prev.end + 1 if parser._index else start
+        return i
+    return i + parser._index

@@ -14,7 +14,7 @@ from bench_pairs import Pairs, seconds_of
 from mariadb import MariaDB, own_mariadb
 
 from medallion_lib import merge
-from medallion_lib.system_time import _on_execute, rewrite
+from medallion_lib.system_time import _on_execute, _on_executed, rewrite
 
 PLAIN = """
     SELECT store_id, revenue_month, total_revenue
@@ -65,7 +65,8 @@ def hook(runs: int) -> dict[str, list[float]]:
         values = {"month": "2023-06-01", "a": "2023-01-01"}
 
         def call(sql: str = sql, values: dict[str, str] = values) -> None:
-            _on_execute(None, None, sql, values, None, False)
+            sent, _ = _on_execute(None, None, sql, values, None, False)
+            _on_executed(None, None, sent, values, None, False)
 
         call()
         found[name] = [took / times for took in timeit.repeat(call, number=times, repeat=runs)]
