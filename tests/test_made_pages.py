@@ -8,8 +8,8 @@ from string import Formatter
 
 import nbformat
 import pytest
-from made import dictionary, proofs, refusals, status
-from year import as_owner, ask, own_lab
+from made import dictionary, kept, proofs, refusals, status
+from year import COPIED, CURRENT, as_owner, ask, own_lab
 
 from medallion_lib import Medallion
 from medallion_lib.errors import TEXTS
@@ -62,6 +62,28 @@ def test_the_dictionary_says_what_takes_an_instant(year: Medallion, words: str) 
     about = words.split("### dim_film_hist\n")[1].split("|")[0]  # up to its columns
     assert "FOR SYSTEM_TIME AS OF" in about
     assert "FOR SYSTEM_TIME" not in words.split("### watermark\n")[1]
+
+
+# What the year takes to keep
+
+
+def test_what_is_kept_is_counted_table_by_table(year: Medallion) -> None:
+    counts = year.status()["rows"]
+    of_layer = {layer: sum(rows for name, rows in counts.items() if name.startswith(f"{layer}."))
+                for layer in ("bronze", "silver")}  # fmt: skip
+    source, bronze, silver = kept.page(year, Path()).splitlines()[2:]
+    assert f"| {of_layer['bronze']:,} changes |" in bronze
+    assert f"| {of_layer['silver']:,}, of which " in silver
+    with as_owner(year) as warehouse:
+        ((current,),) = ask(warehouse, "SELECT sum(n) FROM (" + " UNION ALL ".join(
+            f"SELECT count(*) AS n FROM silver.{view}" for view in CURRENT) + ") AS each")
+    assert f", of which {current:,} are current |" in silver
+    with year.source.connect() as shop:
+        sizes = [shop.exec_driver_sql(
+            "SELECT count(*), (SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND "
+            f"relname ~ '^{table}(_p[0-9]+_[0-9]+|_default)?$') FROM {table}").one() for table in COPIED]  # fmt: skip
+    rows, held = map(sum, zip(*sizes, strict=True))
+    assert f"| {rows:,} rows | {held / 1_000_000:.1f} MB |" in source
 
 
 # The execution status

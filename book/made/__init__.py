@@ -10,12 +10,13 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
 
-from made import dictionary, drag, proofs, receipt, refusals, status
+from made import dictionary, drag, kept, proofs, receipt, refusals, status
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "dictionary.md": dictionary.page,
     "drag.html": drag.page,
+    "kept.md": kept.page,
     "proofs.md": proofs.page,
     "receipt.html": receipt.page,
     "refusals.md": refusals.page,

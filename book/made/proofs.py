@@ -50,6 +50,8 @@ PROOFS = {  # what the tests of a file prove
                               "that a plain Python model has, whatever is done to it",
     "test_questions": "A receipt adds up to the mart's number and leads to the log; undo is a "
                       "change like any other",
+    "test_models": "Every table and view has its typed model, column by column, which as of an "
+                   "instant has the rows of the clause",
     "test_pagila": "The real Pagila goes through the whole pipeline, and live edits follow it",
     "test_faults": "Killed or cut off half-way, nothing is lost, done twice or half done",
     "test_errors": "What was taken away, cut short or started twice is refused, with a remedy",
