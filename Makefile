@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
+STAR := $(VENV)/star-ready
 UNSEEN := --ignore tests/browser --ignore tests/stage
 # In the order of tests/conftest.py, and not those of many tests first.
 BY_FILE := --dist loadfile --no-loadscope-reorder
@@ -22,12 +23,19 @@ $(READY): requirements.txt pyproject.toml
 	@$(RUN) -m compileall -q -j 0 $(VENV)/lib medallion_lib >/dev/null || true  # a few files are templates
 	@touch $@
 
+# What chapters 5 and 6 use besides: dbt and Parquet. No version of requirements.txt changes by it.
+$(STAR): $(READY) requirements-star.txt
+	@echo "Adding dbt and Parquet to $(VENV): some seconds, from the network."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-star.txt
+	@$(RUN) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
 # Run the five-minute notebook and print its story; in a terminal, open JupyterLab on it.
 demo: $(READY)
 	@$(RUN) book/demo.py
 
 # Execute every notebook once and build the site into _build/html from what they showed.
-book: $(READY)
+book: $(STAR)
 	@$(RUN) book/build.py
 
 lint: $(READY)
@@ -39,18 +47,18 @@ test: lint
 
 # The book tells what its tests found, so they run before it, and those that look at it after. The
 # rehearsal takes times, so it runs with nothing beside it.
-tested: $(READY)
+tested: $(STAR)
 	@$(RUN) -m pytest -n 2 $(BY_FILE) $(UNSEEN) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
 	@$(RUN) -m pytest -n 2 tests/browser
 	@$(RUN) -m pytest tests/stage
 
 # The long proofs too: thousands of random transactions and histories.
-prove: $(READY)
+prove: $(STAR)
 	@$(RUN) -m pytest -n 2 $(BY_FILE) -m "slow or not slow" $(UNSEEN) tests
 
 # Ratios from alternating runs.
-bench: $(READY)
+bench: $(STAR)
 	@$(RUN) tests/bench.py
 
 # Stop the server and remove what was made here, the virtual environment included.
