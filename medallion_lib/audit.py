@@ -128,7 +128,7 @@ def _make_anew(cursor: Cursor) -> None:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
     except errors.LockNotAvailable:
         raise refusal("silver in use", Busy) from None
-    for name in ("silver", "gold"):
+    for name in ("silver", "gold", *tables.FURTHER.values()):
         cursor.execute(sqlfile.read(name))
     if lost := before - _relations(cursor):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))

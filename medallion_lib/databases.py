@@ -13,7 +13,6 @@ from medallion_lib import server, sqlfile, tables, versioned
 from medallion_lib.errors import TEXTS
 from medallion_lib.source import DATA
 
-TEMPLATE = "medallion-year-"  # no lab's name has a hyphen
 
 
 @contextmanager
@@ -51,7 +50,8 @@ def _execute(cursor: Cursor, statement: str, *names: str) -> None:
 def build_warehouse(url: URL) -> None:
     """Bronze, silver, gold and the watermark, empty, in an empty database."""
     with server.session(url) as cursor:
-        cursor.execute(sqlfile.read("warehouse"))
+        for name in ("warehouse", *tables.FURTHER.values()):
+            cursor.execute(sqlfile.read(name))
         for table in tables.CAPTURED:
             make_bronze(cursor, table)
         for name in ("carry", "silver", "months", "gold", "system_versioning", "system_versioned"):
@@ -68,9 +68,14 @@ def make_bronze(cursor: Cursor, table: tables.Captured) -> None:
     cursor.execute(sqlfile.compose("bronze_table", **parts))
 
 
+def templates() -> str:
+    """How prepared years of these tables begin: in their names, as in no lab's, is a hyphen."""
+    return "-".join(["medallion", *(tables.FURTHER or ["year"]), ""])
+
+
 def drop_stale_years(cursor: Cursor) -> None:
-    """Drop the prepared years of other data or code."""
-    cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (TEMPLATE,))
+    """Drop the prepared years of the same tables, but of other data or code."""
+    cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (templates(),))
     for (name,) in cursor.fetchall():
         drop(cursor, name)
 
@@ -79,7 +84,7 @@ def year_key() -> str:
     """What a prepared year depends on: the data and the code that plays, captures and merges it."""
     digest = hashlib.sha256()
     package = sqlfile.DIRECTORY.parent
-    for path in sorted([*DATA.glob("*.csv"), *package.glob("*.py"), *package.glob("sql/*.sql")]):
+    for path in sorted([*DATA.glob("*.csv"), *package.rglob("*.py"), *package.rglob("*.sql")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -64,7 +64,7 @@ class Medallion(Pair):
 
     def _prepared_year(self) -> tuple[str, str]:
         """The template databases of the year, made now if there are none for this data and code."""
-        name = databases.TEMPLATE + databases.year_key()
+        name = databases.templates() + databases.year_key()
         made = f"{name}_source", f"{name}_warehouse"
         with databases.administering(self.place.url, lock="medallion.year") as cursor:
             if not all(databases.exists(cursor, database) for database in made):

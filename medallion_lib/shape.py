@@ -32,7 +32,11 @@ class Shape(NamedTuple):
 
     def text(self, name: str, row: str = "") -> sql.Composable:
         """The column's value in bronze, as text."""
-        return self._in_bronze(name, row + "full_row ->> {}")
+        path = row + "full_row ->> {}"
+        if self.table.key_of and name == self.table.key:
+            parts = sqlfile.each(map(sql.Literal, self.table.key_of), path)
+            return sql.SQL("concat_ws('-', {})").format(parts)
+        return self._in_bronze(name, path)
 
     def value(self, name: str, row: str = "") -> sql.Composed:
         """The value; a cast to the type with its length would cut what is longer, unnoticed."""

@@ -1,4 +1,4 @@
-"""The SQL of this package, by file name: sql/NAME.sql."""
+"""The SQL of this package, by file name: sql/NAME.sql, or the whole path without .sql."""
 
 from collections.abc import Iterable
 from functools import cache

@@ -18,6 +18,7 @@ class Captured(NamedTuple):
     name: str
     key: tuple[str, ...]  # its primary key, ending with the id that bronze is searched by
     schema: str = "public"
+    bronze_schema: str = "bronze"
 
     @property
     def source(self) -> sql.Identifier:
@@ -25,11 +26,11 @@ class Captured(NamedTuple):
 
     @property
     def bronze(self) -> sql.Identifier:
-        return sql.Identifier("bronze", f"br_{self.name}_cdc")
+        return sql.Identifier(self.bronze_schema, f"br_{self.name}_cdc")
 
 
 class Versioned(NamedTuple):
-    """A silver table (schema silver) made from one captured table."""
+    """A silver table made from one captured table."""
 
     name: str
     source: str
@@ -39,14 +40,17 @@ class Versioned(NamedTuple):
     gone: tuple[str, ...] = ()  # columns the source has no longer: null where a row lacks them
     carried: tuple[str, ...] = ()  # columns that carry_NAME.sql looks up in bronze
     by_month: str | None = None  # the date its partitions go by
+    schema: str = "silver"
+    bronze_schema: str = "bronze"
+    key_of: tuple[str, ...] = ()  # the source's columns that the key, a text, joins with hyphens
 
     @property
     def silver(self) -> sql.Identifier:
-        return sql.Identifier("silver", self.name)
+        return sql.Identifier(self.schema, self.name)
 
     @property
     def bronze(self) -> sql.Identifier:
-        return sql.Identifier("bronze", f"br_{self.source}_cdc")
+        return sql.Identifier(self.bronze_schema, f"br_{self.source}_cdc")
 
     def in_bronze(self, name: str) -> tuple[str, ...]:
         """The keys of this column's value in bronze's full_row, over time."""
@@ -70,6 +74,9 @@ VERSIONED = (
     Versioned("fact_payment", "payment", "payment_id", by_month="payment_date",
               carried=("store_id",)),
 )  # fmt: skip
+
+# The parts that add to these, by name: the file, without .sql, of their schemas and silver tables.
+FURTHER: dict[str, str] = {}
 
 
 def versioned(name: str) -> Versioned:

@@ -21,7 +21,7 @@ def undo(
     does not track stay as they are. Raises MedallionError where the source refuses the row.
     """
     names = [name for name in Shape.read(warehouse, table).tracked if name not in table.gone]
-    as_of = sql.Identifier("silver", table.name + AS_OF.suffix)
+    as_of = sql.Identifier(table.schema, table.name + AS_OF.suffix)
     select = sql.SQL("SELECT {} FROM {}(%s) WHERE {} = %s")
     columns = sqlfile.identifiers(names)
     warehouse.execute(select.format(columns, as_of, sql.Identifier(table.key)), (at, key))

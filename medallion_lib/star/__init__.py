@@ -1,0 +1,42 @@
+"""The star schema over silver, which dbt builds, and the further tables it needs from the source.
+
+`add()` before `lab.reset(year=True)` captures and versions them too, in schemas of their own.
+"""
+
+from pathlib import Path
+
+from medallion_lib import tables
+from medallion_lib.star.runs import dbt
+from medallion_lib.tables import Captured, Versioned
+
+__all__ = ["CAPTURED", "VERSIONED", "add", "dbt"]
+
+# A table, and its primary key at the source.
+KEYS = {
+    "country": ("country_id",),
+    "city": ("city_id",),
+    "address": ("address_id",),
+    "language": ("language_id",),
+    "category": ("category_id",),
+    "actor": ("actor_id",),
+    "film_actor": ("actor_id", "film_id"),
+    "film_category": ("category_id", "film_id"),
+    "store": ("store_id",),
+    "staff": ("staff_id",),
+}
+CAPTURED = tuple(Captured(name, key, bronze_schema="bronze_star") for name, key in KEYS.items())
+VERSIONED = tuple(
+    Versioned(
+        f"{name}_hist", name, f"{name}_id", schema="silver_star", bronze_schema="bronze_star",
+        key_of=key if len(key) > 1 else (),
+    )
+    for name, key in KEYS.items()
+)  # fmt: skip
+
+
+def add() -> None:
+    """Let this process capture and version the star's tables too, from the next reset on."""
+    if "star" not in tables.FURTHER:
+        tables.FURTHER["star"] = str(Path(__file__).with_name("silver"))
+        tables.CAPTURED += CAPTURED
+        tables.VERSIONED += VERSIONED
