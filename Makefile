@@ -26,7 +26,8 @@ $(READY): requirements.txt pyproject.toml
 # What chapters 5 and 6 use besides: dbt and Parquet. No version of requirements.txt changes by it.
 $(STAR): $(READY) requirements-star.txt
 	@echo "Adding dbt and Parquet to $(VENV): some seconds, from the network."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements-star.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+	    -r requirements-star.txt
 	@$(RUN) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 
@@ -64,4 +65,4 @@ bench: $(STAR)
 # Stop the server and remove what was made here, the virtual environment included.
 clean:
 	@if [ -x $(RUN) ]; then $(RUN) -m medallion_lib down; fi
-	rm -rf $(VENV) .medallion .book .results .stage _build
+	rm -rf $(VENV) .medallion .book .dbt .results .stage _build

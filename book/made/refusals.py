@@ -27,6 +27,8 @@ GROUPS = {
         "These are about the statement, and the server did not run it.")),
     "view cannot travel": ("A view that cannot be asked as of an instant", (
         "The first text is the whole message; `<reason>` is one of those after it.")),
+    "no dbt": ("Building the star", (
+        "What dbt says of a model or a test that failed stands in the message.")),
     "option not read": ("Tables that keep their versions", (
         "The table is left as it was, and what a statement would have changed is not changed. In "
         "psql the same texts come from the server.")),

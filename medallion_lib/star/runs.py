@@ -1,0 +1,91 @@
+"""Run dbt on the star's project, against one warehouse, as the role that can alter no history."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from medallion_lib import server
+from medallion_lib.embedded import CHECKOUT
+from medallion_lib.errors import refusal
+from medallion_lib.lab import Medallion
+from medallion_lib.progress import shown
+
+PROJECT = CHECKOUT / "dbt"
+MADE = CHECKOUT / ".dbt"  # what dbt writes, by warehouse
+
+
+def place(lab: Medallion) -> Path:
+    """Where dbt keeps what it makes for this warehouse, manifest.json and its log among it."""
+    return MADE / lab.warehouse_name
+
+
+def environment(lab: Medallion) -> dict[str, str]:
+    """What profiles.yml reads, and what keeps dbt to this machine and to UTC."""
+    url = lab.notebook_url
+    given = {"host": url.host, "port": url.port, "user": url.username, "password": url.password,
+             "database": url.database} | url.query  # fmt: skip
+    named = {f"MEDALLION_DBT_{key.upper()}": str(value) for key, value in given.items() if value}
+    return named | {
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(place(lab)),
+        "DBT_LOG_PATH": str(place(lab)),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+        "PGTZ": "UTC",
+    }
+
+
+def instant(lab: Medallion) -> str:
+    """The last instant that history is final at: every model of one run is as of it."""
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("SELECT max(commit_ts) FROM meta.watermark WHERE stage = 'merge'")
+        if (at := cursor.fetchone()[0]) is None:
+            raise refusal("nothing to build on")
+    return at.isoformat()
+
+
+def dbt(lab: Medallion, *command: str, as_of: str | None = None) -> list[dict[str, Any]]:
+    """Run `dbt COMMAND` on this warehouse; what it did, a node each, as run_results.json has it.
+
+    The star is as of the instant `as_of`, else of the last one that was merged. Run again, after
+    having been killed too, it makes the same. Raises MedallionError with what failed.
+    """
+    if find_spec("dbt.cli") is None:
+        raise refusal("no dbt")
+    told = json.dumps({"as_of": as_of or instant(lab)})
+    main = [sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()"]
+    how = ["--log-format", "json", "--log-format-file", "text", "--no-use-colors"]
+    run = [*main, *how, *command, "--vars", told]
+    results = place(lab) / "run_results.json"
+    results.unlink(missing_ok=True)
+    begun = subprocess.Popen(
+        run, cwd=PROJECT, env=os.environ | environment(lab), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    done, failed = 0, []
+    with begun, shown("dbt", "nodes") as show:
+        for line in begun.stdout:
+            name, level, text = _event(line)
+            done += name in ("LogModelResult", "LogSeedResult", "LogTestResult")
+            show(done)
+            if level == "error":
+                failed.append(text)
+    if begun.returncode:
+        reason = "\n".join(failed) or f"it ended with {begun.returncode}"
+        log = place(lab) / "dbt.log"
+        raise refusal("dbt failed", command=" ".join(command), reason=reason, log=log)
+    return json.loads(results.read_text(encoding="utf-8"))["results"] if results.exists() else []
+
+
+def _event(line: str) -> tuple[str, str, str]:
+    """An event's name, level and text; a line that is none is an error that dbt did not expect."""
+    try:
+        told = json.loads(line)["info"]
+        return told["name"], told["level"], told["msg"]
+    except (ValueError, KeyError, TypeError):
+        return "", "error" if line.strip() else "", line.rstrip()
