@@ -1,0 +1,436 @@
+{#- A materialisation: the model's result becomes a system-versioned table. What it means to the
+    user stands in scd_system_versioned.yml. Everything of one model happens in one transaction. -#}
+{% materialization scd_system_versioned, adapter='postgres' %}
+  {%- set target = this.incorporate(type='table') -%}
+  {%- set view = scd__current_view(target) -%}
+  {%- set existing = load_cached_relation(this) -%}
+  {%- if should_full_refresh() and existing is not none -%}
+    {%- do log(this ~ ': --full-refresh keeps the history; this is a run as any other. To begin '
+               'anew, drop the table first.', info=true) -%}
+  {%- endif -%}
+
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+  {%- do scd__preflight(target, view, existing) -%}
+  {%- if existing is not none -%}
+    {#- Before the model is read: of two runs, the later one writes what it read later. -#}
+    {%- do run_query('LOCK TABLE ' ~ target ~ ' IN SHARE ROW EXCLUSIVE MODE') -%}
+  {%- endif -%}
+  {%- call statement('result') -%}
+    {{ config.get('sql_header', '') }}
+    DROP TABLE IF EXISTS pg_temp.scd_result;
+    CREATE TEMPORARY TABLE scd_result ON COMMIT DROP AS (
+    {{ sql }}
+    )
+  {%- endcall -%}
+  {%- set result = scd__columns('pg_temp.scd_result') -%}
+  {%- set key = scd__key(result) -%}
+  {%- do scd__raise_if(scd__key_problem(key)) -%}
+
+  {%- set session = scd__set_session(scd__settings()) -%}
+  {%- if existing is none -%}
+    {%- do run_query(scd__create(target)) -%}
+  {%- else -%}
+    {%- do scd__raise_if(scd__time_problem(target, key)) -%}
+  {%- endif -%}
+  {%- set altered = existing is not none and scd__alter(target, view, result, key) -%}
+  {%- set columns = scd__columns(target) | rejectattr('name', 'in', scd__own_columns()) | list -%}
+  {%- call statement('main') -%}
+    {{ scd__merge(target, columns, result, key) }}
+  {%- endcall -%}
+  {%- do run_query('DROP VIEW pg_temp.scd_current') -%}
+  {%- if existing is none -%}
+    {%- do run_query(scd__constrain(target, key)) -%}
+  {%- endif -%}
+  {%- if altered or not scd__answers(target, view) -%}
+    {%- do run_query(scd__make_view(target, view)) -%}
+    {%- for relation in (target, view) -%}
+      {%- for form in scd__forms() -%}
+        {%- do run_query(scd__make_function(relation, target, form)) -%}
+      {%- endfor -%}
+    {%- endfor -%}
+  {%- endif -%}
+  {%- do scd__set_session(session) -%}
+
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {%- for relation in (target, view) -%}
+    {%- do apply_grants(relation, config.get('grants'), should_revoke=true) -%}
+  {%- endfor -%}
+  {%- do persist_docs(target, model) -%}
+  {{ adapter.commit() }}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ return({'relations': [target, view]}) }}
+{% endmaterialization %}
+
+
+{#- The instant of this run, as SQL: the run's start, the same for all models, or with
+    instant='transaction' the model's own transaction. -#}
+{% macro scd_instant() -%}
+  {%- if config.get('instant', 'run') == 'transaction' -%}
+    transaction_timestamp()
+  {%- else -%}
+    '{{ run_started_at.isoformat() }}'::timestamptz
+  {%- endif -%}
+{%- endmacro %}
+
+{% macro scd__own_columns() %}
+  {{ return(['row_hash', 'sys_start', 'sys_end', 'sys_period']) }}
+{% endmacro %}
+
+{#- As the tables of silver name theirs. -#}
+{% macro scd__current_view(table) %}
+  {%- set name = table.identifier -%}
+  {%- set name = name[:-5] if name.endswith('_hist') and name | length > 5 else name ~ '_current' -%}
+  {{ return(table.incorporate(path={'identifier': name}, type='view')) }}
+{% endmacro %}
+
+{% macro scd__value(query) %}
+  {%- set rows = run_query(query).rows -%}
+  {{ return(rows[0][0] if rows else none) }}
+{% endmacro %}
+
+{% macro scd__raise_if(problem) %}
+  {%- if problem -%}
+    {%- do exceptions.raise_compiler_error(this.schema ~ '.' ~ this.identifier ~ ': ' ~ problem) -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#- The columns in their order: name, quoted (as SQL has it) and type. -#}
+{% macro scd__columns(relation) %}
+  {%- set rows = run_query(
+      "SELECT attname, quote_ident(attname), format_type(atttypid, atttypmod) FROM pg_attribute "
+      "WHERE attrelid = " ~ scd__literal(relation) ~ "::regclass "
+      "AND attnum > 0 AND NOT attisdropped ORDER BY attnum").rows -%}
+  {%- set columns = [] -%}
+  {%- for row in rows -%}
+    {%- do columns.append({'name': row[0], 'quoted': row[1], 'type': row[2]}) -%}
+  {%- endfor -%}
+  {{ return(columns) }}
+{% endmacro %}
+
+{#- `one` for each of the columns; @ in it is the column. -#}
+{% macro scd__each(columns, one='@', separator=', ') %}
+  {%- set parts = [] -%}
+  {%- for column in columns -%}
+    {%- do parts.append(one | replace('@', column.quoted)) -%}
+  {%- endfor -%}
+  {{ return(parts | join(separator)) }}
+{% endmacro %}
+
+{% macro scd__literal(text) %}
+  {{ return("'" ~ (text | string).replace("'", "''") ~ "'") }}
+{% endmacro %}
+
+{% macro scd__literals(names) %}
+  {%- set parts = [] -%}
+  {%- for name in names -%}
+    {%- do parts.append(scd__literal(name)) -%}
+  {%- endfor -%}
+  {{ return('ARRAY[' ~ parts | join(', ') ~ ']::text[]') }}
+{% endmacro %}
+
+
+{#- --- What is refused ---------------------------------------------------------------------- -#}
+
+{% macro scd__preflight(table, view, existing) %}
+  {%- set instant = config.get('instant', 'run') -%}
+  {%- if not config.get('unique_key') -%}
+    {%- do scd__raise_if("say in its config which columns tell its rows apart: unique_key='id', or "
+                         "unique_key=['order_id', 'line'].") -%}
+  {%- elif instant not in ('run', 'transaction') -%}
+    {%- do scd__raise_if("instant is '" ~ instant ~ "': it can be 'run', the run's start for all "
+                         "its models, or 'transaction', each model's own.") -%}
+  {%- elif table.identifier | length + 8 * (view.identifier | length > table.identifier | length)
+          > 49 -%}
+    {%- do scd__raise_if('the name leaves no room for ' ~ view.identifier ~ '__contained_in: '
+                         'PostgreSQL has 63 bytes for a name. Give it a shorter alias.') -%}
+  {%- elif existing is none -%}
+    {%- do scd__raise_if(scd__value(
+        "SELECT CASE WHEN current_setting('server_version_num')::int < 180000 "
+        "THEN 'needs PostgreSQL 18 or newer; this one is ' || current_setting('server_version') "
+        "WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gist') "
+        "THEN 'its primary key needs an extension. Once, as the database''s owner: "
+        "CREATE EXTENSION btree_gist' "
+        "WHEN to_regclass('" ~ view ~ "') IS NOT NULL THEN 'the view of its current rows would be "
+        ~ view.identifier ~ ", and there is one of that name. Rename one of them.' END")) -%}
+  {%- else -%}
+    {%- do scd__raise_if(scd__value(
+        "SELECT 'is there, but is no table that this materialisation made. Drop or rename it, "
+        "or give the model an alias.' WHERE NOT EXISTS (SELECT FROM pg_constraint "
+        "WHERE conrelid = '" ~ table ~ "'::regclass AND contype = 'p' AND conperiod)")) -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#- The columns of unique_key, as the result has them. -#}
+{% macro scd__key(result) %}
+  {%- set asked = config.get('unique_key') -%}
+  {%- set asked = [asked] if asked is string else asked | list -%}
+  {%- set names = result | map(attribute='name') | list -%}
+  {%- for name in asked -%}
+    {%- if name not in names -%}
+      {%- do scd__raise_if('the result has no column ' ~ name ~ ', which unique_key names; it has '
+                           ~ names | join(', ') ~ '.') -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- for name in names -%}
+    {%- if name in scd__own_columns() -%}
+      {%- do scd__raise_if('the result has a column ' ~ name ~ ', which the history itself needs. '
+                           'Give it another name.') -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return(result | selectattr('name', 'in', asked) | list) }}
+{% endmacro %}
+
+{% macro scd__key_problem(key) %}
+  {%- set is_null = scd__each(key, '@ IS NULL', ' OR ') -%}
+  {{ return(scd__value(
+      "SELECT format(CASE WHEN " ~ is_null ~ " THEN 'a key is null: (%s) is (%s)%3$s.' "
+      "ELSE 'the result has the key (%s) = (%s)%3$s; a key has one row.' END, $k$"
+      ~ scd__each(key) ~ "$k$, concat_ws(', ', " ~ scd__each(key, "coalesce(@::text, 'null')") ~ "), "
+      "CASE WHEN count(*) > 1 THEN format(', in %s rows', count(*)) END) "
+      "FROM pg_temp.scd_result GROUP BY " ~ scd__each(key)
+      ~ " HAVING count(*) > 1 OR " ~ is_null ~ " LIMIT 1")) }}
+{% endmacro %}
+
+{% macro scd__time_problem(table, key) %}
+  {{ return(scd__value(
+      "SELECT CASE WHEN (SELECT count(*) <> 1 + cardinality(" ~ scd__literals(key | map(attribute='name'))
+      ~ ") OR count(*) FILTER (WHERE attname = ANY (" ~ scd__literals(key | map(attribute='name'))
+      ~ ")) <> count(*) - 1 FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid "
+      "AND attnum = ANY (conkey) WHERE conrelid = '" ~ table ~ "'::regclass AND contype = 'p') "
+      "THEN 'its history goes by another unique_key. Give the model an alias to begin a new one.' "
+      "WHEN max(last) >= " ~ scd_instant() ~ " THEN format('it holds a version of %s, and this run '"
+      "'is of %s: a run that began later was faster. Run it again.', max(last), " ~ scd_instant() ~ ") "
+      "WHEN " ~ scd_instant() ~ " > clock_timestamp() THEN format('this machine''s clock is ahead of "
+      "the server''s by %s. Set it, or say instant=''transaction''.', "
+      ~ scd_instant() ~ " - clock_timestamp()) END "
+      "FROM (SELECT greatest(sys_start, nullif(sys_end, 'infinity')) FROM " ~ table
+      ~ ") AS version (last)")) }}
+{% endmacro %}
+
+
+{#- --- The table ---------------------------------------------------------------------------- -#}
+
+{#- The settings that to_jsonb's text of a value depends on, as medallion_lib's sessions have them:
+    hashes of one run are compared with those of another. -#}
+{% macro scd__settings() %}
+  {{ return({'TimeZone': 'UTC', 'IntervalStyle': 'postgres', 'extra_float_digits': '1',
+             'bytea_output': 'hex', 'lc_monetary': 'C', 'DateStyle': 'ISO'}) }}
+{% endmacro %}
+
+{#- Make these the transaction's settings; returns what they were. -#}
+{% macro scd__set_session(settings) %}
+  {%- set names = settings | list -%}
+  {%- set get, put = [], [] -%}
+  {%- for name in names -%}
+    {%- do get.append("current_setting('" ~ name ~ "')::text") -%}
+    {%- do put.append("set_config('" ~ name ~ "', '" ~ settings[name] ~ "', true)") -%}
+  {%- endfor -%}
+  {%- set was = run_query('SELECT ' ~ get | join(', ')).rows[0] -%}
+  {%- do run_query('SELECT ' ~ put | join(', ')) -%}
+  {{ return(dict(zip(names, was))) }}
+{% endmacro %}
+
+{% macro scd__create(table) %}
+  CREATE TABLE {{ table }} (
+      LIKE pg_temp.scd_result,
+      row_hash    bigint NOT NULL,
+      sys_start   timestamptz NOT NULL,
+      sys_end     timestamptz NOT NULL DEFAULT 'infinity',
+      sys_period  tstzrange GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED
+  );
+  COMMENT ON COLUMN {{ table }}.row_hash IS 'A number made from the columns that are not the key: a run that leaves it the same opens no version.';
+  COMMENT ON COLUMN {{ table }}.sys_start IS 'From when this version held: the instant of the run that brought it.';
+  COMMENT ON COLUMN {{ table }}.sys_end IS 'Until when it held, itself excluded; infinity for the current version.';
+  COMMENT ON COLUMN {{ table }}.sys_period IS 'From sys_start until sys_end; no two versions of a key overlap.';
+{% endmacro %}
+
+{#- After the first rows: building an index is faster than filling it. -#}
+{% macro scd__constrain(table, key) %}
+  CREATE UNIQUE INDEX ON {{ table }} ({{ scd__each(key) }}) WHERE sys_end = 'infinity';
+  ALTER TABLE {{ table }} ADD PRIMARY KEY ({{ scd__each(key) }}, sys_period WITHOUT OVERLAPS);
+  ANALYZE {{ table }};
+{% endmacro %}
+
+{#- The row without its key, as merge.sql hashes it. jsonb_strip_nulls would reach into a document,
+    whose nulls are values: it goes in as text. -#}
+{% macro scd__hash(row, columns, key) -%}
+  {%- set documents = [] -%}
+  {%- for column in columns if column.type in ('json', 'jsonb', 'json[]', 'jsonb[]') -%}
+    {%- do documents.append(scd__literal(column.name) ~ ', ' ~ row ~ '.' ~ column.quoted ~ '::text') -%}
+  {%- endfor -%}
+  hashtextextended(jsonb_strip_nulls(
+      (to_jsonb({{ row }}.*)
+       {%- if documents %} || jsonb_build_object({{ documents | join(', ') }}){% endif %})
+      - {{ scd__literals(key | map(attribute='name') | list + scd__own_columns()) }}
+  )::text, 0)
+{%- endmacro %}
+
+{#- The current row becomes the newest version in place; what it was is handed on as `old`. A column
+    that the result no longer has is null from now on. -#}
+{% macro scd__merge(table, columns, result, key) %}
+  {%- set names = result | map(attribute='name') | list -%}
+  {%- set kept = columns | selectattr('name', 'in', names) | list -%}
+  {%- set gone = columns | rejectattr('name', 'in', names) | list -%}
+  CREATE TEMPORARY VIEW scd_current AS
+      SELECT {{ scd__each(columns) }}, row_hash, sys_start, sys_end
+      FROM {{ table }}
+      WHERE sys_end = 'infinity';
+  WITH merged AS (
+      MERGE INTO pg_temp.scd_current AS current
+      USING (
+          SELECT *, {{ scd__hash('result', result, key) }} AS row_hash
+          FROM pg_temp.scd_result AS result
+      ) AS result
+      ON {{ scd__each(key, 'current.@ = result.@', ' AND ') }}
+      WHEN MATCHED AND current.row_hash <> result.row_hash THEN
+          UPDATE SET {{ scd__each(kept, '@ = result.@, ', '') }}{{ scd__each(gone, '@ = NULL, ', '') }}
+                     row_hash = result.row_hash, sys_start = {{ scd_instant() }}
+      WHEN NOT MATCHED BY TARGET THEN
+          INSERT ({{ scd__each(kept) }}, row_hash, sys_start)
+          VALUES ({{ scd__each(kept, 'result.@') }}, result.row_hash, {{ scd_instant() }})
+      WHEN NOT MATCHED BY SOURCE THEN
+          UPDATE SET sys_end = {{ scd_instant() }}
+      RETURNING {{ scd__each(columns, 'old.@') }}, old.row_hash, old.sys_start, new.sys_end
+  ),
+  history AS (
+      INSERT INTO {{ table }} ({{ scd__each(columns) }}, row_hash, sys_start, sys_end)
+      SELECT {{ scd__each(columns) }}, row_hash, sys_start, {{ scd_instant() }}
+      FROM merged
+      WHERE sys_start IS NOT NULL AND sys_end = 'infinity'
+  )
+  SELECT FROM merged  -- how many keys changed, for dbt to print
+{% endmacro %}
+
+{#- Give the table the result's new columns and types; whether there were any. -#}
+{% macro scd__alter(table, view, result, key) %}
+  {%- set has = {} -%}
+  {%- for column in scd__columns(table) -%}
+    {%- do has.update({column.name: column}) -%}
+  {%- endfor -%}
+  {%- set added, changed = [], [] -%}
+  {%- for column in result -%}
+    {%- if column.name not in has -%}
+      {%- do added.append('ADD COLUMN ' ~ column.quoted ~ ' ' ~ column.type) -%}
+    {%- elif has[column.name].type != column.type -%}
+      {%- do changed.append({'new': column, 'old': has[column.name]}) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- if added -%}
+    {%- do run_query('ALTER TABLE ' ~ table ~ ' ' ~ added | join(', ')) -%}
+  {%- endif -%}
+  {%- if changed -%}
+    {%- do run_query(scd__retype(table, view, changed)) -%}
+    {%- set columns = scd__columns(table) -%}
+    {%- do run_query('UPDATE ' ~ table ~ ' AS version SET row_hash = '
+                     ~ scd__hash('version', columns, key)) -%}
+  {%- endif -%}
+  {{ return(added or changed) }}
+{% endmacro %}
+
+{#- A type may change as long as every value in history comes back from it as it was. -#}
+{% macro scd__retype(table, view, changed) %}
+  DO $retype$
+  DECLARE
+      unfit bigint;
+      made text;
+      what text;
+  BEGIN
+  {% for column in changed %}
+      BEGIN
+          SELECT count(*) INTO unfit
+          FROM {{ table }} AS version
+          WHERE NOT ROW(version.{{ column.old.quoted }}::{{ column.new.type }}::{{ column.old.type }})::record
+                    *= ROW(version.{{ column.old.quoted }})::record;
+      EXCEPTION WHEN data_exception OR cannot_coerce OR undefined_function THEN
+          unfit := -1;
+      END;
+      IF unfit <> 0 THEN
+          RAISE EXCEPTION USING MESSAGE = $text${{ table }}: column {{ column.new.quoted }} is {{ column.new.type }} now, and history has values of {{ column.old.type }} that this type cannot hold as they are. Cast it to {{ column.old.type }} in the model, or give it a new name.$text$;
+      END IF;
+  {% endfor %}
+      SELECT string_agg(oid::regprocedure::text, ', ') INTO made
+      FROM pg_proc
+      WHERE {{ scd__is_function(table, view) }};
+      IF made IS NOT NULL THEN
+          EXECUTE 'DROP FUNCTION ' || made;
+      END IF;
+      DROP VIEW IF EXISTS {{ view }};
+      ALTER TABLE {{ table }}
+      {% for column in changed %}
+          ALTER COLUMN {{ column.new.quoted }} TYPE {{ column.new.type }}
+              USING {{ column.new.quoted }}::{{ column.new.type }}{{ ',' if not loop.last }}
+      {% endfor %};
+  EXCEPTION WHEN dependent_objects_still_exist OR feature_not_supported THEN
+      GET STACKED DIAGNOSTICS what = PG_EXCEPTION_DETAIL;
+      RAISE EXCEPTION USING MESSAGE = $text${{ table }}: the type of a column changes, and others read it. Drop them, run this again and make them anew: $text$ || what;
+  END
+  $retype$
+{% endmacro %}
+
+
+{#- --- The view of current rows, and the functions of FOR SYSTEM_TIME --------------------------- -#}
+
+{% macro scd__make_view(table, view) %}
+  {%- set columns = scd__columns(table) | rejectattr('name', 'in', ['sys_end', 'sys_period']) | list -%}
+  CREATE OR REPLACE VIEW {{ view }} AS
+      SELECT {{ scd__each(columns) }} FROM {{ table }} WHERE sys_end = 'infinity';
+  COMMENT ON VIEW {{ view }} IS 'The rows of {{ table.identifier }} as they are now.'
+{% endmacro %}
+
+{#- The forms of medallion_lib/forms.py: their parameters' names tell regenerate() that it is one of
+    its own. -#}
+{% macro scd__forms() %}
+  {{ return([
+    {'name': 'as_of', 'clause': 'AS OF …', 'parameters': ['as of'],
+     'condition': 'sys_start <= $1 AND sys_end > $1'},
+    {'name': 'from_to', 'clause': 'FROM … TO …', 'parameters': ['from', 'to'],
+     'condition': 'sys_start < $2 AND sys_end > $1'},
+    {'name': 'between', 'clause': 'BETWEEN … AND …', 'parameters': ['between', 'and'],
+     'condition': 'sys_start <= $2 AND sys_end > $1'},
+    {'name': 'contained_in', 'clause': 'CONTAINED IN (…, …)', 'parameters': ['contained in', 'and'],
+     'condition': 'sys_start >= $1 AND sys_end <= $2'},
+    {'name': 'all', 'clause': 'ALL', 'parameters': ['all'], 'condition': 'true'},
+  ]) }}
+{% endmacro %}
+
+{% macro scd__function(relation, form) %}
+  {{ return(relation.incorporate(path={'identifier': relation.identifier ~ '__' ~ form.name})
+            .include(database=false)) }}
+{% endmacro %}
+
+{% macro scd__make_function(relation, table, form) %}
+  {%- set is_all = form.name == 'all' -%}
+  {%- set function = scd__function(relation, form) -%}
+  {%- set type = 'boolean DEFAULT true' if is_all else 'timestamptz' -%}
+  {%- set arguments = '' if is_all else ['$1', '$2'][:form.parameters | length] | join(', ') -%}
+  CREATE OR REPLACE FUNCTION {{ function }}("{{ form.parameters | join('" ' ~ type ~ ', "') }}" {{ type }})
+      RETURNS SETOF {{ relation.include(database=false) }}
+      LANGUAGE sql STABLE PARALLEL SAFE
+      BEGIN ATOMIC
+          SELECT {{ scd__each(scd__columns(relation)) }}
+          {% if relation.is_view -%}
+          FROM {{ scd__function(table, form) }}({{ arguments }}) AS {{ adapter.quote(table.identifier) }};
+          {%- else -%}
+          FROM {{ table.include(database=false) }} WHERE {{ form.condition }};
+          {%- endif %}
+      END;
+  COMMENT ON FUNCTION {{ function }} IS 'What FOR SYSTEM_TIME {{ form.clause }} reads.'
+{% endmacro %}
+
+{% macro scd__is_function(table, view) -%}
+  {%- set names = [] -%}
+  {%- for relation in (table, view) -%}
+    {%- for form in scd__forms() -%}
+      {%- do names.append(relation.identifier ~ '__' ~ form.name) -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  proname = ANY ({{ scd__literals(names) }}) AND prorettype IN (
+      SELECT reltype FROM pg_class WHERE oid IN (to_regclass('{{ table }}'), to_regclass('{{ view }}')))
+{%- endmacro %}
+
+{#- Whether the view and all the functions are there. -#}
+{% macro scd__answers(table, view) %}
+  {{ return(scd__value('SELECT count(*) FROM pg_proc WHERE ' ~ scd__is_function(table, view)) == 10) }}
+{% endmacro %}

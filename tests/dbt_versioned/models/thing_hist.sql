@@ -1,0 +1,2 @@
+{{ config(unique_key=['id', 'Key "2"']) }}
+SELECT * FROM feed.thing
