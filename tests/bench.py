@@ -1,5 +1,5 @@
-"""How fast it is, as ratios from alternating runs: capture, merge, the whole year, system time; and
-how late gold is behind a source that goes on changing.
+"""How fast it is, as ratios from alternating runs: capture, merge, the whole year, system time,
+dbt; and how late gold is behind a source that goes on changing.
 
 Runs on a server of its own in a temporary directory. The table is for stdout, progress for stderr.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import bench_capture
+import bench_dbt
 import bench_follow
 import bench_merge
 import bench_parts
@@ -31,6 +32,7 @@ from medallion_lib.embedded import Embedded
 PAIRS = 5
 YEARS = 3
 RECEIVED_AIM, APPLIED_AIM, MERGE_AIM = 0.4, 1.0, 0.8  # ratios, at least
+DBT_AIM = 1.0  # a ratio, at least
 YEAR_AIM = 15  # seconds, at most
 RATES, DELAY_SECONDS = (50, 2000), 30
 MEMORY_SIZES = [10_000, 1_000_000]  # changes
@@ -181,6 +183,20 @@ def system_time(race: bench_merge.Race) -> None:
         row("  MariaDB's seconds / ours", spread(measured.ratios))
 
 
+def dbt(lab: Medallion) -> None:
+    """Prints both's seconds and the ratios: of the node alone, and of the whole command."""
+    if not bench_dbt.installed():
+        row("scd_system_versioned against dbt snapshot", "skipped")
+        say(bench_dbt.MISSING)
+        return
+    measured = bench_dbt.race(lab, PAIRS, say)
+    what = f"dbt, {bench_dbt.CHANGES:,} changes to {bench_dbt.ROWS:,} rows"
+    for part, pairs in (("the model", measured.node), ("the command", measured.whole)):
+        row(f"{what}, {part}: seconds", spread(pairs.ours))
+        row("  dbt snapshot", spread(pairs.bare))
+        ratio("  dbt snapshot's seconds / ours", pairs, DBT_AIM)
+
+
 def main() -> None:
     with own_server() as lab:
         machine(lab)
@@ -197,6 +213,7 @@ def main() -> None:
         delay(lab)
         memory(lab)
         merges(lab)
+        dbt(lab)
         say("done")
 
 

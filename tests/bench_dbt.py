@@ -10,13 +10,13 @@ from pathlib import Path
 
 from bench_pairs import Pairs, autocommit, seconds_of
 from psycopg2.extensions import cursor as Cursor
-from versioned_project import READER, Project
+from versioned_project import Project
 
 from medallion_lib import Medallion, databases
 
 ROWS, CHANGES = 200_000, 10_000
 DATABASE = "medallion_bench_dbt"
-MISSING = "dbt against dbt snapshot: skipped, dbt is not installed"
+MISSING = "dbt: skipped, it is not installed"
 SETUP = f"""
     CREATE EXTENSION btree_gist;
     CREATE SCHEMA feed;
@@ -83,11 +83,9 @@ def _one(node: list[float], whole: list[float], project: Project, command: str, 
 def same(cursor: Cursor, pairs: int) -> None:
     """Both have kept the same: as many versions, and as many of them current."""
     counts = []
-    for table, end in (("plain", "nullif(sys_end, 'infinity')"), ("plain_snapshot", "dbt_valid_to")):
+    ends = {"plain": "nullif(sys_end, 'infinity')", "plain_snapshot": "dbt_valid_to"}
+    for table, end in ends.items():
         cursor.execute(f"SELECT count(*), count({end}) FROM kept.{table}")
         counts.append(cursor.fetchone())
     closed = (pairs + 1) * CHANGES * 9 // 10
     assert counts == [(ROWS + closed, closed)] * 2, counts
-
-
-__all__ = ["CHANGES", "MISSING", "READER", "ROWS", "Race", "installed", "race"]
