@@ -19,24 +19,25 @@
   {%- endif -%}
   {%- call statement('result') -%}
     {{ config.get('sql_header', '') }}
-    DROP TABLE IF EXISTS pg_temp.scd_result;
     CREATE TEMPORARY TABLE scd_result ON COMMIT DROP AS (
     {{ sql }}
     )
   {%- endcall -%}
   {%- set result = scd__columns('pg_temp.scd_result') -%}
+  {%- set rows = load_result('result').response.rows_affected -%}
   {%- set key = scd__key(result) -%}
-  {%- do scd__raise_if(scd__key_problem(key)) -%}
 
   {%- set session = scd__set_session(scd__settings()) -%}
   {%- if existing is none -%}
     {%- do run_query(scd__create(target)) -%}
-  {%- else -%}
-    {%- do scd__raise_if(scd__time_problem(target, key)) -%}
   {%- endif -%}
+  {%- set current_rows = 0 if existing is none else scd__checked(target, key) -%}
   {%- set altered = existing is not none and scd__alter(target, view, result, key) -%}
   {%- set columns = scd__columns(target) | rejectattr('name', 'in', scd__own_columns()) | list -%}
   {%- do run_query(scd__compare(target, columns, result, key)) -%}
+  {%- if scd__is_dubious(key, rows, current_rows) -%}
+    {%- do scd__raise_if(scd__key_problem(key)) -%}
+  {%- endif -%}
   {%- call statement('main') -%}
     {{ scd__merge(target, columns, result, key) }}
   {%- endcall -%}
@@ -193,20 +194,35 @@
       ~ " HAVING count(*) > 1 OR " ~ is_null ~ " LIMIT 1")) }}
 {% endmacro %}
 
-{% macro scd__time_problem(table, key) %}
-  {{ return(scd__value(
-      "SELECT CASE WHEN (SELECT count(*) <> 1 + cardinality(" ~ scd__literals(key | map(attribute='name'))
-      ~ ") OR count(*) FILTER (WHERE attname = ANY (" ~ scd__literals(key | map(attribute='name'))
-      ~ ")) <> count(*) - 1 FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid "
-      "AND attnum = ANY (conkey) WHERE conrelid = '" ~ table ~ "'::regclass AND contype = 'p') "
+{#- Whether a key may be null or there twice. Each row of the result that is not new has a current
+    row, and each current row that is not gone a row of the result: as many, if keys are unique.
+    Counting so spares grouping the whole result. -#}
+{% macro scd__is_dubious(key, rows, current_rows) %}
+  {%- set counts = run_query(
+      "SELECT count(*) FILTER (WHERE sys_start IS NULL), count(*) FILTER (WHERE row_hash IS NULL), "
+      "count(*) - count(DISTINCT (" ~ scd__each(key) ~ ")) + count(*) FILTER (WHERE "
+      ~ scd__each(key, '@ IS NULL', ' OR ') ~ ") FROM pg_temp.scd_changed").rows[0] -%}
+  {{ return(counts[2] > 0 or rows - counts[0] != current_rows - counts[1]) }}
+{% endmacro %}
+
+{#- How many current rows there are, once nothing stands against writing to the table. -#}
+{% macro scd__checked(table, key) %}
+  {%- set names = scd__literals(key | map(attribute='name')) -%}
+  {%- set found = run_query(
+      "SELECT current_rows, CASE WHEN NOT (SELECT array_agg(attname::text ORDER BY attname) = "
+      "(SELECT array_agg(name ORDER BY name COLLATE \"C\") FROM unnest(" ~ names ~ ") AS name) "
+      "FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey) "
+      "WHERE conrelid = '" ~ table ~ "'::regclass AND contype = 'p' AND attname <> 'sys_period') "
       "THEN 'its history goes by another unique_key. Give the model an alias to begin a new one.' "
-      "WHEN last >= " ~ scd_instant() ~ " THEN format('it holds a version of %s, and this run "
-      "is of %s: a run that began later was faster. Run it again.', last, " ~ scd_instant() ~ ") "
-      "WHEN " ~ scd_instant() ~ " > clock_timestamp() THEN format('this machine''s clock is ahead of "
-      "the server''s by %s. Set it, or say instant=''transaction''.', "
-      ~ scd_instant() ~ " - clock_timestamp()) END "
-      "FROM (SELECT greatest(max(sys_start), max(sys_end) FILTER (WHERE sys_end < 'infinity')) "
-      "FROM " ~ table ~ ") AS version (last)")) }}
+      "WHEN last >= instant THEN format('it holds a version of %s, and this run is of %s: a run that "
+      "began later was faster. Run it again.', last, instant) "
+      "WHEN instant > clock_timestamp() THEN format('this machine''s clock is ahead of the server''s "
+      "by %s. Set it, or say instant=''transaction''.', instant - clock_timestamp()) END "
+      "FROM (SELECT count(*) FILTER (WHERE sys_end = 'infinity'), greatest(max(sys_start), "
+      "max(sys_end) FILTER (WHERE sys_end < 'infinity')), " ~ scd_instant() ~ " FROM " ~ table
+      ~ ") AS version (current_rows, last, instant)").rows[0] -%}
+  {%- do scd__raise_if(found[1]) -%}
+  {{ return(found[0]) }}
 {% endmacro %}
 
 
@@ -268,7 +284,7 @@
 {%- endmacro %}
 
 {#- What differs from the current rows, a small part of the result as a rule; row_hash is null for a
-    key that is gone. The hash decides in the end, and is made only where the rows differ in their
+    key that is gone, sys_start for one that is new. The hash decides in the end, and is made only where the rows differ in their
     bytes: comparing is several times faster than hashing. -#}
 {% macro scd__compare(table, columns, result, key) %}
   {%- set names = result | map(attribute='name') | list -%}
@@ -279,7 +295,8 @@
   SELECT {{ scd__each(key, 'coalesce(result.@, current.@) AS @') }},
          {{ scd__each(kept | rejectattr('name', 'in', keys), 'result.@, ', '') }}
          CASE WHEN result.{{ key[0].quoted }} IS NOT NULL
-              THEN {{ scd__hash('result', result, key) }} END AS row_hash
+              THEN {{ scd__hash('result', result, key) }} END AS row_hash,
+         current.sys_start
   FROM pg_temp.scd_result AS result
   FULL JOIN (SELECT * FROM {{ table }} WHERE sys_end = 'infinity') AS current
   ON {{ scd__each(key, 'current.@ = result.@', ' AND ') }}
