@@ -1,12 +1,10 @@
 {# The instant of the run as ISO 8601, never the clock's: the var as_of, or the last of history. #}
 {% macro run_instant() %}
-    {%- if not var('as_of') -%}
-        {%- set known -%}
-            select max(commit_ts) from {{ source('meta', 'watermark') }} where stage = 'merge'
-        {%- endset -%}
-        {%- if execute -%}
-            {%- do return(run_query(known).columns[0][0].isoformat()) -%}
-        {%- endif -%}
+    {%- set watermark = source('meta', 'watermark') -%}  {# always, so that lineage is the same #}
+    {%- if execute and not var('as_of') -%}
+        {%- set known = run_query(
+            "select max(commit_ts) from " ~ watermark ~ " where stage = 'merge'") -%}
+        {%- do return(known.columns[0][0].isoformat()) -%}
     {%- endif -%}
     {%- set text = (var('as_of') or '1970-01-01') | string -%}
     {%- set written = '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+([+-][0-9:]+|Z)?)?' -%}

@@ -6,10 +6,10 @@
 from pathlib import Path
 
 from medallion_lib import tables
-from medallion_lib.star.runs import dbt
+from medallion_lib.star.runs import dbt, place
 from medallion_lib.tables import Captured, Versioned
 
-__all__ = ["CAPTURED", "VERSIONED", "add", "dbt"]
+__all__ = ["CAPTURED", "VERSIONED", "add", "dbt", "place"]
 
 # A table, and its primary key at the source.
 KEYS = {

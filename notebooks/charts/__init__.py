@@ -3,8 +3,10 @@
 A circle is then, a square is now, a star is the winner. Money may be Decimal or float.
 """
 
+from .customers import churn, cohorts, segments
 from .days import calendar
 from .demo import june, moved, three_marts, waterfall
+from .lineage import lineage
 from .lives import versions
 from .movers import titles
 from .sizes import layers
@@ -12,10 +14,14 @@ from .stores import months
 
 __all__ = [
     "calendar",
+    "churn",
+    "cohorts",
     "june",
     "layers",
+    "lineage",
     "months",
     "moved",
+    "segments",
     "three_marts",
     "titles",
     "versions",
