@@ -111,11 +111,13 @@ def shop(lab: Medallion) -> Iterator[Shop]:
     made.close()
 
 
-def check_random_business(shop: Shop, examples: int, record: Callable[[str, object], None]) -> None:
+def check_random_business(
+    shop: Shop, examples: int, steps: int, record: Callable[[str, object], None]
+) -> None:
     machine = type("Machine", (Business,), {"shop": shop, "seen": Counter()})
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=examples, stateful_step_count=15, deadline=None,
+        settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None,
                           derandomize=True, database=None),
     )  # fmt: skip
     for name, count in (machine.seen | Counter({"captures stopped": shop.stops})).items():
@@ -125,14 +127,14 @@ def check_random_business(shop: Shop, examples: int, record: Callable[[str, obje
 def test_random_business_lands_as_committed_and_silver_is_the_source_at_every_copy(
     shop: Shop, record_property: Callable[[str, object], None]
 ) -> None:
-    check_random_business(shop, 300, record_property)
+    check_random_business(shop, 300, 10, record_property)
 
 
 @pytest.mark.slow
 def test_much_random_business_does_too(
     shop: Shop, record_property: Callable[[str, object], None]
 ) -> None:
-    check_random_business(shop, 5000, record_property)
+    check_random_business(shop, 5000, 15, record_property)
 
 
 def test_a_commit_time_that_goes_back_is_landed_a_microsecond_after_the_last() -> None:
