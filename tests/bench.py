@@ -35,7 +35,7 @@ RECEIVED_AIM, APPLIED_AIM, MERGE_AIM = 0.4, 1.0, 0.8  # ratios, at least
 DBT_AIM = 1.0  # a ratio, at least
 YEAR_AIM = 15  # seconds, at most
 RATES, DELAY_SECONDS = (50, 2000), 30
-MEMORY_SIZES = [10_000, 1_000_000]  # changes
+MEMORY_SIZES = [10_000, 100_000, 1_000_000]  # changes; a full batch has 20,000
 YEAR, BLOCKS = "the year, a change a transaction", "500 changes a transaction"
 HOOK_AIMS = {"without the phrase": 1, "AS OF": 300, "BETWEEN … AND": 300}  # microseconds at most
 BEGAN = time.monotonic()
@@ -125,6 +125,7 @@ def memory(lab: Medallion) -> None:
     for size, megabytes in zip(MEMORY_SIZES, held, strict=True):
         row(f"memory (RSS) after {size:,} changes: MB", f"{megabytes:.0f}")
     row("  the last / the first", f"{held[-1] / held[0]:.2f}")
+    row("  the last / the one before", f"{held[-1] / held[-2]:.2f}")
 
 
 def ratio(what: str, measured: Pairs, aim: float) -> None:
@@ -175,7 +176,7 @@ def system_time(race: bench_merge.Race) -> None:
         row("system time against MariaDB", "skipped")
         say(mariadb.MISSING)
         return
-    named = {"aggregate": "AS OF, all of a million versions", "changes": "10,000 changes",
+    named = {"aggregate": "AS OF, all of a million versions", "changes": "10,000 changes (ours: from bronze)",
              "look-ups": f"AS OF, {bench_system_time.LOOKUPS:,} look-ups by key"}  # fmt: skip
     for name, measured in bench_system_time.against_mariadb(race, PAIRS, say).items():
         row(f"{named[name]}: seconds", spread(measured.ours, 3))
