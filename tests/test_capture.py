@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import settings
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from shop import BASE, EXTRA, KEY, TEXTS, TRUNCATED, Shop, in_json
@@ -112,9 +112,9 @@ def shop(lab: Medallion) -> Iterator[Shop]:
 
 
 def check_random_business(
-    shop: Shop, examples: int, steps: int, record: Callable[[str, object], None]
+    shop: Shop, examples: int, steps: int, record: Callable[[str, object], None], begin_at: int = 0
 ) -> None:
-    machine = type("Machine", (Business,), {"shop": shop, "seen": Counter()})
+    machine = seed(begin_at)(type("Machine", (Business,), {"shop": shop, "seen": Counter()}))
     run_state_machine_as_test(
         machine,
         settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None,
@@ -131,10 +131,12 @@ def test_random_business_lands_as_committed_and_silver_is_the_source_at_every_co
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("begin_at", range(1, 6))
 def test_much_random_business_does_too(
-    shop: Shop, record_property: Callable[[str, object], None]
+    shop: Shop, begin_at: int, record_property: Callable[[str, object], None]
 ) -> None:
-    check_random_business(shop, 5000, 15, record_property)
+    """In parts: a table has at most 1,600 columns in its life, those dropped since included."""
+    check_random_business(shop, 1000, 15, record_property, begin_at)
 
 
 def test_a_commit_time_that_goes_back_is_landed_a_microsecond_after_the_last() -> None:
