@@ -1,5 +1,6 @@
 """Bronze to silver: one generated, set-based statement per table, all to one common position."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import psycopg2
@@ -78,14 +79,16 @@ def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 
 
-def attach_months(cursor: Cursor, batch: dict[str, int]) -> None:
+def attach_months(
+    cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned] = tables.VERSIONED
+) -> None:
     """Give the months of a batch's facts their partitions."""
     call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
-    for table in tables.VERSIONED:
+    for table in facts:
         if table.by_month:
-            bronze = table.bronze.as_string(cursor)
+            fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
             dated = list(table.in_bronze(table.by_month))
             try:
-                cursor.execute(call, (table.name, bronze, dated, *batch.values()))
+                cursor.execute(call, (fact, bronze, dated, *batch.values()))
             except errors.LockNotAvailable:
                 raise refusal("month kept waiting", Busy, table=table.name) from None

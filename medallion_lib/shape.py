@@ -72,6 +72,7 @@ class Shape(NamedTuple):
             for name in tracked
         ]
         carried = [sql.Identifier("carried", name) for name in table.carried]
+        carry = {"schema": sql.Identifier(table.bronze.strings[0])}
         in_month = "AND hist.{0} = (newest.before).{0}" if table.by_month else ""
         return sqlfile.compose(
             "merge",
@@ -85,7 +86,7 @@ class Shape(NamedTuple):
             is_exact=self._are_exact(),
             tracked=sqlfile.each(pairs),
             values=sqlfile.each([self.values(tracked, "version."), *carried]),
-            carry=sql.SQL(sqlfile.read(f"carry_{table.name}") if carried else ""),
+            carry=sqlfile.compose(f"carry_{table.name}", **carry) if carried else sql.SQL(""),
             columns=sqlfile.identifiers(columns),
             newest_values=sqlfile.identifiers(columns, "newest.{}"),
             old_values=sqlfile.identifiers(columns, "old.{}"),

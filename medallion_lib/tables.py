@@ -30,7 +30,7 @@ class Captured(NamedTuple):
 
 
 class Versioned(NamedTuple):
-    """A silver table made from one captured table."""
+    """A versioned table made from one captured table, of schema silver unless it says otherwise."""
 
     name: str
     source: str
@@ -41,7 +41,7 @@ class Versioned(NamedTuple):
     carried: tuple[str, ...] = ()  # columns that carry_NAME.sql looks up in bronze
     by_month: str | None = None  # the date its partitions go by
     schema: str = "silver"
-    bronze_schema: str = "bronze"
+    events: tuple[str, str] | None = None  # schema and name, if not bronze.br_SOURCE_cdc
     key_of: tuple[str, ...] = ()  # the source's columns that the key, a text, joins with hyphens
 
     @property
@@ -50,7 +50,7 @@ class Versioned(NamedTuple):
 
     @property
     def bronze(self) -> sql.Identifier:
-        return sql.Identifier(self.bronze_schema, f"br_{self.source}_cdc")
+        return sql.Identifier(*(self.events or ("bronze", f"br_{self.source}_cdc")))
 
     def in_bronze(self, name: str) -> tuple[str, ...]:
         """The keys of this column's value in bronze's full_row, over time."""

@@ -20,7 +20,7 @@ from medallion_lib.forms import AS_OF, FORMS, Form
 from medallion_lib.system_time import SystemTimeError, rewrite
 from medallion_lib.tokens import tokenize
 
-SCHEMAS = ("silver", "silver_star", "scratch")
+SCHEMAS = ("silver", "silver_batch", "silver_star", "scratch")
 
 
 class Relation(NamedTuple):

@@ -4,7 +4,7 @@ LEFT JOIN LATERAL (
     WHERE (version.before).rental_id = (version.full_row ->> 'rental_id')::integer
     UNION ALL
     SELECT found.store_id
-    FROM bronze.store_of_payment(
+    FROM {schema}.store_of_payment(
         version.payment_id, (version.full_row ->> 'rental_id')::integer) AS found
     WHERE (version.before).rental_id IS DISTINCT FROM (version.full_row ->> 'rental_id')::integer
 ) AS carried ON true

@@ -4,7 +4,7 @@ LEFT JOIN LATERAL (
     WHERE (version.before).inventory_id = (version.full_row ->> 'inventory_id')::integer
     UNION ALL
     SELECT found.film_id, found.store_id
-    FROM bronze.item_of_rental(
+    FROM {schema}.item_of_rental(
         version.rental_id, (version.full_row ->> 'inventory_id')::integer) AS found
     WHERE (version.before).inventory_id IS DISTINCT FROM (version.full_row ->> 'inventory_id')::integer
 ) AS carried ON true

@@ -1,14 +1,17 @@
 -- Gives the months (UTC) of a batch's facts their partitions; odd dates stay in DEFAULT. They are
 -- attached rather than created in place, which would wait behind every reader.
 CREATE PROCEDURE meta.attach_months(
-    fact text, bronze regclass, dated text[], since_lsn bigint, upto_lsn bigint
+    fact regclass, bronze regclass, dated text[], since_lsn bigint, upto_lsn bigint
 )
 LANGUAGE plpgsql AS $$
 DECLARE
     month timestamp;
+    layer text;
+    title text;
     part text;
 BEGIN
     SET LOCAL lock_timeout = '5s';
+    SELECT relnamespace::regnamespace, relname INTO layer, title FROM pg_class WHERE oid = fact;
     -- The date has had the names in `dated`; one that is none is for the merge to refuse.
     FOR month IN EXECUTE format(
         'SELECT DISTINCT date_trunc(''month'', date::timestamptz AT TIME ZONE ''UTC'') '
@@ -18,16 +21,16 @@ BEGIN
         bronze, (SELECT string_agg(format('full_row ->> %L', name), ', ') FROM unnest(dated) AS name)
     ) USING since_lsn, upto_lsn
     LOOP
-        part := fact || to_char(month, '_YYYY_MM');
+        part := title || to_char(month, '_YYYY_MM');
         CONTINUE WHEN month NOT BETWEEN '2000-01-01' AND '2099-12-01'
-            OR to_regclass(format('silver.%I', part)) IS NOT NULL;
+            OR to_regclass(format('%s.%I', layer, part)) IS NOT NULL;
         EXECUTE format(
-            'CREATE TABLE silver.%I (LIKE silver.%I INCLUDING ALL) WITH (fillfactor = 90)', part, fact);
+            'CREATE TABLE %s.%I (LIKE %s INCLUDING ALL) WITH (fillfactor = 90)', layer, part, fact);
         EXECUTE format(
-            'COMMENT ON TABLE silver.%I IS %L', part, fact || to_char(month, '" of "YYYY-MM" (UTC)."'));
+            'COMMENT ON TABLE %s.%I IS %L', layer, part, title || to_char(month, '" of "YYYY-MM" (UTC)."'));
         EXECUTE format(
-            'ALTER TABLE silver.%I ATTACH PARTITION silver.%I FOR VALUES FROM (%L) TO (%L)',
-            fact, part, month || ' UTC', month + interval '1 month' || ' UTC');
+            'ALTER TABLE %s ATTACH PARTITION %s.%I FOR VALUES FROM (%L) TO (%L)',
+            fact, layer, part, month || ' UTC', month + interval '1 month' || ' UTC');
     END LOOP;
 END $$;
 COMMENT ON PROCEDURE meta.attach_months IS

@@ -27,7 +27,8 @@ KEYS = {
 CAPTURED = tuple(Captured(name, key, bronze_schema="bronze_star") for name, key in KEYS.items())
 VERSIONED = tuple(
     Versioned(
-        f"{name}_hist", name, f"{name}_id", schema="silver_star", bronze_schema="bronze_star",
+        f"{name}_hist", name, f"{name}_id", schema="silver_star",
+        events=("bronze_star", f"br_{name}_cdc"),
         key_of=key if len(key) > 1 else (),
     )
     for name, key in KEYS.items()
