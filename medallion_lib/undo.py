@@ -20,6 +20,8 @@ def undo(
     A row that did not exist then is deleted, one that is gone is inserted. Columns that silver
     does not track stay as they are. Raises MedallionError where the source refuses the row.
     """
+    if table.key_of:
+        raise refusal("undo of a link", table=table.name, source=table.source)
     names = [name for name in Shape.read(warehouse, table).tracked if name not in table.gone]
     as_of = sql.Identifier(table.schema, table.name + AS_OF.suffix)
     select = sql.SQL("SELECT {} FROM {}(%s) WHERE {} = %s")

@@ -1,8 +1,11 @@
 """A sample of every figure, the frames they are drawn from, and the texts they show."""
 
+import json
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 import pandas as pd
 
@@ -111,7 +114,52 @@ def layers(*rows: tuple[str, int, int | None], alt: str = "Layers") -> Picture:
     return charts.layers(frame, alt=alt)
 
 
-FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers]
+SEGMENTS = [("loyal", 10, "60.00"), ("regular & <more>", 80, "40.00"), ("never rented", 10, "0")]
+
+
+def segments(*rows: tuple[str, int, str], alt: str = "Segments") -> Picture:
+    frame = pd.DataFrame(rows or SEGMENTS, columns=["segment", "customers", "money"])
+    return charts.segments(frame.astype({"money": object}), alt=alt)
+
+
+COHORTS = [(1, 1, 40), (1, 2, 30), (1, 3, 10), (2, 2, 8), (2, 3, 8), (3, 3, 5)]
+
+
+def cohorts(*rows: tuple[int, int, int], alt: str = "Cohorts") -> Picture:
+    each = [(date(2023, begun, 1), date(2023, month, 1), count) for begun, month, count in rows or COHORTS]
+    frame = pd.DataFrame(each, columns=["cohort_month", "rental_month", "customers"])
+    return charts.cohorts(frame, alt=alt)
+
+
+RISKS = [("low", 50, 45), ("high", 20, 5)]
+
+
+def churn(*rows: tuple[str, int, int], alt: str = "Churn") -> Picture:
+    frame = pd.DataFrame(rows or RISKS, columns=["churn_risk", "customers", "returned"])
+    return charts.churn(frame, alt=alt, since="1 July", until="1 September")
+
+
+# As dbt's manifest.json has it: a source, a seed, and models by their layer.
+MADE = {"staging.stg_a": ["source.x.silver.a"], "staging.stg_b": ["source.x.silver.a"],
+        "intermediate.int_ab": ["model.x.stg_a", "model.x.stg_b"],
+        "star.dim_a": ["model.x.int_ab", "seed.x.holidays"], "star.fact_b": ["model.x.stg_b", "model.x.dim_a"]}  # fmt: skip
+
+
+def lineage(made: dict[str, list[str]] = MADE, alt: str = "Lineage") -> Picture:
+    nodes: dict[str, Any] = {
+        f"model.x.{name.partition('.')[2]}": {"resource_type": "model", "fqn": ["x", *name.split(".")],
+                                              "depends_on": {"nodes": reads}}
+        for name, reads in made.items()}  # fmt: skip
+    nodes["seed.x.holidays"] = {"resource_type": "seed", "depends_on": {}}
+    nodes["test.x.one"] = {"resource_type": "test", "depends_on": {"nodes": ["model.x.stg_a"]}}
+    with NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"sources": {"source.x.silver.a": {}}, "nodes": nodes}, file)
+        file.flush()
+        return charts.lineage(file.name, alt=alt)
+
+
+FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers,
+           segments, cohorts, churn, lineage]  # fmt: skip
 
 
 def texts(picture: Picture) -> list[str]:

@@ -1,15 +1,17 @@
 """The star schema over silver, which dbt builds, and the further tables it needs from the source.
 
-`add()` before `lab.reset(year=True)` captures and versions them too, in schemas of their own.
+`add()` before `lab.reset(year=True)` captures and versions them too, in schemas of their own. So
+does every process that captures or merges into that warehouse later: one without it is refused,
+since the publication sends more than it declares.
 """
 
 from pathlib import Path
 
 from medallion_lib import tables
-from medallion_lib.star.runs import dbt, place
+from medallion_lib.star.runs import PROJECT, dbt, place
 from medallion_lib.tables import Captured, Versioned
 
-__all__ = ["CAPTURED", "VERSIONED", "add", "dbt", "place"]
+__all__ = ["CAPTURED", "PROJECT", "VERSIONED", "add", "dbt", "place"]
 
 # A table, and its primary key at the source.
 KEYS = {

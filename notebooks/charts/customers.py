@@ -35,7 +35,8 @@ def segments(frame: pd.DataFrame, *, alt: str) -> Picture:
             block(axes, (PEOPLE, PEOPLE + wide(shares[0])), (y - 12, y + 12), REST)
             write(axes, PEOPLE + wide(shares[0]) + 8, y, f"{heads[place]:,} · {shares[0]:.0%}")
             block(axes, (MONEY, MONEY + max(wide(shares[1]), 0)), (y - 12, y + 12), GOLD)
-            text = f"${money[place]:,.0f} · {shares[1]:.0%}"
+            sign = "−" if money[place] < 0 else ""
+            text = f"{sign}${abs(money[place]):,.0f} · {sign}{abs(shares[1]):.0%}"
             write(axes, MONEY + max(wide(shares[1]), 0) + 8, y, text)
 
     rows = list(zip(frame["segment"], heads, money, strict=True))

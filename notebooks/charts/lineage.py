@@ -96,5 +96,5 @@ def _edge(
 def _finding(layer: Mapping[str, str], edges: Edges) -> str:
     made = sum(key.startswith("model.") for key in layer)
     skips = [pair for pair in edges if (layer[pair[0]], layer[pair[1]]) == ("source", "star")]
-    none = "none skips a layer" if not skips else f"{len(skips)} skip a layer"
+    none = "none skips a layer" if not skips else f"{len(skips)} of {len(edges)} lines skip a layer"
     return f"{made} models from {len(layer) - made} sources and seeds: {none}"
