@@ -23,6 +23,9 @@ GROUPS = {
         "happened in the gap between is not known, so it counts as happening when the snapshot "
         "was taken.")),
     "second merge": ("Merging", "A merge does all of its work or none."),
+    "batch not set up": ("Loading files", (
+        "What is wrong with a file or a row stands as the reason in `bronze_batch.quarantine`; the "
+        "rest is loaded, and the key of a row that was set aside stays as it was.")),
     "clause unfinished": ("Writing FOR SYSTEM_TIME", (
         "These are about the statement, and the server did not run it.")),
     "view cannot travel": ("A view that cannot be asked as of an instant", (

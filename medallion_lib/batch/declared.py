@@ -1,0 +1,137 @@
+"""What comes by files, and the names it has in the warehouse."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import sqlfile, tables
+
+NUMBERS = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
+
+# In the order they are loaded: an item before its rentals, a rental before its payments.
+SOURCES = {
+    table.name: table for table in tables.CAPTURED
+    if table.name in ("inventory", "film", "customer", "rental", "payment")
+}  # fmt: skip
+
+
+def events(source: str) -> tuple[str, str]:
+    """The view of what each extract changed, in the form of bronze's tables."""
+    return "bronze_batch", f"br_{source}_event"
+
+
+VERSIONED = tuple(
+    table._replace(schema="silver_batch", events=events(table.source)) for table in tables.VERSIONED
+    if table.source in SOURCES
+)  # fmt: skip
+
+
+class Column(NamedTuple):
+    """A column of an extract, and what its text must read as."""
+
+    name: str
+    type: str
+    plain: str  # the type without length or precision
+    is_required: bool
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.name)
+
+    @property
+    def read(self) -> sql.Composed:
+        """The value's text as PostgreSQL prints it, however the file wrote it."""
+        return sql.SQL("{0}::{1}::text").format(self.identifier, sql.SQL(self.type))
+
+    @property
+    def read_as(self) -> sql.Composed:
+        return sql.SQL("{} AS {}").format(self.read, self.identifier)
+
+    @property
+    def json(self) -> sql.Composed:
+        """Name and value as capture writes them: numbers and booleans JSON's own, the rest text."""
+        native = self.plain in NUMBERS or self.plain == "boolean"
+        value = sql.SQL("{}::{}" if native else "{}").format(self.identifier, sql.SQL(self.plain))
+        return sql.SQL("{}, {}").format(sql.Literal(self.name), value)
+
+    def fault(self, is_key: bool) -> sql.Composed:
+        """What is wrong with the value, an array for a refusal; null when nothing is."""
+        missing = sql.SQL("ARRAY['value missing', {}, NULL, NULL]").format(sql.Literal(self.name))
+        exact = "timestamp" if self.type == "date" else self.plain  # an instant has an hour
+        cut = sql.SQL("{0}::{1} IS DISTINCT FROM {0}::{2}").format(
+            self.identifier, sql.SQL(self.type), sql.SQL(exact)
+        )
+        return sqlfile.compose(
+            "batch/load_fault",
+            column=self.identifier,
+            column_name=sql.Literal(self.name),
+            type_name=sql.Literal(self.type),
+            if_null=missing if self.is_required or is_key else sql.SQL("NULL"),
+            is_cut=sql.SQL("false") if exact == self.type else cut,
+        )
+
+
+class Landing(NamedTuple):
+    """A source table's bronze, and the statements made for its columns."""
+
+    source: str
+    columns: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, source: str, rows: list[tuple]) -> Self:
+        return cls(source, {row[1]: Column(*row[1:]) for row in rows})
+
+    @classmethod
+    def read(cls, cursor: Cursor, source: str) -> Self:
+        cursor.execute(sqlfile.read("batch/known_columns"), (source,))
+        return cls.of(source, cursor.fetchall())
+
+    @property
+    def key(self) -> Column:
+        """What tells one row from another: the id that ends the primary key."""
+        return self.columns[SOURCES[self.source].key[-1]]
+
+    @property
+    def table(self) -> sql.Identifier:
+        return sql.Identifier("bronze_batch", f"br_{self.source}_batch")
+
+    def statement(self, name: str) -> sql.Composed:
+        """One of the statements of a load, for this table."""
+        each = self.columns.values()
+        places = {
+            "table": self.table,
+            "key": self.key.identifier,
+            "key_name": sql.Literal(self.key.name),
+            "key_fault": self.key.fault(is_key=True),
+            "faults": sqlfile.each(column.fault(column == self.key) for column in each),
+            "columns": sqlfile.identifiers(self.columns),
+            "read": sqlfile.each(column.read_as for column in each),
+            "read_key": sql.SQL("differing.{}").format(self.key.read),
+        }
+        return sqlfile.compose(f"batch/{name}", **places)
+
+    def definition(self) -> sql.Composed:
+        """Table, indexes and view of events."""
+        def named(*parts: str) -> sql.Identifier:
+            return sql.Identifier("_".join(("br", self.source, "batch", *parts)))
+
+        add = "ADD COLUMN IF NOT EXISTS {} text"
+        about = f"Every row that the extracts of {self.source} held, as text, and in which it was."
+        changes = f"What each extract of {self.source} changed against the one before it."
+        return sqlfile.compose(
+            "batch/table",
+            table=self.table,
+            events=sql.Identifier(*events(self.source)),
+            source=sql.Literal(self.source),
+            key=self.key.identifier,
+            columns=sqlfile.each((column.identifier for column in self.columns.values()), add),
+            values=sqlfile.each(column.json for column in self.columns.values()),
+            current_index=named("current"),
+            key_index=named("key"),
+            landed_index=named("landed"),
+            ended_index=named("ended"),
+            meaning=sql.Literal(about),
+            events_meaning=sql.Literal(changes),
+        )

@@ -1,0 +1,33 @@
+"""Bronze of files to silver, by the very merge that serves the log."""
+
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import Medallion, server, sqlfile
+from medallion_lib.batch.declared import SOURCES, VERSIONED
+from medallion_lib.merge import Merged, attach_months, merge_table
+from medallion_lib.steps import step
+
+
+def merge(lab: Medallion) -> list[Merged]:
+    """Bring silver_batch to the last extract of which every table's file was loaded.
+
+    An extract that lacks a file waits for the next whole one. Merging again changes nothing.
+    """
+    with lab._connected(lab.warehouse_url) as cursor:
+        with cursor.connection:
+            attach_months(cursor, _batch(cursor), VERSIONED)
+        with cursor.connection:
+            batch = _batch(cursor)
+            done = [merge_table(cursor, table, batch) for table in VERSIONED]
+            cursor.execute(sqlfile.read("batch/merged"), batch)
+            step("batch merged")
+    step("batch merge committed")
+    return done
+
+
+def _batch(cursor: Cursor) -> dict[str, int]:
+    """The extracts to merge, as the numbers they begin and end with. One merge at a time."""
+    server.only_one(cursor, "batch")
+    cursor.execute(sqlfile.read("batch/merge_batch"), (len(SOURCES),))
+    since, upto = cursor.fetchone()
+    return {"since": since, "upto": max(since, upto)}

@@ -1,0 +1,21 @@
+-- A source table's columns: the type with and without its length, a domain as what it stands for, and
+-- a type that the warehouse does not have as text.
+WITH RECURSIVE named AS (
+    SELECT attnum, attname, atttypid AS type, atttypmod AS typmod, attnotnull
+    FROM pg_attribute
+    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT attnum, attname, domain.typbasetype,
+           CASE WHEN typmod = -1 THEN domain.typtypmod ELSE typmod END,
+           attnotnull OR domain.typnotnull
+    FROM named
+    JOIN pg_type AS domain ON domain.oid = named.type AND domain.typtype = 'd'
+)
+SELECT attnum, attname,
+       CASE WHEN is_common THEN format_type(type, typmod) ELSE 'text' END,
+       CASE WHEN is_common THEN format_type(type, -1) ELSE 'text' END,
+       attnotnull
+FROM named
+JOIN pg_type ON pg_type.oid = named.type AND pg_type.typtype <> 'd'
+CROSS JOIN LATERAL (SELECT typnamespace = 'pg_catalog'::regnamespace) AS known (is_common)
+ORDER BY attnum
