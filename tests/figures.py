@@ -158,8 +158,16 @@ def lineage(made: dict[str, list[str]] = MADE, alt: str = "Lineage") -> Picture:
         return charts.lineage(file.name, alt=alt)
 
 
+def feeds(*leads: tuple[float, float], alt: str = "Feeds") -> Picture:
+    """By hour, the lead by the log and by the files."""
+    known = leads or ((8, 8), (-64, 8), (-64, -64))
+    hours = pd.date_range("2023-07-08 23:00", periods=len(known), freq="h", tz="UTC")
+    frame = pd.DataFrame(known, columns=["log", "files"]).assign(at=hours)
+    return charts.feeds(frame, stores=(5, 2), alt=alt)
+
+
 FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers,
-           segments, cohorts, churn, lineage]  # fmt: skip
+           feeds, segments, cohorts, churn, lineage]  # fmt: skip
 
 
 def texts(picture: Picture) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 import charts
 from figures import (
-    AUGUST, HELD, JULY, LIFE, by_month, calendar, layers, life, months, movers, scorecard, texts,
+    AUGUST, HELD, JULY, LIFE, by_month, calendar, feeds, layers, life, months, movers, scorecard, texts,
     two_months, versions,
 )  # fmt: skip
 from medallion_lib import MedallionError
@@ -118,3 +118,26 @@ def test_layers_add_up_and_a_view_stores_nothing() -> None:
     assert texts(layers(HELD[-1]))[0] == "No layer stores anything"
     with pytest.raises(MedallionError, match="No such layer: lead"):
         layers(("lead", 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("leads", "title"),
+    [
+        ((), "For 1 hour the files and the log named different winners"),
+        (((1, 1), (-1, 1), (2, 1), (-2, 1), (-2, 1)), "For 3 hours the files and the log named different winners"),
+        (((8, 8), (9, 8)), "By the log and by the files the same store led all along"),
+    ],
+)
+def test_the_title_counts_the_hours_that_two_feeds_disagree(
+    leads: tuple[tuple[float, float], ...], title: str
+) -> None:
+    assert texts(feeds(*leads))[0] == title
+
+
+def test_two_feeds_are_labelled_at_the_largest_leads_and_need_every_hour() -> None:
+    shown = texts(feeds())
+    assert {"Store 5 by $8.00", "Store 2 by $64.00", "By the log", "00:00"} <= {*shown}
+    assert not any(text.startswith("Store 2") for text in texts(feeds((8, 8), (9, 8))))
+    gap = pd.DataFrame({"at": pd.to_datetime(["2023-01-01 00:00", "2023-01-01 02:00"]), "log": 1, "files": 1})
+    with pytest.raises(MedallionError, match="a row for every hour"):
+        charts.feeds(gap, stores=(5, 2), alt="Feeds")

@@ -6,6 +6,7 @@ A circle is then, a square is now, a star is the winner. Money may be Decimal or
 from .customers import churn, cohorts, segments
 from .days import calendar
 from .demo import june, moved, three_marts, waterfall
+from .feeds import feeds
 from .lineage import lineage
 from .lives import versions
 from .movers import titles
@@ -16,6 +17,7 @@ __all__ = [
     "calendar",
     "churn",
     "cohorts",
+    "feeds",
     "june",
     "layers",
     "lineage",
