@@ -192,10 +192,11 @@ def dbt(lab: Medallion) -> None:
         return
     measured = bench_dbt.race(lab, PAIRS, say)
     what = f"dbt, {bench_dbt.CHANGES:,} changes to {bench_dbt.ROWS:,} rows"
-    for part, pairs in (("the model", measured.node), ("the command", measured.whole)):
-        row(f"{what}, {part}: seconds", spread(pairs.ours))
-        row("  dbt snapshot", spread(pairs.bare))
-        ratio("  dbt snapshot's seconds / ours", pairs, DBT_AIM)
+    row(f"{what}: seconds", spread(measured.node.ours))
+    row("  dbt snapshot", spread(measured.node.bare))
+    ratio("  dbt snapshot's seconds / ours", measured.node, DBT_AIM)
+    row("  the whole command, dbt's start included", spread(measured.whole.ours))
+    row("  dbt snapshot's", spread(measured.whole.bare))
 
 
 def main() -> None:
