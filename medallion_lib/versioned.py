@@ -20,8 +20,6 @@ from medallion_lib.forms import AS_OF, FORMS, Form
 from medallion_lib.system_time import SystemTimeError, rewrite
 from medallion_lib.tokens import tokenize
 
-SCHEMAS = ("silver", "silver_batch", "silver_star", "scratch")
-
 
 class Relation(NamedTuple):
     """A versioned table, or a view that reads some: a row of system_time_relations.sql."""
@@ -38,8 +36,8 @@ class Relation(NamedTuple):
     answers: bool  # it has a function that does
 
 
-def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict[str, str]:
-    """Make the functions for the versioned tables of `schemas` and every view that reads them.
+def regenerate(connection: Connection) -> dict[str, str]:
+    """Make the functions for every versioned table and every view that reads one.
 
     Relations that cannot be asked AS OF come back with the reason, which their functions raise too.
     For the owner of those tables and views to run after any change to them, and of others'
@@ -47,7 +45,7 @@ def regenerate(connection: Connection, schemas: Sequence[str] = SCHEMAS) -> dict
     is in autocommit.
     """
     with _transaction(connection) as cursor:
-        cursor.execute(sqlfile.read("system_time_relations"), {"schemas": list(schemas)})
+        cursor.execute(sqlfile.read("system_time_relations"))
         relations = [Relation(*row) for row in cursor]
         _drop_stale(cursor, [relation.oid for relation in relations])
         answering: dict[Form, dict[int, tuple[str, str]]] = {form: {} for form in FORMS}

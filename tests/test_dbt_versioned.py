@@ -206,7 +206,7 @@ def test_the_functions_are_those_of_regenerate(project: Project, run: Any, build
     made = run(FUNCTIONS)
     assert len(made) >= 10
     with server.session(project.url) as cursor:
-        assert versioned.regenerate(cursor.connection, ["kept"]) == {}
+        assert versioned.regenerate(cursor.connection) == {}
     assert run(FUNCTIONS) == made
     # Where something else has dropped them, the next run makes them again.
     run("DROP FUNCTION kept.plain_current__as_of, kept.plain__all, kept.plain_current__all")

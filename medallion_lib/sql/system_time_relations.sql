@@ -8,14 +8,15 @@ WITH RECURSIVE versioned AS (
     SELECT
         relation.oid AS relation,
         format(
-            'SELECT %%s FROM %%I.%%I',
+            'SELECT %s FROM %I.%I',
             string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum),
             schema.nspname, relation.relname
         ) AS query
     FROM pg_class AS relation
     JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
     JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid
-    WHERE schema.nspname = ANY (%(schemas)s)
+    WHERE schema.nspname NOT IN ('pg_catalog', 'information_schema')
+      AND relation.relpersistence <> 't'
       AND relation.relkind IN ('r', 'p') AND NOT relation.relispartition
       AND attribute.attnum > 0 AND NOT attribute.attisdropped
     GROUP BY relation.oid, schema.nspname, relation.relname
@@ -109,7 +110,7 @@ current_state AS (
     SELECT
         reads.view,
         substring(pg_get_viewdef(reads.view) FROM format(
-            '^(\s*SELECT\s+%%2$s(?:,\s+%%2$s)*\s+FROM\s+%%1$s\.%%1$s(?:\s+%%1$s)?)'
+            '^(\s*SELECT\s+%2$s(?:,\s+%2$s)*\s+FROM\s+%1$s\.%1$s(?:\s+%1$s)?)'
             '\s+WHERE\s+\(?sys_end = ''infinity''::timestamp with time zone\)?;\s*$',
             name.pattern, name.pattern || '(?:\s+AS\s+' || name.pattern || ')?'
         )) AS query
