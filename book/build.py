@@ -63,8 +63,13 @@ def _copy() -> None:
 
 
 def _prepare() -> None:
-    """The year that every notebook starts from is made once, outside of their cells."""
+    """The years that notebooks start from are made once, outside of their cells.
+
+    The star's in a process of its own, since its tables are added to all that one does.
+    """
     os.environ["MEDALLION_NAME"] = "book"
+    reset = "from medallion_lib import Medallion, star; star.add(); Medallion.open().reset(True)"
+    _run("The star's year was not prepared.", sys.executable, "-c", reset)
     Medallion.open().reset(year=True)
 
 

@@ -136,7 +136,7 @@ RISKS = [("low", 50, 45), ("high", 20, 5)]
 
 def churn(*rows: tuple[str, int, int], alt: str = "Churn") -> Picture:
     frame = pd.DataFrame(rows or RISKS, columns=["churn_risk", "customers", "returned"])
-    return charts.churn(frame, alt=alt, since="1 July", until="1 September")
+    return charts.churn(frame, alt=alt, on="1 July", by="1 September")
 
 
 # As dbt's manifest.json has it: a source, a seed, and models by their layer.

@@ -97,7 +97,7 @@ def _kept(counts: dict[tuple[date, date], int], begun: list[date], months: list[
     return f"Of {first:%B}'s {size} new renters, {left} ({left / size:.0%}) rent in {last:%B}"
 
 
-def churn(frame: pd.DataFrame, *, alt: str, since: str, until: str) -> Picture:
+def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
     """Whether a risk named then came true (churn_risk, customers, returned): the share of each
     that rented again between the two instants, which are named as a reader says them.
     """
@@ -107,8 +107,8 @@ def churn(frame: pd.DataFrame, *, alt: str, since: str, until: str) -> Picture:
     x = scale(0, 1, left, right)
 
     def draw(axes: Axes) -> None:
-        write(axes, 12, 60, f"Risk as of {since}", soft=True)
-        write(axes, left, 60, f"Share that rented again by {until}", soft=True)
+        write(axes, 12, 60, f"Risk as of {on}", soft=True)
+        write(axes, left, 60, f"Share that rented again by {by}", soft=True)
         foot = TOP + PITCH * len(rows) - 12
         for share in (0, 0.5, 1):
             line(axes, (x(share), x(share)), (TOP - 16, foot), REST, 1)
