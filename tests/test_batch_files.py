@@ -383,12 +383,16 @@ def of_before(night: Path) -> None:
     altered(night / "customer.csv", lambda data: data, instant="2023-01-02T00:00:00+00:00")
 
 
+def without_a_zone(night: Path) -> None:
+    altered(night / "customer.csv", lambda data: data + b"\n", instant="2023-01-02T00:00:00")
+
+
 FILES = [
     ("file without a manifest", without_manifest), ("manifest unreadable", manifest_cut),
     ("file not in the manifest", not_listed), ("file not as extracted", cut), ("file not as extracted", emptied),
     ("file of fewer rows", fewer), ("file of other columns", headless), ("file of other columns", of_another_table),
     ("file of another table", of_an_unknown_table), ("file of other columns", without_a_column),
-    ("extract too late", of_before),
+    ("extract too late", of_before), ("file not in the manifest", without_a_zone),
 ]  # fmt: skip
 
 
@@ -412,6 +416,26 @@ def test_a_file_that_is_not_what_was_extracted_is_set_aside_whole_and_nothing_el
             (night / path).write_bytes(data)
     assert len(quarantine(shop, night)) == len(FILES)
     assert not batch.load(shop, night / "customer.csv").note, "sent again, it loads"
+
+
+def test_an_extract_without_one_of_its_files_waits_for_the_next_whole_one(shop: Medallion, first: Path) -> None:
+    """What it has is merged then, at its own instant; what it lacked is known from the next."""
+    with shop.source.begin() as session:
+        session.exec_driver_sql("INSERT INTO rental (rental_id, rental_date, inventory_id, customer_id, staff_id) "
+                                "VALUES (77777, '2023-01-03', 42, 42, 1)")  # fmt: skip
+        session.exec_driver_sql("INSERT INTO payment (payment_id, customer_id, staff_id, rental_id, amount, payment_date) "
+                                "VALUES (77777, 42, 1, 77777, 1, '2023-01-03')")  # fmt: skip
+    cut_short, whole = (extracted(shop, first.parent) for _ in range(2))
+    (cut_short / "rental.csv").write_bytes((cut_short / "rental.csv").read_bytes()[:-1])
+    assert [loaded.landed for loaded in batch.load_night(shop, cut_short)][3:] == [0, 1]
+    assert not any(any(done[1:]) for done in batch.merge(shop))
+    load_clean(shop, whole)
+    assert [done.inserted for done in batch.merge(shop)] == [0, 0, 1, 1]
+    with as_owner(shop) as connection:
+        ((store,),) = ask(connection, "SELECT store_id::int FROM bronze_batch.br_inventory_batch WHERE inventory_id = '42'")  # fmt: skip
+        found = [ask(connection, f"SELECT store_id, sys_start::date::text FROM silver_batch.{table} WHERE {key} = 77777")
+                 for table, key in (("fact_rental", "rental_id"), ("fact_payment", "payment_id"))]  # fmt: skip
+    assert found == [[(store, whole.name)], [(store, cut_short.name)]]
 
 
 def test_a_file_of_another_form_is_set_aside(shop: Medallion, night: Path) -> None:

@@ -67,9 +67,10 @@ def promised(path: Path, data: bytes) -> Promise:
     try:
         said = told[path.name]
         promise = Promise(**said)._replace(instant=datetime.fromisoformat(said["instant"]))
+        if promise.instant.tzinfo is None:
+            raise ValueError(promise.instant)
         promise = promise._replace(rows=int(promise.rows))
-        assert promise.instant.tzinfo
-    except (KeyError, TypeError, ValueError, AssertionError):
+    except (KeyError, TypeError, ValueError):
         raise refusal("file not in the manifest", Malformed, file=path.name) from None
     if hashlib.sha256(data).hexdigest() != promise.sha256:
         raise refusal("file not as extracted", Malformed, size=len(data))

@@ -1,5 +1,6 @@
 -- What a fact takes from other tables, fixed at the first extract that named them together: the
--- same answers as bronze's functions of these names give from events.
+-- same answers as bronze's functions of these names give from events. Where that extract lacked the
+-- file that would say, the next one does.
 
 CREATE OR REPLACE FUNCTION bronze_batch.item_of_rental(rental integer, item integer)
 RETURNS TABLE (film_id integer, store_id integer) LANGUAGE sql STABLE
@@ -11,8 +12,10 @@ BEGIN ATOMIC
         WHERE rental_id = rental::text AND inventory_id = item::text
     ) AS first
     JOIN bronze_batch.br_inventory_batch AS stock
-      ON stock.inventory_id = item::text AND stock.br_batch_id <= first.batch_id
-     AND (stock.br_is_current OR stock.br_ended_batch_id > first.batch_id);
+      ON stock.inventory_id = item::text
+     AND (stock.br_is_current OR stock.br_ended_batch_id > first.batch_id)
+    ORDER BY stock.br_batch_id
+    LIMIT 1;
 END;
 
 CREATE OR REPLACE FUNCTION bronze_batch.store_of_payment(payment integer, rental integer)
@@ -24,9 +27,14 @@ BEGIN ATOMIC
         FROM bronze_batch.br_payment_batch
         WHERE payment_id = payment::text AND rental_id = rental::text
     ) AS first
-    JOIN bronze_batch.br_rental_batch AS rented
-      ON rented.rental_id = rental::text AND rented.br_batch_id <= first.batch_id
-     AND (rented.br_is_current OR rented.br_ended_batch_id > first.batch_id)
+    CROSS JOIN LATERAL (
+        SELECT inventory_id
+        FROM bronze_batch.br_rental_batch
+        WHERE rental_id = rental::text
+          AND (br_is_current OR br_ended_batch_id > first.batch_id)
+        ORDER BY br_batch_id
+        LIMIT 1
+    ) AS rented
     CROSS JOIN LATERAL bronze_batch.item_of_rental(rental, rented.inventory_id::integer) AS item;
 END;
 
