@@ -52,14 +52,14 @@ PROOFS = {  # what the tests of a file prove
                       "change like any other",
     "test_models": "Every table and view has its typed model, column by column, which as of an "
                    "instant has the rows of the clause",
-    "test_two_feeds": "Silver fed by nightly files has the current rows of silver fed by the log; in "
-                      "make prove, on all 365 nights of the year",
-    "test_batch_files": "What is wrong in a file, or with it, is set aside with the reason; the rest "
-                        "lands once, whenever the load is killed",
+    "test_two_feeds": "Silver fed by nightly files has the current rows of silver fed by the log, "
+                      "in make prove on all 365 nights of the year",
+    "test_batch_files": "What is wrong in a file, or with it, is set aside with the reason; the "
+                        "rest lands once, whenever the load is killed",
     "test_star": "The star schema adds up to the marts and to the source, now and `AS OF` six "
                  "instants, and its rules give what plain Python says",
-    "test_dbt_versioned": "dbt's `scd_system_versioned` keeps the versions that a plain Python model "
-                          "has, killed or not",
+    "test_dbt_versioned": "dbt's `scd_system_versioned` keeps the versions that a plain Python "
+                          "model has, killed or not",
     "test_without_dbt": "The core and chapters 0 to 4 need neither dbt nor Parquet",
     "test_pagila": "The real Pagila goes through the whole pipeline, and live edits follow it",
     "test_faults": "Killed or cut off half-way, nothing is lost, done twice or half done",
