@@ -22,8 +22,9 @@ RELATIONS = """
 
 
 def mappers(*schemas: str) -> list[Mapper[Base]]:
-    """Those of the models imported so far whose tables are in these schemas."""
-    return [each for each in Base.registry.mappers if each.local_table.schema in schemas]
+    """Those of the models imported so far whose tables are in these schemas, in order of name."""
+    found = [each for each in Base.registry.mappers if each.local_table.schema in schemas]
+    return sorted(found, key=lambda each: each.local_table.fullname)
 
 
 def differences(warehouse: Connection, *schemas: str) -> list[str]:
