@@ -20,7 +20,7 @@ $(READY): requirements.txt pyproject.toml
 	    echo "Python's venv is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(RUN) -m compileall -q -j 0 $(VENV)/lib medallion_lib >/dev/null || true  # a few files are templates
+	@$(RUN) -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib medallion_lib >/dev/null || true  # a few files are templates
 	@touch $@
 
 # What chapters 5 and 6 use besides: dbt and Parquet. No version of requirements.txt changes by it.
@@ -28,7 +28,7 @@ $(STAR): $(READY) requirements-star.txt
 	@echo "Adding dbt and Parquet to $(VENV): some seconds, from the network."
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
 	    -r requirements-star.txt
-	@$(RUN) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@$(RUN) -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null || true
 	@touch $@
 
 # Run the five-minute notebook and print its story; in a terminal, open JupyterLab on it.
