@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from difflib import unified_diff
+from inspect import cleandoc
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from sqlalchemy import Connection, MetaData, Table
+from sqlalchemy import Connection, MetaData, Table, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapped, Mapper, Session
 
 from medallion_lib.models import Base
 
-# A partition is its table's. A view's columns may all be null, for all that PostgreSQL knows.
+# A partition is its table's. The columns of a view, or of a table that dbt makes from a query, may
+# all be null, for all that PostgreSQL knows.
 RELATIONS = """
-    SELECT relnamespace::regnamespace::text, relname, relkind IN ('v', 'm'),
+    SELECT relnamespace::regnamespace::text, relname,
+           relkind IN ('v', 'm') OR relnamespace = to_regnamespace('star'),
            obj_description(oid, 'pg_class')
     FROM pg_class
     WHERE relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition
@@ -32,28 +38,54 @@ def differences(warehouse: Connection, *schemas: str) -> list[str]:
     models = {each.local_table.fullname: each for each in mappers(*schemas)}
     found, told = [], []
     relations = warehouse.exec_driver_sql(RELATIONS, (list(schemas),)).all()
-    for schema, name, is_view, meaning in relations:
+    for schema, name, is_query, meaning in relations:
         table = Table(name, MetaData(), schema=schema, autoload_with=warehouse)
-        found += _lines(table, meaning, is_view)
+        found += _lines(table, meaning, is_query)
         if model := models.pop(f"{schema}.{name}", None):
-            told += _lines(model.local_table, model.class_.__doc__, is_view)
+            told += _lines(model.local_table, " ".join(cleandoc(model.class_.__doc__).split()), is_query)
     told += [f"{name}: no such table or view" for name in models]
     lines = unified_diff(found, told, n=0, lineterm="")
     return [line for line in lines if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
 
-def _lines(table: Table, meaning: str | None, is_view: bool) -> Iterator[str]:
-    """One for the table, one for each column in order, and one for the key of what is no view."""
+def _lines(table: Table, meaning: str | None, is_query: bool) -> Iterator[str]:
+    """One for the table, one for each column in order, and one for the key of what is no query."""
     yield f"{table.fullname}: {meaning}"
     for column in table.columns:
         type_ = column.type.compile(postgresql.dialect())
-        null = "" if column.nullable or is_view else " NOT NULL"
+        null = "" if column.nullable or is_query else " NOT NULL"
         made = f" = {column.computed.sqltext}" if column.computed is not None else ""
         yield f"{table.fullname}.{column.name} {type_}{null}{made}"
-    if not is_view:
+    if not is_query:
         yield f"{table.fullname} has the key {', '.join(table.primary_key.columns.keys())}"
 
 
 def keys(mapper: Mapper[Base]) -> Iterable[str]:
     """The columns by which the ORM tells rows apart."""
     return [column.name for column in mapper.primary_key]
+
+
+def hints(mapper: Mapper[Base]) -> dict[str, Any]:
+    """The type of each column's values, as a reader of the class sees it."""
+    return {name: get_args(hint)[0] for name, hint in get_type_hints(mapper.class_).items()
+            if get_origin(hint) is Mapped}  # fmt: skip
+
+
+def of_type(value: Any, hint: Any) -> bool:
+    kind = get_origin(hint) or hint
+    if kind in (UnionType, Union):
+        return any(of_type(value, each) for each in get_args(hint))
+    if kind is Literal:
+        return value in get_args(hint)
+    if kind is list:
+        return type(value) is list and all(of_type(each, *get_args(hint)) for each in value)
+    return type(value) is kind
+
+
+def untyped(session: Session, mapper: Mapper[Base]) -> list[tuple[str, Any]]:
+    """Columns and values, in a hundred rows, that are not of the column's type, or not in UTC."""
+    rows = session.scalars(select(mapper.class_).limit(100)).all()
+    assert rows, mapper
+    return [(f"{mapper.local_table.fullname}.{name}", value) for row in rows for name, hint in hints(mapper).items()
+            if not of_type(value := getattr(row, name), hint)
+            or (isinstance(value, datetime) and value.utcoffset() != timedelta(0))]  # fmt: skip

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 from psycopg2.extensions import AsIs
-from sqlalchemy import BigInteger, Dialect, Numeric, SmallInteger, Text, func
+from sqlalchemy import BigInteger, Computed, Dialect, Numeric, SmallInteger, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, TSTZRANGE, Range
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -79,6 +79,20 @@ class Version:
     row_hash: Mapped[Big]
     sys_start: Mapped[datetime]
     sys_end: Mapped[datetime]
+
+
+class Period(Version):
+    """What a table of versions has besides where its key has them never overlap."""
+
+    sys_period: Mapped[Range[datetime]] = mapped_column(
+        Computed("tstzrange(sys_start, sys_end)", persisted=True), primary_key=True, sort_order=1
+    )
+
+
+class Ended(Version):
+    """What a table of versions has besides where its key has their end, as partitions need."""
+
+    sys_end: Mapped[datetime] = mapped_column(primary_key=True, sort_order=1)
 
 
 class Mart(Base):

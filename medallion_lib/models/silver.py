@@ -2,13 +2,9 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Computed
-from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from medallion_lib.models.base import Amount, Base, Current, Price, Small, Version
-
-PERIOD = Computed("tstzrange(sys_start, sys_end)", persisted=True)
+from medallion_lib.models.base import Amount, Base, Current, Ended, Period, Price, Small
 
 
 class Silver(Base):
@@ -29,10 +25,8 @@ class Customer:
     create_date: Mapped[date | None]
 
 
-class DimCustomerHist(Customer, Version, Silver):
+class DimCustomerHist(Customer, Period, Silver):
     """Every version of every customer."""
-
-    sys_period: Mapped[Range[datetime]] = mapped_column(PERIOD, primary_key=True, sort_order=1)
 
 
 class DimCustomer(Customer, Current, Silver):
@@ -56,10 +50,8 @@ class Film:
     special_features: Mapped[list[str] | None]
 
 
-class DimFilmHist(Film, Version, Silver):
+class DimFilmHist(Film, Period, Silver):
     """Every version of every film."""
-
-    sys_period: Mapped[Range[datetime]] = mapped_column(PERIOD, primary_key=True, sort_order=1)
 
 
 class DimFilm(Film, Current, Silver):
@@ -79,10 +71,8 @@ class Rental:
     staff_id: Mapped[int | None]
 
 
-class FactRental(Rental, Version, Silver):
+class FactRental(Rental, Ended, Silver):
     """Every version of every rental."""
-
-    sys_end: Mapped[datetime] = mapped_column(primary_key=True, sort_order=1)
 
 
 class FactRentalCurrent(Rental, Current, Silver):
@@ -101,26 +91,24 @@ class Payment:
     staff_id: Mapped[int | None]
 
 
-class FactPayment(Payment, Version, Silver):
+class FactPayment(Payment, Ended, Silver):
     """Every version of every payment."""
-
-    sys_end: Mapped[datetime] = mapped_column(primary_key=True, sort_order=1)
 
 
 class FactPaymentCurrent(Payment, Current, Silver):
     """Payments as they are now."""
 
 
-class DimStore(Silver):
-    """Stores that have customers or rentals."""
-
+class Store:
     store_id: Mapped[int] = mapped_column(primary_key=True)
     store_name: Mapped[str]
 
 
-class DimDate(Silver):
-    """Every day (UTC) from the first rental to the last."""
+class DimStore(Store, Silver):
+    """Stores that have customers or rentals."""
 
+
+class Day:
     date_day: Mapped[date] = mapped_column(primary_key=True)
     year: Mapped[int]
     quarter: Mapped[int]
@@ -128,3 +116,7 @@ class DimDate(Silver):
     first_of_month: Mapped[date]
     iso_weekday: Mapped[int]
     is_weekend: Mapped[bool]
+
+
+class DimDate(Day, Silver):
+    """Every day (UTC) from the first rental to the last."""
