@@ -12,15 +12,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import star_rules
+from declared import differences as undeclared
+from declared import hints, keys, mappers, untyped
 from oracle import items_at, read_events, read_opening
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 from year import DATA, MARTS, MICROSECOND, as_of, compare, copy_of, own_lab
 
 from medallion_lib import Medallion, MedallionError, star, tables
+from medallion_lib.models import further
+from medallion_lib.models import star as models
 from medallion_lib.star import runs
 
 main = pytest.importorskip("dbt.cli.main", reason="dbt is an extra: make .venv/star-ready")
@@ -244,6 +249,34 @@ def test_every_model_and_column_is_described_as_it_is(year: Star) -> None:
     assert all(each["description"] for kind in ("nodes", "sources", "exposures")
                for each in manifest[kind].values() if each["resource_type"] != "test")
     assert {each["name"] for each in manifest["exposures"].values()} >= {"star_schema_chapter", *MARTS}
+
+
+def test_each_model_in_python_is_its_table_or_view(year: Star) -> None:
+    made = mappers("bronze_star", "silver_star", "star")
+    assert {each.class_.__module__ for each in made} == {further.__name__, models.__name__}
+    with Session(year.lab.warehouse) as session:
+        wrong = undeclared(session.connection(), "bronze_star", "silver_star", "star")
+        wrong += [each for model in made for each in untyped(session, model)]
+    assert wrong == []
+
+
+def test_a_model_in_python_says_of_the_star_what_dbt_tests(year: Star) -> None:
+    """What can't be null, which values a column has, and what is a key."""
+    manifest = json.loads((runs.place(year.lab) / "manifest.json").read_text(encoding="utf-8"))
+    star_models = {key: node["name"] for key, node in manifest["nodes"].items()
+                   if node["resource_type"] == "model" and node["schema"] == "star"}  # fmt: skip
+    tested = [(each["test_metadata"], (star_models[each["attached_node"]], each["column_name"]))
+              for each in manifest["nodes"].values() if each.get("attached_node") in star_models]
+    columns = {(model.local_table.name, column.name): (column, hints(model)[column.name])
+               for model in mappers("star") for column in model.columns}
+    required = {place for of, place in tested if of["name"] == "not_null"}
+    assert {place for place, (column, _) in columns.items() if not column.nullable} == required
+    values = {place: set(of["kwargs"]["values"]) for of, place in tested if of["name"] == "accepted_values"}
+    letters = {place: [each for each in (hint, *get_args(hint)) if get_origin(each) is Literal]
+               for place, (_, hint) in columns.items()}
+    assert {place: set(get_args(*kinds)) for place, kinds in letters.items() if kinds} == values
+    unique = {place for of, place in tested if of["name"] == "unique"}
+    assert {(model.local_table.name, *keys(model)) for model in mappers("star")} == unique
 
 
 def test_dbt_can_alter_no_history(year: Star) -> None:
