@@ -80,11 +80,11 @@ def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
 
 
 def attach_months(
-    cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned] = tables.VERSIONED
+    cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned] | None = None
 ) -> None:
-    """Give the months of a batch's facts their partitions."""
+    """Give the months of a batch's facts, those of silver unless others are given, partitions."""
     call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
-    for table in facts:
+    for table in facts or tables.VERSIONED:
         if table.by_month:
             fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
             dated = list(table.in_bronze(table.by_month))
