@@ -76,11 +76,12 @@ def asked(place: Embedded, statement: str) -> str:
 
 def test_a_server_is_started_found_again_and_stopped(parent: Path) -> None:
     before = [path.stat() for path in (parent, parent.parent, CHECKOUT)]
-    with at_home(parent / "new" / "home") as place:
+    new = parent / "it's a grün home" / "here"
+    with at_home(new) as place:
         place.start()
         pid = postmaster(place)
-        Embedded(parent / "new" / "home").start()
-        home = {"MEDALLION_HOME": str(parent / "new" / "home")}
+        Embedded(new).start()
+        home = {"MEDALLION_HOME": str(new)}
         assert str(place.home) in command(None, "up", **home).stdout
         assert postmaster(place) == pid
         assert command(None, "down", **home).stdout.startswith("PostgreSQL is stopped.")
@@ -149,7 +150,8 @@ def test_two_starters_at_once_make_one_server(parent: Path) -> None:
         assert asked(place, count) == "6"
 
 
-@pytest.mark.parametrize("name", [pytest.param("x" * 120, marks=pytest.mark.slow), "it's a grün home"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["x" * 120, "it's a grün home"])
 def test_a_home_of_any_name_works(
     parent: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
