@@ -182,7 +182,8 @@ def _show_result(result: ResultSet) -> None:
 
 def _frame(frame: pd.DataFrame) -> str:
     """A DataFrame as the same table, without its index."""
-    return _table(list(frame.columns), list(frame.itertuples(index=False, name=None)), ROWS_SHOWN)
+    known = frame.astype(object).where(frame.notna(), None)  # pandas may hold a null as nan
+    return _table(list(frame.columns), list(known.itertuples(index=False, name=None)), ROWS_SHOWN)
 
 
 def _table(columns: list[str], rows: list[tuple[Any, ...]], limit: int) -> str:
