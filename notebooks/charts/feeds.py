@@ -37,6 +37,7 @@ def feeds(frame: pd.DataFrame, *, stores: tuple[int, int], alt: str) -> Picture:
         for first, last in _runs(apart):
             block(axes, (x(first), x(min(last + 1, len(times) - 1))), (TOP, FOOT), REST, 0.4)
         line(axes, (LEFT, RIGHT), (y(0),) * 2, INK, 1)
+        write(axes, RIGHT, y(0) - 12, "level", ha="right", soft=True)
         for store, lead in zip(stores, (high, low), strict=True):
             if lead:
                 text = f"Store {store} by {say.dollars(abs(lead))}"
