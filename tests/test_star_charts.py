@@ -18,9 +18,9 @@ def test_segments_with_the_most_money_come_first_and_a_refund_draws_no_bar() -> 
 
 
 @pytest.mark.parametrize(("rows", "title"), [
-    (COHORTS, "Of January's 40 new renters, 10 (25%) rent in March"),
-    (COHORTS[:2], "Of January's 40 new renters, 30 (75%) rent in February"),
-    ([(2, 2, 8), (3, 3, 5)], "Of February's 8 new renters, 0 (0%) rent in March"),
+    (COHORTS, "Of January's cohort of 40, 10 (25%) rent in March"),
+    (COHORTS[:2], "Of January's cohort of 40, 30 (75%) rent in February"),
+    ([(2, 2, 8), (3, 3, 5)], "Of February's cohort of 8, 0 (0%) rent in March"),
 ])  # fmt: skip
 def test_the_title_follows_the_first_cohort_to_the_last_month(
     rows: list[tuple[int, int, int]], title: str

@@ -94,7 +94,7 @@ def _kept(counts: dict[tuple[date, date], int], begun: list[date], months: list[
         return "There are no cohorts"
     first, last = begun[0], months[-1]
     size, left = counts[first, first], counts.get((first, last), 0)
-    return f"Of {first:%B}'s {size} new renters, {left} ({left / size:.0%}) rent in {last:%B}"
+    return f"Of {first:%B}'s cohort of {size}, {left} ({left / size:.0%}) rent in {last:%B}"
 
 
 def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
@@ -111,7 +111,8 @@ def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
         write(axes, left, 60, f"Share that rented again by {by}", soft=True)
         foot = TOP + PITCH * len(rows) - 12
         for share in (0, 0.5, 1):
-            line(axes, (x(share), x(share)), (TOP - 16, foot), REST, 1)
+            top = foot - 8 if share else TOP - 16  # no line through the numbers
+            line(axes, (x(share), x(share)), (top, foot), REST, 1)
             write(axes, x(share), foot + 14, f"{share:.0%}", ha="center", size=14, soft=True)
         for place, (risk, customers, returned) in enumerate(rows):
             y, share = TOP + PITCH * place, returned / customers
