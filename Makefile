@@ -18,7 +18,7 @@ $(READY): requirements.txt pyproject.toml
 	@echo "Setting up $(VENV): about a minute the first time, from the network."
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
 	    echo "Python's venv is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(RUN) -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib medallion_lib >/dev/null || true  # a few files are templates
 	@touch $@

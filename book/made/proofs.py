@@ -20,7 +20,7 @@ PROOFS = {  # what the tests of a file prove
     "test_oracle": "The marts in plain Python are right in cases worked out by hand",
     "test_sample_year": "The sample year keeps its keys, its order and its story, and is made "
                         "again byte for byte",
-    "test_batches": "Merged in 1, 7 or 100 batches, the history is the same in every row, and in "
+    "test_batches": "Merged in 1 or 7 batches, the history is the same in every row, and in 100 or "
                     "1,000 in make prove; captured again, so is bronze",
     "test_capture": "Sessions write, the schema changes, capture is stopped and goes on, all at "
                     "random: bronze is what was committed, by their own records, and silver "
@@ -56,8 +56,8 @@ PROOFS = {  # what the tests of a file prove
                       "in make prove on all 365 nights of the year",
     "test_batch_files": "What is wrong in a file, or with it, is set aside with the reason; the "
                         "rest lands once, whenever the load is killed",
-    "test_star": "The star schema adds up to the marts and to the source, now and `AS OF` six "
-                 "instants, and its rules give what plain Python says",
+    "test_star": "The star schema adds up to the marts and to the source, now and `AS OF` two "
+                 "instants (six in make prove), and its rules give what plain Python says",
     "test_dbt_versioned": "dbt's `scd_system_versioned` keeps the versions that a plain Python "
                           "model has, killed or not",
     "test_without_dbt": "The core and chapters 0 to 4 need neither dbt nor Parquet",
