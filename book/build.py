@@ -75,7 +75,8 @@ def _prepare() -> None:
 
 def _execute() -> None:
     """Under a name of their own, so that a build and a test run don't share databases."""
-    notebooks = sorted((COPY / "notebooks").glob("*.ipynb"))
+    # The last first, which take longest: begun last, one would keep one of two workers waiting.
+    notebooks = sorted((COPY / "notebooks").glob("*.ipynb"), reverse=True)
     if not notebooks:
         sys.exit("There is no notebook in notebooks/ to make a book of.")
     workers = ["-n2"] if len(notebooks) > 1 else []

@@ -72,6 +72,7 @@ def test_merging_once_more_changes_nothing(year: Connection, once: dict[str, Row
     same(silver(year), once)
 
 
+@pytest.mark.slow
 def test_the_year_in_stages_gives_the_same_silver(
     in_stages: Medallion, once: dict[str, Rows]
 ) -> None:

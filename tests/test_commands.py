@@ -156,6 +156,7 @@ def test_follow_lands_a_live_change_and_stops_when_interrupted(lab: Medallion) -
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to ask")
+@pytest.mark.slow
 def test_follow_waits_quietly_while_nothing_happens(lab: Medallion) -> None:
     process = begin(lab, "capture", "--follow")
     try:

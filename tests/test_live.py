@@ -269,6 +269,7 @@ def test_it_outlives_a_server_killed_under_its_hands_and_loses_nothing(shop: Med
     assert shop.verify() == []
 
 
+@pytest.mark.slow
 def test_a_server_that_was_stopped_stays_so_until_somebody_starts_it(shop: Medallion) -> None:
     with following(shop, "--merge") as process:
         arrives(shop, 61)

@@ -566,6 +566,7 @@ def test_a_publication_that_its_owner_altered_is_asked_of_the_owner_again(ready:
 # Passwords
 
 
+@pytest.mark.slow
 def test_no_password_appears_anywhere(other_server: Embedded, ready: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     lab, shown = ready.lab, []
 

@@ -136,6 +136,7 @@ BAD_FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_bad_dump_leaves_the_source_and_the_warehouse_as_they_were(
     lab: Medallion, tmp_path: Path
 ) -> None:

@@ -204,6 +204,7 @@ def test_some_rentals_are_paid_in_two_payments(year: Year) -> None:
     assert sum(count > 1 for count in counts.values()) > 300
 
 
+@pytest.mark.slow
 def test_twice_the_scale_is_twice_the_business_and_the_same_story(
     year: Year, doubled: Year
 ) -> None:

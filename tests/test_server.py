@@ -138,6 +138,7 @@ def test_a_killed_server_is_started_again_whatever_its_pid_file_says(parent: Pat
         other.kill()
 
 
+@pytest.mark.slow
 def test_two_starters_at_once_make_one_server(parent: Path) -> None:
     home = parent / "home"
     with at_home(home) as place:

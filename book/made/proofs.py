@@ -20,8 +20,8 @@ PROOFS = {  # what the tests of a file prove
     "test_oracle": "The marts in plain Python are right in cases worked out by hand",
     "test_sample_year": "The sample year keeps its keys, its order and its story, and is made "
                         "again byte for byte",
-    "test_batches": "Merged in 1 or 7 batches, the history is the same in every row, and in 100 or "
-                    "1,000 in make prove; captured again, so is bronze",
+    "test_batches": "Merged in 1 or 7 batches, the history is the same in every row; in make prove "
+                    "also in 100 or 1,000, and captured again in stages",
     "test_capture": "Sessions write, the schema changes, capture is stopped and goes on, all at "
                     "random: bronze is what was committed, by their own records, and silver "
                     "`AS OF` each copy of the source is the copy",
@@ -31,8 +31,8 @@ PROOFS = {  # what the tests of a file prove
                           "silver follows or says what to declare",
     "test_live": "A capture that follows keeps gold current, stops cleanly, outlives the server "
                  "and lets an idle source's log go",
-    "test_own_source": "A source of one's own needs little, gets little written to it, and no "
-                       "password is shown",
+    "test_own_source": "A source of one's own needs little and gets little written to it; no "
+                       "password is shown (in make prove)",
     "test_audit": "`verify` names each kind of tampering, at one instant while others write; "
                   "`rebuild` gives the same silver",
     "test_pagila_kills": "The real Pagila goes on changing while capture, merge and server are "
