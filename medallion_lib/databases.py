@@ -14,7 +14,6 @@ from medallion_lib.errors import TEXTS
 from medallion_lib.source import DATA
 
 
-
 @contextmanager
 def administering(url: URL, lock: str | None = None) -> Iterator[Cursor]:
     """A cursor outside of any transaction; with `lock`, one process at a time."""
