@@ -21,6 +21,7 @@ from declared import hints, keys, mappers, untyped
 from oracle import items_at, read_events, read_opening
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+from versioned_project import invoke
 from year import DATA, MARTS, MICROSECOND, as_of, compare, copy_of, own_lab
 
 from medallion_lib import Medallion, MedallionError, star, tables
@@ -28,8 +29,7 @@ from medallion_lib.models import further
 from medallion_lib.models import star as models
 from medallion_lib.star import runs
 
-main = pytest.importorskip("dbt.cli.main", reason="dbt is an extra: make .venv/star-ready")
-dbtRunner = main.dbtRunner
+pytest.importorskip("dbt.cli.main", reason="dbt is an extra: make .venv/star-ready")
 ROOT = Path(__file__).parents[1]
 INSTANTS = [datetime(2023, month, 1, tzinfo=UTC) for month in (2, 4, 7, 9, 10)]
 INSTANTS.insert(3, datetime(2023, 7, 9, 12, 0, 0, tzinfo=UTC))  # late payments are being posted
@@ -117,12 +117,12 @@ class Star:
     lab: Medallion
     stages: list[Stage]
     now: Stage
-    runner: Any
+    manifest: Any
 
     def build(self, *command: str, as_of: str = "") -> Any:
         """In this process, on the manifest that was parsed once: a third of the time."""
         told = ["--vars", json.dumps({"as_of": as_of}), "--log-level", "none"]
-        done = self.runner.invoke([*command, *told])
+        done = invoke([*command, *told], self.manifest)
         assert done.success, done
         return done.result
 
@@ -155,8 +155,8 @@ def year(declared: None) -> Iterator[Star]:
         lab.merge()
         for name, value in runs.environment(lab).items():
             patch.setenv(name, value)
-        manifest = dbtRunner().invoke(["parse", "--log-level", "none"]).result
-        built = Star(lab, stages[:-1], stages[-1], dbtRunner(manifest=manifest))
+        manifest = invoke(["parse", "--log-level", "none"]).result
+        built = Star(lab, stages[:-1], stages[-1], manifest)
         assert {str(result.status) for result in built.build("build")} == {"success", "pass", "no-op"}
         yield built
 
