@@ -50,8 +50,11 @@ test: lint
 	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested
 
 # The book tells what its tests found, so they run before it, and those that look at it after. The
-# rehearsal takes times, so it runs with nothing beside it.tested: $(STAR)
-	@$(RUN) -m pytest -n 2 $(BY_FILE) $(UNSEEN) --junitxml .results/tests.xml tests
+# rehearsal takes times, so it runs with nothing beside it. Byte code is kept, or every worker and
+# every notebook's run would compile the same files again.
+tested: export PYTHONDONTWRITEBYTECODE =
+tested: $(STAR)
+	@$(RUN) -m pytest -n 3 $(BY_FILE) $(UNSEEN) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
 	@$(RUN) -m pytest -n 2 tests/browser
 	@$(RUN) -m pytest tests/stage
