@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from one_server import OUR_HOME, one_server, settle
+from one_server import OUR_HOME, directory, one_server, settle
 from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases, server, slot
@@ -34,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays loaded: the garbage collector need not go through it again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,6 +88,13 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Medallion]:
     yield opened
     opened.close()
     opened.drop()
+
+
+@pytest.fixture
+def parent() -> Iterator[Path]:
+    """A new directory that the server's account can pass through, for a server of a test's own."""
+    with directory() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,15 +40,6 @@ def customers_at_source(lab: Medallion) -> list[tuple]:
         return connection.exec_driver_sql(
             "SELECT customer_id, email, activebool FROM customer ORDER BY 1"
         ).all()
-
-
-@pytest.fixture
-def parent() -> Iterator[Path]:
-    """A new directory that the server's account can pass through."""
-    made = Path(tempfile.mkdtemp(prefix="me-", dir="/tmp"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -234,15 +232,12 @@ def test_a_new_snapshot_killed_half_way_is_asked_for_again(lab: Medallion, at: s
 
 
 @pytest.fixture
-def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedded]:
+def own_server(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedded]:
     """A server that may be killed: nobody else's databases are on it."""
-    parent = Path(tempfile.mkdtemp(prefix="mf-", dir="/tmp"))
-    parent.chmod(0o711)
     monkeypatch.setenv("MEDALLION_HOME", str(parent / "home"))
     place = Embedded(parent / "home")
     yield place
     place.stop()
-    shutil.rmtree(parent)
 
 
 @pytest.mark.slow

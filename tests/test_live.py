@@ -6,11 +6,9 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from one_server import directory
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from test_commands import REMEDY, begin, bronze_count, change, command, done, wait_until
@@ -40,9 +39,7 @@ sys.exit(__main__.main())
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Medallion]:
     """A day of the year, captured and merged, on a server of its own that may be stopped."""
-    parent = Path(tempfile.mkdtemp(prefix="ml-", dir="/tmp"))
-    parent.chmod(0o711)
-    with pytest.MonkeyPatch.context() as patch:
+    with directory() as parent, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDALLION_HOME", str(parent / "home"))
         lab = Medallion.open("live")
         with databases.administering(lab.place.url) as cursor:
@@ -55,7 +52,6 @@ def shop() -> Iterator[Medallion]:
         yield lab
         lab.close()
         Embedded(parent / "home").stop()
-    shutil.rmtree(parent)
 
 
 @contextmanager

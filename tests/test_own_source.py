@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from one_server import directory
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import URL
 from test_commands import REMEDY, command, done, refused, wait_until
@@ -92,11 +92,9 @@ class Own:
 @pytest.fixture(scope="module")
 def other_server() -> Iterator[Embedded]:
     """A second server, that writes every statement into its log."""
-    parent = Path(tempfile.mkdtemp(prefix="mo-", dir="/tmp"))
-    parent.chmod(0o711)
-    with another_server(parent / "home", log_statement="all", log_connections="all", fsync="off") as place:
+    settings = {"log_statement": "all", "log_connections": "all", "fsync": "off"}
+    with directory() as parent, another_server(parent / "home", **settings) as place:
         yield place
-    shutil.rmtree(parent)
 
 
 def ask_for_passwords(place: Embedded) -> None:
@@ -348,10 +346,8 @@ def test_down_removes_a_publication_that_our_role_made(here: Own) -> None:
 
 @pytest.mark.slow
 def test_down_stops_our_server_though_the_source_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch,
+    parent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent = Path(tempfile.mkdtemp(prefix="md-", dir="/tmp"))
-    parent.chmod(0o711)
     monkeypatch.setenv("MEDALLION_HOME", str(parent / "home"))
     place = Embedded(parent / "home")
     try:
@@ -363,7 +359,6 @@ def test_down_stops_our_server_though_the_source_does_not_answer(
         assert not place.running()
     finally:
         place.stop()
-        shutil.rmtree(parent)
 
 
 # What it needs, and is told it lacks

@@ -39,15 +39,6 @@ def at_home(home: Path) -> Iterator[Embedded]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture
-def parent() -> Iterator[Path]:
-    """A new directory that the server's account can pass through."""
-    made = Path(tempfile.mkdtemp(prefix="ms-", dir="/tmp"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
-
-
 def postmaster(place: Embedded) -> int:
     return int((place.data / "postmaster.pid").read_text().split("\n")[0])
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pandas
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from one_server import directory
 from pandas.errors import DatabaseError
 from test_server import asked, kill_server
 from traitlets.config import Config
@@ -26,9 +24,7 @@ FILMS = "SELECT count(*) AS films FROM dim_film"
 @pytest.fixture(scope="module")
 def ours() -> Iterator[Medallion]:
     """A lab on a server of its own, with two days of the year, captured and merged."""
-    parent = Path(tempfile.mkdtemp(prefix="mk-", dir="/tmp"))
-    parent.chmod(0o711)
-    with pytest.MonkeyPatch.context() as patch:
+    with directory() as parent, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDALLION_HOME", str(parent / "home"))
         lab = Medallion.open("survivor")
         lab.reset()
@@ -38,7 +34,6 @@ def ours() -> Iterator[Medallion]:
         yield lab
         lab.close()
         Embedded(parent / "home").stop()
-    shutil.rmtree(parent)
 
 
 @pytest.fixture
