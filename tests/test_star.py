@@ -18,7 +18,7 @@ import pytest
 import star_rules
 from declared import differences as undeclared
 from declared import hints, keys, mappers, untyped
-from oracle import items_at, read_events, read_opening
+from oracle import Items, items_at, read_events, read_opening
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from versioned_project import invoke
@@ -105,9 +105,15 @@ class Stage:
 
     instant: datetime
     copy: dict[str, list[dict[str, Any]]] = field(repr=False)
-    film_of: dict[int, int] = field(repr=False)
-    marts: dict[str, Counter[tuple[Any, ...]]] = field(repr=False)
-    flat: dict[str, Counter[tuple[Any, ...]]] = field(repr=False)
+    items: Items = field(repr=False)
+    flat: dict[str, list[tuple[Any, ...]]] = field(repr=False)
+
+    @property
+    def film_of(self) -> dict[int, int]:
+        return {rental: film for rental, (film, _) in self.items.rental_item.items()}
+
+    def mart(self, name: str) -> Counter[tuple[Any, ...]]:
+        return Counter(tuple(row.values()) for row in MARTS[name](self.copy, self.items))
 
 
 @dataclass
@@ -161,20 +167,17 @@ def year(declared: None) -> Iterator[Star]:
         yield built
 
 
-def stage(lab: Medallion, instant: datetime, items: Any) -> Stage:
+def stage(lab: Medallion, instant: datetime, items: Items) -> Stage:
     lab.replay(until=instant + MICROSECOND)
-    copy = copy_of(lab)
-    film_of = {rental: film for rental, (film, _) in items.rental_item.items()}
-    marts = {name: Counter(tuple(row.values()) for row in mart(copy, items)) for name, mart in MARTS.items()}
-    flat = {name: Counter(asked(lab.source, at_source)) for name, (at_source, _) in FLATTENED.items()}
-    return Stage(instant, copy, film_of, marts, flat)
+    flat = {name: asked(lab.source, at_source) for name, (at_source, _) in FLATTENED.items()}
+    return Stage(instant, copy_of(lab), items, flat)
 
 
 def differences(built: Star, stage: Stage) -> list[str]:
     """What the star has otherwise than the source had: marts, dimensions, money and metrics."""
-    found = {f"{name} of the star": compare(Counter(built.rows(FROM_STAR[name])), stage.marts[name])
+    found = {f"{name} of the star": compare(Counter(built.rows(FROM_STAR[name])), stage.mart(name))
              for name in MARTS}
-    found |= {f"dim_{name}": compare(Counter(built.rows(in_star)), stage.flat[name])
+    found |= {f"dim_{name}": compare(Counter(built.rows(in_star)), Counter(stage.flat[name]))
               for name, (_, in_star) in FLATTENED.items()}
     total = sum(payment["amount"] for payment in stage.copy["payment"])
     money = built.rows("SELECT (SELECT sum(amount) FROM star.fact_payment), (SELECT sum(amount) FROM star.fact_rental), "
