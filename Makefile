@@ -4,10 +4,11 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 STAR := $(VENV)/star-ready
-# The locks are installed by uv, in a third of pip's time, and by pip where uv finds no index: it
-# does not read pip's configuration.
+# The locks are installed by uv, in a third of pip's time, and by pip where uv finds no index: of
+# pip's configuration it knows the index alone that is in the environment.
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
-UV := $(VENV)/bin/uv pip install --quiet --no-deps --compile-bytecode --python $(RUN)
+UV := $(VENV)/bin/uv pip install --quiet --no-deps --compile-bytecode --python $(RUN) \
+    $(if $(PIP_INDEX_URL),--default-index $(PIP_INDEX_URL))
 UNSEEN := --ignore tests/browser --ignore tests/stage
 # In the order of tests/conftest.py, and not those of many tests first.
 BY_FILE := --dist loadfile --no-loadscope-reorder
