@@ -4,8 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 STAR := $(VENV)/star-ready
-# The locks are installed by uv, in a third of pip's time, and by pip where uv finds no index: of
-# pip's configuration it knows the index alone that is in the environment.
+# The locks are installed by uv, in a third of pip's time, and by pip where uv cannot: it reads
+# nothing of pip's configuration but the index that is passed on here.
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
 UV := $(VENV)/bin/uv pip install --quiet --no-deps --compile-bytecode --python $(RUN) \
     $(if $(PIP_INDEX_URL),--default-index $(PIP_INDEX_URL))
