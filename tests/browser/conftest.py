@@ -22,12 +22,18 @@ BASE = re.compile(r'<base href="/(.*)" />')
 class _Pages(http.server.SimpleHTTPRequestHandler):
     """Serves as GitHub Pages does: under the path the site was built for, its 404 for the rest."""
 
+    protocol_version = "HTTP/1.1"
+
     def __init__(self, *args: object, base: str, **options: object) -> None:
         self.base = base
         super().__init__(*args, **options)
 
     def translate_path(self, path: str) -> str:
         return super().translate_path(path.removeprefix(self.base))
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=600")
+        super().end_headers()
 
     def send_error(self, code: int, *_: object) -> None:
         missing = (SITE / "404.html").read_bytes() if code == HTTPStatus.NOT_FOUND else b""

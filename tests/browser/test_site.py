@@ -51,15 +51,18 @@ STICKS_OUT = """() => {
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
         .map(e => e.textContent.trim().slice(0, 60))
 }"""
-# Of the words and cells that look alike, on grounds that are alike, axe is asked the contrast of the
-# first alone: it costs a second and more for the thousands that a chapter has. (To leave the others
-# out of what axe is shown costs as much: each element is then looked for among them.)
+# Of the words that look alike, on grounds that are alike, axe is asked the contrast of the first
+# alone: it costs two seconds and more for the thousands that a chapter has. (To leave the others out
+# of what axe is shown costs as much: each element is then looked for among them.)
 MARK_ALIKE = """() => {
     const ground = e => !e ? '' : getComputedStyle(e).opacity +
         (/, 0\\)$/.test(getComputedStyle(e).backgroundColor)
             ? ground(e.parentElement) : getComputedStyle(e).backgroundColor)
+    const text = e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+    const visible = {visibilityProperty: true, opacityProperty: true}
     const seen = new Set()
-    for (const e of document.querySelectorAll('main :is(pre span, td, td *, text)')) {
+    for (const e of document.querySelectorAll('main *')) {
+        if (!text(e) || !e.checkVisibility(visible)) continue
         const { color, fill, fontSize, fontWeight } = getComputedStyle(e)
         const look = [color, fill, fontSize, fontWeight, ground(e)].join()
         e.toggleAttribute('data-alike', seen.has(look))
