@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import psycopg2
+import forked
 import pytest
 from test_commands import change, wait_until
 from test_live import following, stopped
@@ -76,10 +77,7 @@ def _told(record_property: Callable[[str, object], None]) -> Iterator[None]:
 
 def killed(lab: Medallion, work: str, at: str, count: int = 1) -> None:
     """Run capture, a new snapshot or merge in a process of its own that dies at a step, the count-th time."""
-    done = subprocess.run(
-        [sys.executable, "-c", DOOMED, lab.name, work, at, str(count)], cwd=CHECKOUT, timeout=60,
-        env=os.environ | {"PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
-    )  # fmt: skip
+    done = forked.run("-c", DOOMED, lab.name, work, at, str(count), environment=os.environ)
     assert done.returncode == -signal.SIGKILL, done.stderr
     kills.append(at)
 
