@@ -64,18 +64,31 @@ class Shown:
         return self.count + sum(amount is not None for amount in self.listed.values())
 
 
-def shown(page: BeautifulSoup, stops: list[str], place: int, store: int) -> Shown:
+@dataclass
+class Told:
+    """What the page tells receipt.js: at each stop the sums, and of each payment the amounts."""
+
+    stops: list[str]
+    same: list[list[list[int]]]
+    steps: dict[int, dict[int, list[list[int | None]]]]
+
+    def shown(self, place: int, store: int) -> Shown:
+        listed = {}
+        for payment, steps in self.steps[store].items():
+            ends = self.stops.index("2023-07-01"), len(self.stops) - 1
+            then, *others = ([step for step in steps if step[0] <= at][-1:] for at in (place, *ends))
+            if then and any(then[0][1] != other[0][1] for other in others):
+                listed[payment] = then[0][1]
+        return Shown(*self.same[place][store - 1], listed)
+
+
+@pytest.fixture(scope="module")
+def told(page: BeautifulSoup, stops: list[str]) -> Told:
     data = page.select_one("script[type]")
     assert data
-    same = json.loads(data.get_text())["same"][place][store - 1]
-    listed = {}
-    for row in rows(page, store):
-        steps = json.loads(str(row["data-steps"]))
-        ends = stops.index("2023-07-01"), len(stops) - 1
-        then, *others = ([step for step in steps if step[0] <= at][-1:] for at in (place, *ends))
-        if then and any(then[0][1] != other[0][1] for other in others):
-            listed[number(row)] = then[0][1]
-    return Shown(*same, listed)
+    steps = {store: {number(row): json.loads(str(row["data-steps"])) for row in rows(page, store)}
+             for store in STORES}  # fmt: skip
+    return Told(stops, json.loads(data.get_text())["same"], steps)
 
 
 def rows(page: BeautifulSoup, store: int) -> list[Tag]:
@@ -91,46 +104,46 @@ def cells(row: Tag, table: int) -> list[list[str]]:
     return [[cell.get_text() for cell in line.select("td")] for line in lines]
 
 
-def test_at_every_stop_a_receipt_adds_up_to_the_marts_number(
-    year: Medallion, page: BeautifulSoup, stops: list[str]
-) -> None:
+def test_at_every_stop_a_receipt_adds_up_to_the_marts_number(year: Medallion, told: Told) -> None:
     mart = """
-        SELECT (100 * total_revenue)::int, total_transactions
+        SELECT store_id, (100 * total_revenue)::int, total_transactions
         FROM vw_monthly_revenue FOR SYSTEM_TIME AS OF %s
-        WHERE revenue_month = '2023-06-01' AND store_id = %s"""
-    assert len(stops) == 94
+        WHERE revenue_month = '2023-06-01'"""
+    assert len(told.stops) == 94
     with year.warehouse.connect() as connection:
-        for place, asof in enumerate(stops):
+        for place, asof in enumerate(told.stops):
+            answer = {store: known for store, *known in connection.exec_driver_sql(mart, (asof,))}
             for store in STORES:
-                one = shown(page, stops, place, store)
-                answer = connection.exec_driver_sql(mart, (asof, store)).one_or_none()
-                assert (one.total, one.payments) == tuple(answer or (0, 0)), (asof, store)
+                one = told.shown(place, store)
+                assert [one.total, one.payments] == answer.get(store, [0, 0]), (asof, store)
 
 
 def test_what_is_listed_is_what_differs_from_the_pack_or_from_today(
-    year: Medallion, page: BeautifulSoup, stops: list[str]
+    year: Medallion, told: Told
 ) -> None:
     """Asked of the versions themselves, with amounts, from the board pack on."""
     differing = """
         WITH at AS (
-            SELECT payment_id,
+            SELECT store_id, payment_id,
                    max(amount) FILTER (WHERE sys_start <= %(then)s AND %(then)s < sys_end) AS then,
                    max(amount) FILTER (WHERE sys_start <= '2023-07-01' AND '2023-07-01' < sys_end)
                        AS pack,
                    max(amount) FILTER (WHERE sys_end = 'infinity') AS now
             FROM fact_payment
-            WHERE date_trunc('month', payment_date) = '2023-06-01' AND store_id = %(store)s
-            GROUP BY payment_id
+            WHERE date_trunc('month', payment_date) = '2023-06-01'
+            GROUP BY store_id, payment_id
         )
-        SELECT payment_id, (100 * at.then)::int
+        SELECT store_id, payment_id, (100 * at.then)::int
         FROM at
         WHERE at.then IS DISTINCT FROM pack OR at.then IS DISTINCT FROM now"""
     with year.warehouse.connect() as connection:
-        for place, asof in enumerate(stops):
-            for store in STORES if asof >= "2023-07-01" else ():
-                answer = connection.exec_driver_sql(differing, {"then": asof, "store": store})
-                listed = shown(page, stops, place, store).listed
-                assert listed == dict(map(tuple, answer)), (asof, store)
+        for place, asof in enumerate(told.stops):
+            if asof >= "2023-07-01":
+                answer = {(store, payment): cents for store, payment, cents
+                          in connection.exec_driver_sql(differing, {"then": asof})}  # fmt: skip
+                listed = {(store, payment): cents for store in STORES
+                          for payment, cents in told.shown(place, store).listed.items()}  # fmt: skip
+                assert listed == answer, asof
 
 
 def test_a_payments_versions_are_the_tables(year: Medallion, page: BeautifulSoup) -> None:
@@ -153,10 +166,10 @@ def test_a_payments_events_are_bronzes_and_made_its_versions(
     with year.warehouse.connect() as connection:
         for row in (row for store in STORES for row in rows(page, store)):
             events = [list(event) for event in connection.exec_driver_sql(query, (number(row),))]
-            told = [[op, position(lsn), int(seq), at] for op, lsn, seq, at in cells(row, 1)]
-            assert told == events
+            shown = [[op, position(lsn), int(seq), at] for op, lsn, seq, at in cells(row, 1)]
+            assert shown == events
             instants = {at for _, *ends in cells(row, 0) for at in ends} - {"infinity"}
-            assert instants == {at for *_, at in told}
+            assert instants == {at for *_, at in shown}
 
 
 def position(lsn: str) -> int:
@@ -184,8 +197,8 @@ def test_a_payment_is_named_as_on_the_day_it_was_posted(
         WHERE sys_start <= posted AND posted < sys_end"""
     with year.warehouse.connect() as connection:
         for row in (row for store in STORES for row in rows(page, store)):
-            told = row.select("summary > span")[0].contents[0].get_text().strip()
-            assert told == connection.exec_driver_sql(query, (number(row),)).scalar_one()
+            name = row.select("summary > span")[0].contents[0].get_text().strip()
+            assert name == connection.exec_driver_sql(query, (number(row),)).scalar_one()
 
 
 def test_the_page_holds_the_board_packs_receipts(page: BeautifulSoup) -> None:
