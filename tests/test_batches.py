@@ -80,6 +80,7 @@ def test_the_year_in_stages_gives_the_same_silver(
         same(silver(warehouse), once)
 
 
+@pytest.mark.slow
 def test_another_replay_gives_the_same_bronze_but_for_positions_and_landing_times(
     year: Connection, in_stages: Medallion
 ) -> None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 from oracle import Items
+from test_batches import bronze, same, silver
 from year import (
     HISTORY,
     MARTS,
@@ -131,6 +132,16 @@ def test_every_event_is_in_bronze_at_its_own_time(year: Year) -> None:
     happened = {OPENING, *event_times()}
     assert sorted(landed - happened)[:3] == [], "no time was adjusted"
     assert sorted(happened - landed)[:3] == [], "no event was left out"
+
+
+def test_another_year_captured_and_merged_at_once_has_the_same_bronze_and_silver(year: Year) -> None:
+    """But for positions in the log, landing times, and where a row lies."""
+    with own_lab("at_once") as other:
+        other.reset(year=True)
+        with as_owner(other) as once, as_owner(year.lab) as in_stages:
+            for one, another in zip(bronze(once), bronze(in_stages), strict=True):
+                assert another == one
+            same(silver(in_stages), silver(once))
 
 
 def test_bronze_silver_and_gold_have_nine_tables_and_three_marts(year: Year) -> None:
