@@ -23,7 +23,7 @@ from sqlalchemy import URL, text
 from medallion_lib import Medallion, databases, server, system_time, versioned
 from medallion_lib.system_time import rewrite
 
-pytest.importorskip("dbt.adapters.postgres", reason="dbt is not installed (requirements-star.txt)")
+pytest.importorskip("dbt.include.postgres", reason="dbt is not installed (requirements-star.txt)")
 
 from versioned_project import READER, Project
 
