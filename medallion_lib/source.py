@@ -62,7 +62,9 @@ def replay(
         if played is None and upto > OPENING:
             _open_shop(cursor, files, scale)
         cursor.execute(sqlfile.read("replay_event"))
-        _copy_csv(cursor, "event", files / "events.csv")
+        begin, end = sql.Literal(played or OPENING), sql.Literal(upto)
+        due = sql.SQL("WHERE at > {} AND at < {}").format(begin, end)
+        _copy_csv(cursor, "event", files / "events.csv", due)
     cursor.execute("ANALYZE event")
     count = 0
     for month, end in enumerate(_months(upto), 1):
@@ -94,12 +96,12 @@ def _open_shop(cursor: Cursor, files: Path, scale: int) -> None:
     cursor.execute("COMMIT")
 
 
-def _copy_csv(cursor: Cursor, table: str, path: Path) -> None:
+def _copy_csv(cursor: Cursor, table: str, path: Path, *where: sql.Composable) -> None:
     with path.open(encoding="utf-8", newline="") as rows:
         columns = rows.readline().strip().split(",")
-        copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)")
+        copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv) ")
         into = copy.format(sql.Identifier(table), sqlfile.identifiers(columns))
-        cursor.copy_expert(into, rows, size=1 << 20)
+        cursor.copy_expert(into + sql.Composed(where), rows, size=1 << 20)
 
 
 def _months(upto: datetime) -> list[datetime]:
