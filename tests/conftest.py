@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from one_server import OUR_HOME, directory, one_server, settle
 from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases, server, slot
+from medallion_lib.landing import Watermark
 
 # The longest files, the longest first: begun last, one would keep one of two workers waiting.
 LONG = (
@@ -59,35 +60,53 @@ def _no_fsync() -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-EMPTY: dict[str, Medallion] = {}  # by server: what reset makes, to be cloned
+MADE: dict[tuple[str, str], Medallion] = {}  # by server and by how far: what is to be cloned
 
 
-def begin_anew(lab: Medallion) -> None:
-    """What `lab.reset()` does, from a copy of what it made: a third of the time, some 300 times."""
-    empty = EMPTY.get(lab.place.place)
-    if empty is None:
-        empty = EMPTY[lab.place.place] = Medallion(lab.place, f"{lab.name}_empty")
-        empty.reset()
-        empty.close()
-        with databases.administering(empty.source_url) as cursor:
-            slot.drop(cursor, empty.slot)
+def begin_anew(lab: Medallion, until: str = "") -> None:
+    """What `lab.reset()` does, and `until` a day replay, capture and merge, from a copy of it all.
+
+    That takes a third of reset's time, and a fifth of all four's, some 300 times.
+    """
+    key = lab.place.place, until
+    if key not in MADE:
+        MADE[key] = made = Medallion(lab.place, f"{lab.name}_{until.replace('-', '') or 'empty'}")
+        made.reset()
+        if until:
+            made.replay(until)
+            made.capture()
+            made.merge()
+        made.close()
+        with databases.administering(made.source_url) as cursor:
+            slot.drop(cursor, made.slot)
     lab.drop()
     with databases.administering(lab.place.url) as cursor:
-        databases.create(cursor, lab.source_name, empty.source_name)
-        databases.create(cursor, lab.warehouse_name, empty.warehouse_name)
-    made = slot.made(lab.source_url, lab.slot, None, business_time=True)
-    with made as (first, _), server.session(lab.warehouse_url) as cursor:
-        first.write(cursor)
+        databases.create(cursor, lab.source_name, MADE[key].source_name)
+        databases.create(cursor, lab.warehouse_name, MADE[key].warehouse_name)
+    with server.session(lab.warehouse_url) as cursor:
+        before = Watermark.read(cursor)
+        with slot.made(lab.source_url, lab.slot, before, business_time=True) as (first, _):
+            first.write(cursor)
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest) -> Iterator[Medallion]:
-    """An empty source with its slot and an empty warehouse, removed after the test."""
+def lab_at() -> Iterator[Callable[[str], Medallion]]:
+    """What gives a source and its warehouse once the year was replayed, captured and merged so far."""
     opened = Medallion.open(f"t_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
-    begin_anew(opened)
-    yield opened
+
+    def at(until: str) -> Medallion:
+        begin_anew(opened, until)
+        return opened
+
+    yield at
     opened.close()
     opened.drop()
+
+
+@pytest.fixture
+def lab(lab_at: Callable[[str], Medallion]) -> Medallion:
+    """An empty source with its slot and an empty warehouse, removed after the test."""
+    return lab_at("")
 
 
 @pytest.fixture

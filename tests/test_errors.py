@@ -43,11 +43,9 @@ def customers_at_source(lab: Medallion) -> list[tuple]:
 
 
 @pytest.fixture
-def begun(lab: Medallion) -> Medallion:
+def begun(lab_at: Callable[[str], Medallion]) -> Medallion:
     """A shop of a few days, captured and merged, with a live edit that is not."""
-    lab.replay("2023-01-03")
-    lab.capture()
-    lab.merge()
+    lab = lab_at("2023-01-03")
     change(lab.source, "UPDATE customer SET email = 'live@example' WHERE customer_id = 1")
     return lab
 

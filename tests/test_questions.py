@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
@@ -117,11 +117,8 @@ def test_what_cannot_be_asked_says_what_can(year: Medallion) -> None:
 
 
 @pytest.fixture
-def shop(lab: Medallion) -> Medallion:
-    lab.replay("2023-01-20")
-    lab.capture()
-    lab.merge()
-    return lab
+def shop(lab_at: Callable[[str], Medallion]) -> Medallion:
+    return lab_at("2023-01-20")
 
 
 def now_and_then(lab: Medallion, table: str, key: str, number: int, at: str) -> list[list[tuple]]:

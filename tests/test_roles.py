@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg2
 import pytest
@@ -24,11 +24,8 @@ ALL = "(SELECT array_agg(t.*::text ORDER BY t.*::text) FROM {} AS t)"
 
 
 @pytest.fixture
-def filled(lab: Medallion) -> Medallion:
-    lab.replay("2023-01-05")
-    lab.capture()
-    lab.merge()
-    return lab
+def filled(lab_at: Callable[[str], Medallion]) -> Medallion:
+    return lab_at("2023-01-05")
 
 
 @pytest.fixture
