@@ -135,7 +135,7 @@ RISKS = [("low", 50, 45), ("high", 20, 5)]
 
 
 def churn(*rows: tuple[str, int, int], alt: str = "Churn") -> Picture:
-    frame = pd.DataFrame(rows or RISKS, columns=["churn_risk", "customers", "returned"])
+    frame = pd.DataFrame(rows or RISKS, columns=["churn_risk", "customers", "rented_again"])
     return charts.churn(frame, alt=alt, on="1 July", by="1 September")
 
 

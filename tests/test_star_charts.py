@@ -12,6 +12,10 @@ def test_the_title_names_the_segment_whose_money_exceeds_its_numbers_most() -> N
     assert {"10 · 10%", "$60 · 60%", "80 · 80%", "$40 · 40%", "$0 · 0%"} <= {*texts(segments())}
 
 
+def test_a_few_customers_are_not_none() -> None:
+    assert "1 · <1%" in texts(segments(("new", 1, "1.00"), ("loyal", 400, "99.00")))
+
+
 def test_segments_with_the_most_money_come_first_and_a_refund_draws_no_bar() -> None:
     shown = texts(segments(("poor", 1, "-2.00"), ("rich", 1, "12.00")))
     assert shown.index("rich") < shown.index("poor") and "−$2 · −20%" in shown

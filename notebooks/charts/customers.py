@@ -33,14 +33,19 @@ def segments(frame: pd.DataFrame, *, alt: str) -> Picture:
             shares = heads[place] / people, float(money[place] / total)
             write(axes, NAMES, y, name, ha="right", bold=True, room=NAMES - 12)
             block(axes, (PEOPLE, PEOPLE + wide(shares[0])), (y - 12, y + 12), REST)
-            write(axes, PEOPLE + wide(shares[0]) + 8, y, f"{heads[place]:,} · {shares[0]:.0%}")
+            write(axes, PEOPLE + wide(shares[0]) + 8, y, f"{heads[place]:,} · {_share(shares[0])}")
             block(axes, (MONEY, MONEY + max(wide(shares[1]), 0)), (y - 12, y + 12), GOLD)
             sign = "−" if money[place] < 0 else ""
-            text = f"{sign}${abs(money[place]):,.0f} · {sign}{abs(shares[1]):.0%}"
+            text = f"{sign}${abs(money[place]):,.0f} · {sign}{_share(abs(shares[1]))}"
             write(axes, MONEY + max(wide(shares[1]), 0) + 8, y, text)
 
     rows = list(zip(frame["segment"], heads, money, strict=True))
     return picture(TOP + PITCH * max(len(rows), 1), alt, _dense(rows, people, total), draw)
+
+
+def _share(part: float) -> str:
+    """A few are not none."""
+    return "<1%" if 0 < part < 0.005 else f"{part:.0%}"
 
 
 def _dense(rows: Sequence[tuple[str, int, Decimal]], people: int, total: Decimal) -> str:
@@ -98,11 +103,11 @@ def _kept(counts: dict[tuple[date, date], int], begun: list[date], months: list[
 
 
 def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
-    """Whether a risk named then came true (churn_risk, customers, returned): the share of each
+    """Whether a risk named then came true (churn_risk, customers, rented_again): the share of each
     that rented again between the two instants, which are named as a reader says them.
     """
-    rows = [(str(risk), int(customers), int(returned)) for risk, customers, returned in zip(
-        frame["churn_risk"], frame["customers"], frame["returned"], strict=True)]  # fmt: skip
+    rows = [(str(risk), int(customers), int(again)) for risk, customers, again in zip(
+        frame["churn_risk"], frame["customers"], frame["rented_again"], strict=True)]  # fmt: skip
     left, right = 250, 640
     x = scale(0, 1, left, right)
 
@@ -114,8 +119,8 @@ def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
             top = foot - 8 if share else TOP - 16  # no line through the numbers
             line(axes, (x(share), x(share)), (top, foot), REST, 1)
             write(axes, x(share), foot + 14, f"{share:.0%}", ha="center", size=14, soft=True)
-        for place, (risk, customers, returned) in enumerate(rows):
-            y, share = TOP + PITCH * place, returned / customers
+        for place, (risk, customers, again) in enumerate(rows):
+            y, share = TOP + PITCH * place, again / customers
             write(axes, 12, y, risk, bold=True)
             write(axes, left - 20, y, f"{customers:,} customers", ha="right", soft=True)
             line(axes, (x(0), x(share)), (y, y), INK, 2)
@@ -126,7 +131,7 @@ def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
 
 
 def _came_true(rows: Sequence[tuple[str, int, int]]) -> str:
-    shares = {risk: returned / customers for risk, customers, returned in rows}
+    shares = {risk: again / customers for risk, customers, again in rows}
     if not {"low", "high"} <= shares.keys():
         return "Whether a risk came true"
     return f"At low risk {shares['low']:.0%} came back, at high risk {shares['high']:.0%}"
