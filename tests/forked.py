@@ -1,7 +1,7 @@
 """`python -m medallion_lib …` in a process of its own that has Python and the package already.
 
 To start Python and import the package takes a quarter of a second, which the tests would do a
-hundred times. Here the process is forked from one that has imported the package and done nothing else.
+hundred times. Here the process is forked from one that has imported the package and no more.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def run(*words: str, environment: Mapping[str, str]) -> subprocess.CompletedProc
     return subprocess.CompletedProcess(words, process.exitcode, out, err)
 
 
-def _python(words: list[str], environment: dict[str, str], out: str, err: str) -> None:
+def _python(words: tuple[str, ...], environment: dict[str, str], out: str, err: str) -> None:
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     os.environ.clear()
