@@ -70,7 +70,7 @@ def begin_anew(lab: Medallion, until: str = "") -> None:
     """
     key = lab.place.place, until
     if key not in MADE:
-        MADE[key] = made = Medallion(lab.place, f"{lab.name}_{until.replace('-', '') or 'empty'}")
+        made = Medallion(lab.place, f"{lab.name}_{until.replace('-', '') or 'empty'}")
         made.reset()
         if until:
             made.replay(until)
@@ -79,6 +79,7 @@ def begin_anew(lab: Medallion, until: str = "") -> None:
         made.close()
         with databases.administering(made.source_url) as cursor:
             slot.drop(cursor, made.slot)
+        MADE[key] = made
     lab.drop()
     with databases.administering(lab.place.url) as cursor:
         databases.create(cursor, lab.source_name, MADE[key].source_name)

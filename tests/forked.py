@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import medallion_lib
 from medallion_lib.embedded import CHECKOUT
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -23,25 +24,35 @@ PATIENCE = 60  # seconds
 
 
 def run(*words: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """What `python WORDS` does and prints; the first word is -m or -c."""
+    """What `python WORDS` does and prints until it exits; the first word is -m or -c."""
     with tempfile.TemporaryDirectory() as place:
-        told = [str(Path(place, name)) for name in ("out", "err")]
-        process = FORKS.Process(target=_python, args=(words, {**environment}, *told))
+        out, err = Path(place, "out"), Path(place, "err")
+        out.touch()
+        err.touch()
+        asked = (words, {**environment}, str(CHECKOUT), str(out), str(err))
+        process = FORKS.Process(target=_python, args=asked, daemon=True)
         process.start()
         process.join(PATIENCE)
+        told = out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
         if process.exitcode is None:
             process.kill()
-            raise subprocess.TimeoutExpired(words, PATIENCE)
-        out, err = (Path(path).read_text(encoding="utf-8") for path in told)
-    return subprocess.CompletedProcess(words, process.exitcode, out, err)
+            raise subprocess.TimeoutExpired(words, PATIENCE, *told)
+    return subprocess.CompletedProcess(words, process.exitcode, *told)
 
 
-def _python(words: tuple[str, ...], environment: dict[str, str], out: str, err: str) -> None:
+def _python(
+    words: tuple[str, ...], environment: dict[str, str], checkout: str, out: str, err: str
+) -> None:
+    """With the package of the checkout that is tested, and none of the tests' own directories."""
     for number, path in ((1, out), (2, err)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        os.dup2(os.open(path, os.O_WRONLY), number)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8")
     os.environ.clear()
     os.environ.update(environment)
-    os.chdir(CHECKOUT)
+    os.chdir(checkout)
+    sys.path[:] = [checkout, *(each for each in sys.path if os.path.dirname(each) != checkout)]
+    assert Path(medallion_lib.__file__).parent == Path(checkout, "medallion_lib")
     how, what, *rest = words
     sys.argv = [how, *rest]
     if how == "-m":

@@ -1,4 +1,4 @@
-"""The commands, each run as a user runs it."""
+"""The commands, each run in a process of its own."""
 
 from __future__ import annotations
 
@@ -43,11 +43,15 @@ def command(
 
 
 def typed(lab: Medallion, *words: str) -> str:
-    """What it prints that ends well, started as a shell does."""
-    process = begin(lab, *words)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
+    """What it prints that ends well, begun as a shell begins it."""
+    ended, out, err = to_its_end(begin(lab, *words))
+    assert (ended, err) == (0, "")
     return out
+
+
+def to_its_end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
 
 
 def refused(lab: Medallion | None, *words: str, **environment: str) -> str:
@@ -101,6 +105,9 @@ def test_from_nothing_to_gold_by_commands_alone(lab: Medallion) -> None:
     assert merged["dim_film_hist"] == ["1,000", "1,000", "0", "0", "0"]
     assert typed(lab, "capture") == "Landed 0 rows of 0 transactions.\n"
     assert all(set(line.split()[1:]) == {"0"} for line in typed(lab, "merge").splitlines()[1:])
+    assert typed(lab, "status") and typed(lab, "verify")
+    ended, out, err = to_its_end(begin(lab, "replay", "--until", "yesterday"))
+    assert (ended, out) == (1, "") and len(err.splitlines()) <= 3 and "'yesterday'" in err
 
 
 def test_status_tells_a_person_and_a_program_the_same(lab: Medallion) -> None:

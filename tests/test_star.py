@@ -155,7 +155,7 @@ def declared() -> Iterator[None]:
 def year(declared: None) -> Iterator[Star]:
     """A source copied in stages; then the prepared year, built and tested by dbt as `dbt build` does.
 
-    The chapters begin with that one too, so that `make test` prepares it once.
+    Chapter 6 begins with that one too, so that `make test` prepares it once.
     """
     *known, last = items_at(read_opening(DATA), read_events(DATA), [*INSTANTS, END])
     with own_lab("star") as lab, pytest.MonkeyPatch.context() as patch:

@@ -118,7 +118,7 @@ def _told(report: Path) -> Iterator[str]:
     total = sum((result.counts for result in results.values()), Counter())
     yield f"{total.total():,} tests: {_counted(total)}. The run began on {began:%-d %B %Y at %H:%M}"
     yield f"UTC and took {float(suite.get('time')):.0f} s. A line's seconds are those of its tests"
-    yield "added up, two of which run at a time.\n"
+    yield "added up, three of which run at a time.\n"
     yield "| what it proves | what was found |\n|---|---|"
     for name, result in results.items():
         words = f"{PROOFS[name]} (`{name}`)" if name in PROOFS else REST

@@ -1,4 +1,4 @@
--- The year's events, one a transaction, as data/events.csv holds them.
+-- The year's events that a replay plays, one a transaction, as data/events.csv holds them.
 CREATE TEMPORARY TABLE event (
     at            timestamptz PRIMARY KEY,
     event         text NOT NULL,

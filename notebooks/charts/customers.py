@@ -45,7 +45,7 @@ def segments(frame: pd.DataFrame, *, alt: str) -> Picture:
 
 def _share(part: float) -> str:
     """A few are not none."""
-    return "<1%" if 0 < part < 0.005 else f"{part:.0%}"
+    return "<1%" if 0 < part <= 0.005 else f"{part:.0%}"
 
 
 def _dense(rows: Sequence[tuple[str, int, Decimal]], people: int, total: Decimal) -> str:
@@ -53,7 +53,7 @@ def _dense(rows: Sequence[tuple[str, int, Decimal]], people: int, total: Decimal
     if not rows:
         return "There are no customers"
     name, heads, money = max(rows, key=lambda row: float(row[2] / total) - row[1] / people)
-    shares = f"{heads / people:.0%} of customers, {money / total:.0%} of the money"
+    shares = f"{_share(heads / people)} of customers, {_share(float(money / total))} of the money"
     return f"{name.capitalize()}: {shares}"
 
 

@@ -20,7 +20,10 @@ BASE = re.compile(r'<base href="/(.*)" />')
 
 
 class _Pages(http.server.SimpleHTTPRequestHandler):
-    """Serves as GitHub Pages does: under the path the site was built for, its 404 for the rest."""
+    """Serves as GitHub Pages does: under the path the site was built for, its 404 for the rest.
+
+    A page itself is asked for each time, so that how soon it paints is never its cache's doing.
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -32,7 +35,8 @@ class _Pages(http.server.SimpleHTTPRequestHandler):
         return super().translate_path(path.removeprefix(self.base))
 
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "max-age=600")
+        is_page = self.path.partition("?")[0].endswith((".html", "/"))
+        self.send_header("Cache-Control", "no-cache" if is_page else "max-age=600")
         super().end_headers()
 
     def send_error(self, code: int, *_: object) -> None:
