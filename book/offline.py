@@ -22,6 +22,7 @@ TEMPLATE = """
 <link rel="icon" href="data:image/svg+xml,{{ resources.favicon }}">
 <style>
 :root { color-scheme: light; }
+body { --jp-mirror-editor-number-color: #070; } /* its own green is too light on a cell's grey */
 main { margin: 0 auto; max-width: 60rem; }
 .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 </style>
