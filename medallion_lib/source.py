@@ -62,8 +62,8 @@ def replay(
         if played is None and upto > OPENING:
             _open_shop(cursor, files, scale)
         cursor.execute(sqlfile.read("replay_event"))
-        begin, end = sql.Literal(played or OPENING), sql.Literal(upto)
-        due = sql.SQL("WHERE at > {} AND at < {}").format(begin, end)
+        bounds = map(sql.Literal, (played or OPENING, upto))
+        due = sql.SQL("WHERE at > {} AND at < {}").format(*bounds)
         _copy_csv(cursor, "event", files / "events.csv", due)
     cursor.execute("ANALYZE event")
     count = 0

@@ -16,7 +16,7 @@ from sqlalchemy import URL
 from medallion_lib import Medallion, databases, server, slot
 from medallion_lib.landing import Watermark
 
-# The longest files, the longest first: begun last, one would keep one of two workers waiting.
+# The longest files, the longest first: begun last, one would keep the other workers waiting.
 LONG = (
     "test_pagila_kills", "test_capture", "test_year", "test_star", "test_faults", "test_errors",
     "test_server", "test_forms", "test_failing_notebooks", "test_pagila", "test_commands",

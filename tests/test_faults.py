@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import psycopg2
 import forked
+import psycopg2
 import pytest
 from test_commands import change, wait_until
 from test_live import following, stopped
