@@ -77,7 +77,8 @@ def rebuild(lab: Medallion) -> str:
 def _table(done: Sequence[NamedTuple]) -> str:
     """Counts by silver table, in columns."""
     rows = [done[0]._fields, *((row[0], *(f"{count:,}" for count in row[1:])) for row in done)]
-    return "\n".join(f"{name:<20}" + "".join(f"{x:>10}" for x in rest) for name, *rest in rows)
+    width = max(20, *(len(row[0]) + 1 for row in rows))
+    return "\n".join(f"{name:<{width}}" + "".join(f"{x:>10}" for x in rest) for name, *rest in rows)
 
 
 def status(lab: Medallion, json_: bool) -> str:

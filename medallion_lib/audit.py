@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,7 +10,9 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection, cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import capture, merge, pgoutput, server, slot, sqlfile, tables, versioned
+from medallion_lib import (
+    capture, databases, merge, pgoutput, server, slot, sqlfile, tables, versioned,
+)  # fmt: skip
 from medallion_lib.catalog import Catalog
 from medallion_lib.errors import Busy, refusal
 from medallion_lib.landing import BATCH_ROWS, Watermark
@@ -35,25 +37,27 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
             point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
             with capture.exporting(source, exported) as shop:
                 cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
-                _copy(shop, cursor)
+                _copy(Catalog(shop, watermark.captured), cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
         merge.merge(warehouse, upto=point + watermark.ahead)
-        found = [line for table in tables.VERSIONED for line in _differences(cursor, table)]
+        merged = [table for table in tables.versioned_in(cursor)
+                  if tables.captured_of(table, watermark.captured)]  # fmt: skip
+        found = [line for table in merged for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()
         return found
 
 
-def _copy(shop: Cursor, into: Cursor) -> None:
+def _copy(catalog: Catalog, into: Cursor) -> None:
     """The source's rows, as JSON like bronze's, into the warehouse's temporary table."""
-    catalog = Catalog(shop)
-    for table in tables.CAPTURED:
+    for table in catalog.tables:
         relation = catalog.relation(table)
         base_types = catalog.base_types(relation)
         write = pgoutput.json_writer(relation.columns, relation.types, base_types)
-        rows = map(write, capture.rows(shop.connection, table, relation))
-        name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", table.name)
+        rows = map(write, capture.rows(catalog.cursor.connection, table, relation))
+        bronze = table.bronze.as_string(into)
+        name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", bronze)
         lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows)
         while part := "".join(islice(lines, BATCH_ROWS)):
             into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
@@ -67,18 +71,18 @@ def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
         "key": sql.Identifier(table.key),
         "columns": sqlfile.identifiers(columns),
         "expected": shape.values(columns),
-        "source": sql.Literal(table.source),
+        "source": sql.Literal(table.bronze.as_string(cursor)),
     }
     cursor.execute(sqlfile.compose("verify_current", **places))
     for key, column, at_source, in_silver in cursor.fetchall():
-        row = f"{table.name}, {table.key} {key}"
+        row = f"{table.shown}, {table.key} {key}"
         if column is None:
             yield f"{row}: {'missing in silver' if at_source else 'not at the source'}"
         else:
             yield f"{row}: {column} is {at_source} at the source, {in_silver} in silver"
     cursor.execute(sqlfile.compose("verify_history", **places))
     for key, problem in cursor.fetchall():
-        yield f"{table.name}, {table.key} {key}: {problem}"
+        yield f"{table.shown}, {table.key} {key}: {problem}"
 
 
 class Rebuilt(NamedTuple):
@@ -100,37 +104,48 @@ def rebuild(warehouse: Connection) -> list[Rebuilt]:
         server.only_one(cursor, "merge")
         cursor.execute("SELECT max(lsn) FROM meta.watermark WHERE stage = 'merge'")
         batch = {"since": 0, "upto": cursor.fetchone()[0] or 0}
-        before = [Shape.read(cursor, table) for table in tables.VERSIONED]
-        for table in tables.VERSIONED:
+        parts = databases.further_in(cursor)
+        schemas = ("gold", "silver", *(f"silver_{name}" for name in parts))
+        before = [Shape.read(cursor, table) for table in _made(cursor, schemas)]
+        for table, *_ in before:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
-        _make_anew(cursor)
-        merge.attach_months(cursor, batch)
-        for table in tables.VERSIONED:
+        _make_anew(cursor, schemas, parts.values())
+        made = _made(cursor, schemas)
+        merge.attach_months(cursor, batch, made)
+        for table in made:
             merge.merge_table(cursor, table, batch)
+        tables.keep(cursor, "merge", versioned=tables.versioned_in(cursor))
         return [_compared(cursor, shape) for shape in before]
 
 
+def _made(cursor: Cursor, schemas: Sequence[str]) -> list[tables.Versioned]:
+    """The silver tables that are made anew: what a process does not declare, it leaves."""
+    return [table for table in tables.versioned_in(cursor) if table.schema in schemas]
+
+
 def _kept(table: tables.Versioned) -> sql.Identifier:
-    return sql.Identifier("pg_temp", table.name)
+    """Its copy, by a name that none has in another schema either."""
+    return sql.Identifier("pg_temp", f"kept {hash(table.silver.strings)}")
 
 
-def _relations(cursor: Cursor) -> set[str]:
-    cursor.execute(sqlfile.read("rebuild_relations"))
+def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
+    cursor.execute(sqlfile.read("rebuild_relations"), {"schemas": [*schemas]})
     return {name for (name,) in cursor}
 
 
-def _make_anew(cursor: Cursor) -> None:
-    before = _relations(cursor)
+def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> None:
+    before = _relations(cursor, schemas)
     try:
         versioned.drop(cursor.connection)
-        cursor.execute(sqlfile.read("rebuild_drop"))
+        names = sqlfile.each(map(sql.Literal, schemas))
+        cursor.execute(sqlfile.compose("rebuild_drop", schemas=names))
     except errors.DependentObjectsStillExist as problem:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
     except errors.LockNotAvailable:
         raise refusal("silver in use", Busy) from None
-    for name in ("silver", "gold", *tables.FURTHER.values()):
+    for name in ("silver", "gold", *parts):
         cursor.execute(sqlfile.read(name))
-    if lost := before - _relations(cursor):
+    if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
     versioned.regenerate(cursor.connection)
 
@@ -142,4 +157,4 @@ def _compared(cursor: Cursor, before: Shape) -> Rebuilt:
     columns += ["sys_start", "sys_end", *hashed]
     parts = {"kept": _kept(table), "silver": table.silver, "columns": sqlfile.identifiers(columns)}
     cursor.execute(sqlfile.compose("rebuild_compare", **parts))
-    return Rebuilt(table.name, *cursor.fetchone())
+    return Rebuilt(table.shown, *cursor.fetchone())

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection, cursor as Cursor
 from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import landing, server, slot, sqlfile, tables
+from medallion_lib import databases, landing, server, slot, sqlfile, tables
 from medallion_lib.catalog import Catalog
 from medallion_lib.decoder import MARKER, Decoder
 from medallion_lib.landing import Landed, Landing, Watermark
@@ -48,10 +48,10 @@ def capture(
             slot.check(cursor, watermark)
             return emit_marker(cursor)
 
-        last = beat()
-        decoder = Decoder(into, Catalog(cursor))
+        publication, last = slot.check(cursor, watermark), emit_marker(cursor)
+        decoder = Decoder(into, Catalog(cursor, watermark.captured))
         with slot.replicating(source) as stream:
-            slot.start(stream, watermark.slot, watermark.at_source)
+            slot.start(stream, watermark.slot, watermark.at_source, publication)
             for _ in landings(stream, decoder, [cursor.connection, warehouse], beat):
                 landed(into.total.rows)
                 if decoder.marker == last and not follow:
@@ -107,15 +107,21 @@ def landings(
 
 
 def snapshot(
-    source: URL, warehouse: Connection, slot_name: str, before: Watermark | None, progress: Progress
-) -> Landed:
+    source: URL, warehouse: Connection, slot_name: str, before: Watermark | None,
+    progress: Progress, mark: str | None = None,
+) -> Landed:  # fmt: skip
     """Make the slot and land every row that was committed before its first position, as op R.
+
+    Takes the tables that are declared now. Bronze that is missing is made before anything moves,
+    and committed: on one server with the source, the new slot would wait for that transaction.
 
     Where there was a watermark before, a T for each table comes first: merged, it closes the keys
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
     Killed half-way, it leaves the watermark as it was, and is done again from the start.
     """
-    made = slot.made(source, slot_name, before, business_time=False)
+    with warehouse, warehouse.cursor() as cursor:
+        databases.make_missing(cursor, tables.CAPTURED)
+    made = slot.made(source, slot_name, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")
         cursor.execute("SELECT clock_timestamp()")
@@ -139,8 +145,8 @@ def exporting(source: URL, snapshot: str) -> Iterator[Cursor]:
 
 def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Progress) -> None:
     """All tables' rows under one lsn that no commit has: just below the slot's first."""
-    lsn, seq, catalog = into.watermark.lsn - 1, 0, Catalog(cursor)
-    relations = {table: catalog.relation(table) for table in tables.CAPTURED}
+    lsn, seq, catalog = into.watermark.lsn - 1, 0, Catalog(cursor, into.watermark.captured)
+    relations = {table: catalog.relation(table) for table in catalog.tables}
     targets = {t: into.target(t, each, catalog.base_types(each)) for t, each in relations.items()}
     for target in targets.values() if again else ():
         seq += 1

@@ -1,13 +1,13 @@
 """What the source's catalog says of the tables whose changes are in the log."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
+from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.pgoutput import Relation
 from medallion_lib.tables import Captured
@@ -18,6 +18,7 @@ class Catalog:
     """Answers from the catalog as it is now, through a cursor on the source."""
 
     cursor: Cursor
+    tables: Sequence[Captured]  # those that are captured
 
     def captured(self, relation: Relation) -> Captured:
         """The captured table that a relation is, or is a partition of.
@@ -26,7 +27,7 @@ class Catalog:
         """
         self.cursor.execute(sqlfile.read("relation_root"), {"relation": relation.oid})
         root = self.cursor.fetchone()
-        for table in tables.CAPTURED:
+        for table in self.tables:
             if (table.schema, table.name) == root:
                 return table
         raise refusal("relation not captured", relation=relation.quoted)
@@ -60,7 +61,7 @@ class Catalog:
         self.cursor.execute(sqlfile.read("partition_bounds"), of)
         bounds, columns = self.cursor.fetchone()
         if bounds is None:
-            raise refusal("partition gone", table=table.name)
+            raise refusal("partition gone", table=table.shown)
         value = sql.SQL("(given.full_row::jsonb ->> {})::{} AS {}")
         values = [
             value.format(sql.Literal(name), sql.SQL(type_.replace("%", "%%")), sql.Identifier(name))
@@ -75,10 +76,10 @@ class Catalog:
         self.cursor.execute(within, {"rows": list(rows)})
         found = self.cursor.fetchall()
         if any(lacks_column for _, lacks_column in found):
-            raise refusal("partition gone", table=table.name)
+            raise refusal("partition gone", table=table.shown)
         return [row for row, _ in found]
 
 
-def described() -> str:
-    """The captured tables as JSON, for the checks of the source."""
-    return json.dumps([table._asdict() for table in tables.CAPTURED])
+def described(captured: Sequence[Captured]) -> str:
+    """Captured tables as JSON, for the checks of the source."""
+    return json.dumps([table._asdict() for table in captured])

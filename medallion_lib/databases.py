@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from psycopg2 import sql
@@ -51,8 +51,7 @@ def build_warehouse(url: URL) -> None:
     with server.session(url) as cursor:
         for name in ("warehouse", *tables.FURTHER.values()):
             cursor.execute(sqlfile.read(name))
-        for table in tables.CAPTURED:
-            make_bronze(cursor, table)
+        make_missing(cursor, (*tables.SHOP, *tables.CAPTURED))
         for name in ("carry", "silver", "months", "gold", "system_versioning", "system_versioned"):
             cursor.execute(sqlfile.read(name))
         texts = sql.Literal(json.dumps(TEXTS))
@@ -60,11 +59,25 @@ def build_warehouse(url: URL) -> None:
         versioned.regenerate(cursor.connection)
 
 
+def make_missing(cursor: Cursor, captured: Iterable[tables.Captured]) -> None:
+    """Make the bronze of each of these tables that has none."""
+    for table in captured:
+        if not tables.is_there(cursor, table.bronze):
+            make_bronze(cursor, table)
+
+
 def make_bronze(cursor: Cursor, table: tables.Captured) -> None:
-    meaning = sql.Literal(f"Every committed change of the source table {table.name}.")
-    lookup = sql.Literal(table.key[-1])
-    parts = {"table": table.bronze, "lookup": lookup, "meaning": meaning}
+    meaning = sql.Literal(f"Every committed change of the source table {table.shown}.")
+    lookup, schema = sql.Literal(table.key[-1]), sql.Identifier(table.bronze_schema)
+    parts = {"table": table.bronze, "schema": schema, "lookup": lookup, "meaning": meaning}
     cursor.execute(sqlfile.compose("bronze_table", **parts))
+
+
+def further_in(cursor: Cursor) -> dict[str, str]:
+    """Those of the further parts whose bronze the warehouse has, by name, with their files."""
+    cursor.execute("SELECT nspname FROM pg_namespace")
+    schemas = {name for (name,) in cursor}
+    return {name: file for name, file in tables.FURTHER.items() if f"bronze_{name}" in schemas}
 
 
 def templates() -> str:

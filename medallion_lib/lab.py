@@ -54,9 +54,10 @@ class Medallion(Pair):
         """An empty warehouse without a watermark, so that the next capture takes a snapshot."""
         if year:
             self._only_with_ours("reset --year")
+        known = self._known()
         with databases.administering(self.source_url) as at_source:
             slot.preflight(at_source, self.source_url)
-            slot.drop(at_source, self.slot)
+            slot.drop(at_source, self.slot, *known)
         with self._setting_up() as cursor:
             databases.drop(cursor, self.warehouse_name)
             databases.create(cursor, self.warehouse_name)
@@ -162,7 +163,10 @@ class Medallion(Pair):
 
             url, known, taken = self._existing(self.source_url), Watermark.read(cursor), None
             if known is None or resnapshot:
-                taken = capture.snapshot(url, into, self.slot, known, show)
+                mark, before = self._known()[1], known.captured if known else ()
+                if left := [each.shown for each in before if each not in tables.CAPTURED]:
+                    told(f"No longer captured, as it is not declared: {', '.join(left)}.")
+                taken = capture.snapshot(url, into, self.slot, known, show, mark)
                 landed(taken.rows)
                 known = Watermark.read(cursor)
             if taken is None or follow:

@@ -44,6 +44,8 @@ class Watermark:
     publication: str
     business_time: bool
     ahead: int = 0
+    captured: tuple[Captured, ...] = ()
+    is_kept: bool = True  # whether the warehouse knows these tables
 
     @property
     def at_source(self) -> int:
@@ -54,10 +56,13 @@ class Watermark:
     def read(cls, cursor: Cursor) -> Self | None:
         cursor.execute(sqlfile.read("watermark_read"))
         row = cursor.fetchone()
-        return row and cls(*row)
+        return row and cls(*row, tables.captured_in(cursor))
 
     def write(self, cursor: Cursor) -> None:
         cursor.execute(sqlfile.read("watermark_write"), vars(self))
+        if not self.is_kept:
+            tables.keep(cursor, "capture", captured=self.captured, versioned=tables.VERSIONED)
+            self.is_kept = True
 
     def advance(self, source_time: datetime) -> datetime:
         """The system time of a transaction: the source's, but later than the one before."""
@@ -92,7 +97,7 @@ class Landing:
     warehouse: Connection
     watermark: Watermark
     total: Landed
-    lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # by table
+    lines: dict[Captured, list[str]] = field(default_factory=lambda: defaultdict(list))
     waiting: int = 0  # rows collected, not yet sent to the warehouse
     since_commit: int = 0  # rows sent since the last landing
     touched: set[tuple[Captured, str]] = field(default_factory=set)  # keys waiting, if looked up
@@ -101,12 +106,12 @@ class Landing:
         """How the relation's rows go into bronze. MedallionError where a key column is gone."""
         missing = [name for name in table.key if name not in relation.columns]
         if missing:
-            raise refusal("key column gone", table=table.name, column=missing[0])
+            raise refusal("key column gone", table=table.shown, column=missing[0])
         key = [relation.columns.index(name) for name in table.key]
         types = tuple(relation.types[place] for place in key)
         write = pgoutput.json_writer(relation.columns, relation.types, base_types)
         write_key = pgoutput.json_writer(table.key, types, base_types)
-        is_whole, lines = relation.identity == "f", self.lines[table.name]
+        is_whole, lines = relation.identity == "f", self.lines[table]
         columns, source = relation.columns, relation.quoted
         return Target(table, source, columns, is_whole, key, write, write_key, lines)
 
@@ -122,14 +127,14 @@ class Landing:
         """COPY what waits into the open warehouse transaction."""
         copy = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
         with self.warehouse.cursor() as cursor:
-            for table in tables.CAPTURED:
-                if lines := self.lines[table.name]:
+            for table, lines in self.lines.items():
+                if lines:
                     rows = io.StringIO("".join(lines))
                     try:
                         cursor.copy_expert(copy.format(table.bronze), rows, size=1 << 20)
                     except errors.ProgramLimitExceeded as problem:
                         reason = problem.diag.message_primary
-                        raise refusal("row too large", table=table.name, reason=reason) from None
+                        raise refusal("row too large", table=table.shown, reason=reason) from None
                     lines.clear()
         self.since_commit += self.waiting
         self.waiting = 0

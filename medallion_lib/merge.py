@@ -37,8 +37,10 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
         attach_months(cursor, batch)
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
-        done = [merge_table(cursor, table, batch) for table in tables.VERSIONED]
+        versioned = tables.versioned_in(cursor)
+        done = [merge_table(cursor, table, batch) for table in versioned]
         _write_watermark(cursor, batch)
+        tables.keep(cursor, "merge", versioned=versioned)
         step("merge watermark written")
     step("merge committed")
     return done
@@ -55,13 +57,13 @@ def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merg
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
         reason = problem.diag.message_primary
-        raise refusal("value does not fit", table=table.name, reason=reason) from problem
+        raise refusal("value does not fit", table=table.shown, reason=reason) from problem
     *counts, unfit = cursor.fetchone()
     if unfit:
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
     step(f"merged {table.name}")
-    return Merged(table.name, *counts)
+    return Merged(table.shown, *counts)
 
 
 def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
@@ -74,8 +76,9 @@ def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
 
 
 def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
-    part = "(SELECT commit_ts FROM {} WHERE lsn < %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    latest = sqlfile.each((table.bronze for table in tables.CAPTURED), part, " UNION ALL ")
+    last = "SELECT commit_ts FROM {} WHERE lsn < %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1"
+    bronze = (table.bronze for table in tables.captured_in(cursor))
+    latest = sqlfile.each(bronze, f" UNION ALL ({last})", between="")
     cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 
 
@@ -84,11 +87,11 @@ def attach_months(
 ) -> None:
     """Give the months of a batch's facts, those of silver unless others are given, partitions."""
     call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
-    for table in facts or tables.VERSIONED:
+    for table in tables.versioned_in(cursor) if facts is None else facts:
         if table.by_month:
             fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
             dated = list(table.in_bronze(table.by_month))
             try:
                 cursor.execute(call, (fact, bronze, dated, *batch.values()))
             except errors.LockNotAvailable:
-                raise refusal("month kept waiting", Busy, table=table.name) from None
+                raise refusal("month kept waiting", Busy, table=table.shown) from None

@@ -5,12 +5,14 @@ import re
 from contextlib import AbstractContextManager
 from typing import Self
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import databases, server, slot, system_time
+from medallion_lib import databases, server, slot, system_time, tables
 from medallion_lib.embedded import Embedded
 from medallion_lib.errors import refusal
+from medallion_lib.landing import Watermark
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 
@@ -69,9 +71,10 @@ class Pair:
         self.close()
         try:
             if self.own_source:
+                known = self._known()
                 with databases.administering(self.source_url) as at_source:
-                    slot.drop(at_source, self.slot)
-                    slot.unpublish(at_source)
+                    slot.drop(at_source, self.slot, *known)
+                    slot.unpublish(at_source, *known)
         finally:
             stopped = self.place.stop()
         return stopped
@@ -88,11 +91,24 @@ class Pair:
 
     def _drop(self, cursor: Cursor) -> None:
         if self.own_source or databases.exists(cursor, self.source_name):
+            known = self._known()
             with databases.administering(self.source_url) as at_source:
-                slot.drop(at_source, self.slot)
+                slot.drop(at_source, self.slot, *known)
         if not self.own_source:
             databases.drop(cursor, self.source_name)
         databases.drop(cursor, self.warehouse_name)
+
+    def _known(self) -> tuple[Watermark | None, str | None]:
+        """What tells what is ours at a source of the user's own: the watermark, and our mark."""
+        if not self.own_source:
+            return None, None
+        with databases.administering(self.place.url) as cursor:
+            mark = slot.marked(cursor, self.warehouse_name)
+            if not databases.exists(cursor, self.warehouse_name):
+                return None, mark
+        with server.session(self.warehouse_url) as cursor:
+            is_built = tables.is_there(cursor, sql.Identifier("meta", "watermark"))
+            return Watermark.read(cursor) if is_built else None, mark
 
     def _setting_up(self) -> AbstractContextManager[Cursor]:
         """A cursor for making and dropping databases, one process at a time."""

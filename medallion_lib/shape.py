@@ -118,7 +118,7 @@ class Shape(NamedTuple):
         if found := cursor.fetchone():
             column, position = found
             names = ", ".join(f'"{name}"' for name in self.table.in_bronze(column))
-            facts = {"table": self.table.name, "column": column, "names": names}
+            facts = {"table": self.table.shown, "column": column, "names": names}
             raise refusal("column gone", position=position, **facts)
 
     def _from_source(self) -> list[str]:
@@ -142,4 +142,4 @@ class Shape(NamedTuple):
         if found := cursor.fetchone():
             column, type_, value = found
             reason = f"{column} is {type_} there, and the source has {value!r}"
-            raise refusal("value does not fit", table=self.table.name, reason=reason)
+            raise refusal("value does not fit", table=self.table.shown, reason=reason)

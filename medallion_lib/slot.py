@@ -1,8 +1,9 @@
 """The source's side of capture: publication, replication slot, and the checks before reading."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from typing import NamedTuple
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
@@ -12,8 +13,24 @@ from sqlalchemy import URL
 from medallion_lib import catalog, server, sqlfile, tables
 from medallion_lib.errors import refusal
 from medallion_lib.landing import Watermark
+from medallion_lib.tables import Captured
 
 PUBLICATION = "medallion"
+
+
+class Publication(NamedTuple):
+    """One of the source's: a row of publication.sql."""
+
+    name: str
+    version: str  # what it is told by from one made or altered later
+    mark: str | None  # its comment
+    is_fit: bool  # whether it sends all that is captured, and nothing else
+    others: str  # what else
+    is_owned: bool  # by this role
+
+    def is_of(self, before: Watermark | None, mark: str | None) -> bool:
+        """Whether it is the warehouse's: marked as such, or the one that it has read until now."""
+        return mark in (None, self.mark) or bool(before and self.version == before.publication)
 
 
 @contextmanager
@@ -34,47 +51,69 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
 
 def preflight(cursor: Cursor, source: URL) -> None:
     """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
-    cursor.execute(sqlfile.read("source_preflight"), {"captured": catalog.described()})
+    captured = catalog.described(tables.CAPTURED)
+    cursor.execute(sqlfile.read("source_preflight"), {"captured": captured})
     if wrong := "\n".join(text for (text,) in cursor):
         shown = source.render_as_string(hide_password=True)
         raise refusal("source unfit", url=shown, wrong=wrong)
 
 
-def _publication(cursor: Cursor) -> str | None:
-    """What identifies the publication as it is; None unless it sends all that is captured."""
-    of = {"publication": PUBLICATION, "captured": catalog.described()}
-    cursor.execute(sqlfile.read("publication"), of)
-    found = cursor.fetchone()
-    return found and found[0]
+def named(slot: str) -> str:
+    """The publication's name: at a source of the user's own, the lab's, for others may be there."""
+    return slot if server.own_source() else PUBLICATION
 
 
-def _publish(cursor: Cursor) -> str:
-    """Make the publication, unless it is there as it should be, for example in a clone."""
-    if found := _publication(cursor):
-        return found
-    name, captured = sql.Identifier(PUBLICATION), sqlfile.each(t.source for t in tables.CAPTURED)
-    statements = sqlfile.compose("publish", publication=name, tables=captured)
+def marked(at_server: Cursor, warehouse: str) -> str:
+    """What the comment of a publication says that is made for this database of this server."""
+    at_server.execute(sqlfile.read("source_identity"))
+    system, _ = at_server.fetchone()
+    return f"For the warehouse {warehouse} of server {system}, by medallion_lib."
+
+
+def _publications(cursor: Cursor, captured: Sequence[Captured]) -> list[Publication]:
+    cursor.execute(sqlfile.read("publication"), {"captured": catalog.described(captured)})
+    return [Publication(*row) for row in cursor]
+
+
+def _publish(cursor: Cursor, name: str, before: Watermark | None, mark: str | None) -> str:
+    """Make the publication, unless it is there as it should be, for example in a clone.
+
+    Raises MedallionError where there is another's, which is only read if it is fit and unmarked.
+    """
+    every = {each.name: each for each in _publications(cursor, tables.CAPTURED)}
+    if found := every.get(name):
+        is_ours = found.is_of(before, mark)
+        if found.is_fit and (is_ours or found.mark is None):
+            return found.version
+        if not is_ours:
+            raise refusal("publication not ours", publication=name, mark=mark)
+    captured = sqlfile.each(t.source for t in tables.CAPTURED)
+    parts = {"publication": sql.Identifier(name), "tables": captured, "mark": sql.Literal(mark)}
+    statements = sqlfile.compose("publish", **parts)
     try:
         cursor.execute(statements)
     except errors.InsufficientPrivilege as problem:
         reason, text = problem.diag.message_primary, statements.as_string(cursor)
         shown = "\n".join(f"    {line}" for line in text.split("\n") if not line.startswith("-- "))
         raise refusal("publication not made", reason=reason, statements=shown) from None
-    return _publication(cursor)
+    (made,) = (each for each in _publications(cursor, tables.CAPTURED) if each.name == name)
+    return made.version
 
 
 @contextmanager
 def made(
-    source: URL, slot: str, before: Watermark | None, business_time: bool
+    source: URL, slot: str, before: Watermark | None, business_time: bool, mark: str | None = None
 ) -> Iterator[tuple[Watermark, str]]:
     """Make the slot anew, and the publication if it is missing or not as it should be.
 
     Gives the watermark that begins there and, for as long as the block lasts, the name of a
-    snapshot of everything before it.
+    snapshot of everything before it. At a source of the user's own, `mark` says whose they are:
+    raises MedallionError where what has their names is another's.
     """
     with server.session(source, autocommit=True) as cursor:
         preflight(cursor, source)
-        published = _publish(cursor)
+        _check_free(cursor, slot, before, mark)
+        published = _publish(cursor, named(slot), before, mark)
         drop(cursor, slot)
         cursor.execute(sqlfile.read("source_identity"))
         system, name = cursor.fetchone()
@@ -82,8 +121,8 @@ def made(
         lsn, snapshot = create(stream, slot)
         last = before and before.commit_ts
         ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
-        begun = Watermark(lsn + ahead, last, slot, system, name, published, business_time, ahead)
-        yield begun, snapshot
+        facts = (slot, system, name, published, business_time, ahead, tables.CAPTURED)
+        yield Watermark(lsn + ahead, last, *facts, is_kept=False), snapshot
 
 
 def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int, str]:
@@ -103,33 +142,61 @@ def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int
     return int(high, 16) << 32 | int(low, 16), snapshot
 
 
-def drop(cursor: Cursor, slot: str) -> bool:
-    """Drop the slot if it is there, ending whoever reads it; whether it was."""
+def drop(
+    cursor: Cursor, slot: str, before: Watermark | None = None, mark: str | None = None
+) -> bool:
+    """Drop this database's slot if it is there, ending whoever reads it; whether it was.
+
+    With a `mark`, only one that is the warehouse's: it has read from it, or marked a publication
+    of that name before it made the slot.
+    """
+    if not _is_ours(cursor, slot, before, mark):
+        return False
     cursor.execute(sqlfile.read("slot_drop"), {"slot": slot})
     return cursor.rowcount > 0
 
 
-def unpublish(cursor: Cursor) -> bool:
-    """Drop the publication if this role made it; whether it did."""
-    cursor.execute(
-        "SELECT FROM pg_publication WHERE pubname = %s AND pubowner = current_user::regrole",
-        (PUBLICATION,),
-    )
-    if is_ours := cursor.rowcount > 0:
-        cursor.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(PUBLICATION)))
-    return is_ours
+def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> None:
+    """Raise MedallionError where there is a slot of this name that is not ours to drop."""
+    here = "SELECT database = current_database() FROM pg_replication_slots WHERE slot_name = %s"
+    cursor.execute(here, (slot,))
+    found = cursor.fetchone()
+    if found and not (found[0] and _is_ours(cursor, slot, before, mark)):
+        raise refusal("slot of another", slot=slot)
 
 
-def check(cursor: Cursor, watermark: Watermark) -> None:
-    """Raise MedallionError unless the slot continues exactly where bronze ends."""
-    facts = vars(watermark) | {"publication": PUBLICATION, "lsn": watermark.at_source}
+def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> bool:
+    cursor.execute(sqlfile.read("source_identity"))
+    read = before and (before.slot, before.source_system, before.source_name)
+    if mark is None or read == (slot, *cursor.fetchone()):
+        return True
+    return any((each.name, each.mark) == (slot, mark) for each in _publications(cursor, ()))
+
+
+def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> None:
+    """Drop the warehouse's publication where this role made it."""
+    for each in _publications(cursor, ()):
+        if each.is_owned and each.is_of(before, mark):
+            cursor.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(each.name)))
+
+
+def check(cursor: Cursor, watermark: Watermark) -> str:
+    """The publication to read; raise MedallionError unless the slot continues where bronze ends."""
+    facts = vars(watermark) | {"publication": named(watermark.slot), "lsn": watermark.at_source}
     cursor.execute(sqlfile.read("slot_check"), facts)
     problem, found, reason, position, log_end = cursor.fetchone()
-    if not problem and _publication(cursor) != watermark.publication:
-        problem = "publication changed"
+    every = {each.version: each for each in _publications(cursor, watermark.captured)}
+    published = every.get(watermark.publication)
+    if not problem and not published:
+        is_there = any(each.name == facts["publication"] for each in every.values())
+        problem = "publication changed" if is_there else "no publication"
+    elif not problem and published.others:
+        facts |= {"publication": published.name, "others": published.others}
+        problem = "table not declared"
     if problem:
         facts |= {"found": found, "reason": reason, "position": position, "log_end": log_end}
         raise refusal(problem, **facts)
+    return published.name
 
 
 def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:
@@ -147,10 +214,12 @@ def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:
         time.sleep(0.002)
 
 
-def start(stream: ReplicationCursor, slot: str, watermark: int) -> None:
+def start(
+    stream: ReplicationCursor, slot: str, watermark: int, publication: str = PUBLICATION
+) -> None:
     """Stream from the watermark. A slot still held by a connection just lost is waited for."""
     give_up = time.monotonic() + 5
-    options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}
+    options = {"proto_version": "1", "publication_names": publication, "messages": "true"}
     while True:
         try:
             return stream.start_replication(

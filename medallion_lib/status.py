@@ -24,21 +24,27 @@ class Status(dict[str, Any]):
 
 
 def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
-    bronze = [table.bronze for table in tables.CAPTURED]
+    captured, versioned = tables.captured_in(warehouse), tables.versioned_in(warehouse)
+    bronze = [table.bronze for table in captured]
     marts = [sql.Identifier("gold", name) for name in MARTS]
-    every = [*bronze, *(table.silver for table in tables.VERSIONED), *marts]
+    every = [*bronze, *(table.silver for table in versioned), *marts]
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
-    newest = "(SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    unmerged = "(SELECT count(*) FROM {} WHERE lsn >= coalesce(merged.lsn, 0))"
+    newest = ", (SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
+    unmerged = " + (SELECT count(*) FROM {} WHERE lsn >= coalesce(merged.lsn, 0))"
     facts = sqlfile.compose(
         "status",
-        newest=sqlfile.each(bronze, newest),
-        unmerged=sqlfile.each(bronze, unmerged, " + "),
+        newest=sqlfile.each(bronze, newest, between=""),
+        unmerged=sqlfile.each(bronze, unmerged, between=""),
         counts=sqlfile.each(counts),
     )
     warehouse.execute(facts)
     (found,) = warehouse.fetchone()
     source.execute(sqlfile.read("slot_status"), {"slot": slot})
     columns = [column.name for column in source.description]
+    missing = {
+        "not_captured_yet": [t.shown for t in tables.CAPTURED if t not in captured],
+        "not_in_silver_yet": [t.shown for t in tables.VERSIONED if t not in versioned],
+    }
+    found |= {name: ", ".join(names) for name, names in missing.items() if names}
     return Status(server=place, **dict(zip(columns, source.fetchone(), strict=True)), **found)

@@ -1,14 +1,19 @@
 """Which tables are captured and which are versioned. A new one is a declaration here.
 
 The columns of a versioned table and their types stand in sql/silver.sql and are read from there.
+A warehouse keeps what was declared when it was begun, and last merged. That holds for it whatever
+this process declares: `captured_in` and `versioned_in` say which tables it has.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
 
+from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 
 
@@ -19,6 +24,11 @@ class Captured(NamedTuple):
     key: tuple[str, ...]  # its primary key, ending with the id that bronze is searched by
     schema: str = "public"
     bronze_schema: str = "bronze"
+
+    @property
+    def shown(self) -> str:
+        """Its name to a person, with its schema unless that is public."""
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
     @property
     def source(self) -> sql.Identifier:
@@ -45,6 +55,11 @@ class Versioned(NamedTuple):
     key_of: tuple[str, ...] = ()  # the source's columns that the key, a text, joins with hyphens
 
     @property
+    def shown(self) -> str:
+        """Its name to a person, with its schema unless that is silver."""
+        return self.name if self.schema == "silver" else f"{self.schema}.{self.name}"
+
+    @property
     def silver(self) -> sql.Identifier:
         return sql.Identifier(self.schema, self.name)
 
@@ -65,6 +80,7 @@ CAPTURED = (
     Captured("rental", ("rental_id",)),
     Captured("payment", ("payment_date", "payment_id")),
 )
+SHOP = CAPTURED  # whose bronze carry.sql reads, whatever else is declared
 
 VERSIONED = (
     Versioned("dim_customer_hist", "customer", "customer_id", renamed={"active": ("activebool",)}),
@@ -80,8 +96,57 @@ FURTHER: dict[str, str] = {}
 
 
 def versioned(name: str) -> Versioned:
-    """The declaration of a silver table. Raises MedallionError where there is none."""
-    for table in VERSIONED:
-        if table.name == name:
-            return table
-    raise refusal("no such history", table=name, named=", ".join(each.name for each in VERSIONED))
+    """The declaration of a silver table, by its name or as schema.name.
+
+    Raises MedallionError where there is none, or the name alone is that of several.
+    """
+    found = [each for each in VERSIONED if name in (each.name, f"{each.schema}.{each.name}")]
+    if len(found) == 1:
+        return found[0]
+    about = "several histories" if found else "no such history"
+    named = ", ".join(f"{each.schema}.{each.name}" for each in found or VERSIONED)
+    raise refusal(about, table=name, named=named)
+
+
+def captured_of(table: Versioned, captured: Iterable[Captured]) -> Captured | None:
+    """The captured table that a versioned one is made from: that whose bronze it reads."""
+    return next((each for each in captured if each.bronze == table.bronze), None)
+
+
+def captured_in(cursor: Cursor) -> tuple[Captured, ...]:
+    """What the warehouse captures, as its last snapshot or reset took it.
+
+    Where that was by an earlier version, which kept none: what is declared and has its bronze.
+    """
+    kept = [Captured(**each | {"key": tuple(each["key"])}) for each in _kept(cursor, "captured")]
+    return tuple(kept or (each for each in CAPTURED if is_there(cursor, each.bronze)))
+
+
+def versioned_in(cursor: Cursor) -> list[Versioned]:
+    """The silver tables that are there, with their bronze: those declared, then others it keeps.
+
+    Those that another process declared are among them, as that one did.
+    """
+    kept = (Versioned(**each) for each in _kept(cursor, "versioned"))
+    found: dict[tuple[str, ...], Versioned] = {}
+    for each in (*VERSIONED, *kept):
+        if is_there(cursor, each.silver) and is_there(cursor, each.bronze):
+            found.setdefault(each.silver.strings, each)
+    return [*found.values()]
+
+
+def keep(cursor: Cursor, stage: str, **declared: Iterable[Captured | Versioned]) -> None:
+    """Let the warehouse know its tables, `captured` and `versioned`, from this stage's row on."""
+    facts = {kind: [each._asdict() for each in tables] for kind, tables in declared.items()}
+    kept = json.dumps(facts, default=dict)
+    cursor.execute(sqlfile.read("watermark_tables"), {"stage": stage, "tables": kept})
+
+
+def _kept(cursor: Cursor, kind: str) -> list[dict]:
+    cursor.execute(sqlfile.read("watermark_kept"), {"kind": kind})
+    return [each for (each,) in cursor.fetchall()]
+
+
+def is_there(cursor: Cursor, relation: sql.Identifier) -> bool:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (relation.as_string(cursor),))
+    return cursor.fetchone()[0]

@@ -13,7 +13,8 @@ NUMBERS = ("smallint", "integer", "bigint", "oid", "real", "double precision", "
 # In the order they are loaded: an item before its rentals, a rental before its payments.
 SOURCES = {
     table.name: table for table in tables.CAPTURED
-    if table.name in ("inventory", "film", "customer", "rental", "payment")
+    if table.schema == "public"
+    and table.name in ("inventory", "film", "customer", "rental", "payment")
 }  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def events(source: str) -> tuple[str, str]:
 
 VERSIONED = tuple(
     table._replace(schema="silver_batch", events=events(table.source)) for table in tables.VERSIONED
-    if table.source in SOURCES
+    if tables.captured_of(table, SOURCES.values())
 )  # fmt: skip
 
 

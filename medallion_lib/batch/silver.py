@@ -18,7 +18,8 @@ def merge(lab: Medallion) -> list[Merged]:
             attach_months(cursor, _batch(cursor), VERSIONED)
         with cursor.connection:
             batch = _batch(cursor)
-            done = [merge_table(cursor, table, batch) for table in VERSIONED]
+            done = [merge_table(cursor, table, batch)._replace(table=table.name)
+                    for table in VERSIONED]  # fmt: skip
             cursor.execute(sqlfile.read("batch/merged"), batch)
             step("batch merged")
     step("batch merge committed")

@@ -1,7 +1,7 @@
 """Bookkeeping: how far capture and merge have come."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,3 +24,4 @@ class Watermark(Base):
     publication: Mapped[str | None]
     business_time: Mapped[bool]
     ahead: Mapped[Big]
+    tables: Mapped[dict[str, Any] | None]

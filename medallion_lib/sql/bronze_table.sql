@@ -1,4 +1,6 @@
 -- One bronze table. Append only; (lsn, seq) is the only order anything relies on.
+CREATE SCHEMA IF NOT EXISTS {schema};
+GRANT USAGE ON SCHEMA {schema} TO medallion_notebook;
 CREATE TABLE {table} (
     lsn        bigint NOT NULL,
     seq        integer NOT NULL,
@@ -10,6 +12,7 @@ CREATE TABLE {table} (
 );
 CREATE INDEX ON {table} ((full_row ->> {lookup}), lsn, seq);
 CREATE INDEX ON {table} (lsn, seq) WHERE op = 'T';
+GRANT SELECT ON {table} TO medallion_notebook;
 COMMENT ON TABLE {table} IS {meaning};
 COMMENT ON COLUMN {table}.lsn IS 'Commit position of the source transaction in its write-ahead log.';
 COMMENT ON COLUMN {table}.seq IS 'Place of the change within its transaction.';

@@ -2,7 +2,7 @@
 INSERT INTO meta.watermark (stage, lsn, commit_ts)
 SELECT 'merge', %(upto)s,
        CASE WHEN capture.lsn = %(upto)s THEN capture.commit_ts
-            ELSE (SELECT max(commit_ts) FROM ({latest}) AS event) END
+            ELSE (SELECT max(commit_ts) FROM (SELECT NULL::timestamptz AS commit_ts{latest}) AS event) END
 FROM meta.watermark AS capture
 WHERE capture.stage = 'capture'
 ON CONFLICT (stage) DO UPDATE

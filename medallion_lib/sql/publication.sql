@@ -1,32 +1,34 @@
--- What tells the publication from one made or altered later; null unless it sends every change of
--- each captured table, whole, and of no other. Partitions are published under their own names: under
--- their root's, a TRUNCATE of one of them is not sent.
-WITH publication AS (
-    SELECT oid, xmin::text AS version,
-           pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT puballtables
-               AND NOT pubviaroot AND pubgencols = 's' AS is_fit
-    FROM pg_publication
-    WHERE pubname = %(publication)s
-),
-member AS (
-    SELECT member.prrelid AS relation, format('%%s %%s', member.oid, member.xmin) AS version,
-           member.prqual IS NULL AND member.prattrs IS NULL AS is_whole
-    FROM pg_publication_rel AS member
-    JOIN publication ON publication.oid = member.prpubid
-),
-wanted AS (
+-- Each publication: what tells it from one made or altered later, whose its comment says it is, whether
+-- it sends every change of each captured table, whole, and of no other, and which others it sends.
+-- Partitions are published under their own names: under their root's, a TRUNCATE of one is not sent.
+WITH wanted AS (
     SELECT pg_class.oid AS relation
     FROM json_to_recordset(%(captured)s) AS captured (schema text, name text)
     LEFT JOIN pg_namespace ON nspname = schema
     LEFT JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid
 )
-SELECT md5(format('%%s %%s %%s', publication.oid, publication.version, members.version))
-FROM publication
-CROSS JOIN (
+SELECT pubname AS name,
+       md5(format('%%s %%s %%s', publication.oid, publication.xmin, members.version)) AS version,
+       obj_description(publication.oid, 'pg_publication') AS mark,
+       pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT puballtables
+           AND NOT pubviaroot AND pubgencols = 's' AND are_whole
+           AND schemas IS NULL AND relations = ARRAY(SELECT relation FROM wanted ORDER BY relation) AS is_fit,
+       concat_ws(', ', others, 'all tables of ' || schemas) AS others,
+       pubowner = current_user::regrole AS is_owned
+FROM pg_publication AS publication
+CROSS JOIN LATERAL (
     SELECT string_agg(version, ',' ORDER BY version) AS version,
-           array_agg(relation ORDER BY relation) AS relations,
-           bool_and(is_whole) AS are_whole
-    FROM member
+           array_agg(prrelid ORDER BY prrelid) AS relations,
+           bool_and(prqual IS NULL AND prattrs IS NULL) AS are_whole,
+           string_agg(prrelid::regclass::text, ', ' ORDER BY prrelid::regclass::text)
+               FILTER (WHERE prrelid NOT IN (SELECT relation FROM wanted WHERE relation IS NOT NULL))
+               AS others
+    FROM pg_publication_rel AS member
+    CROSS JOIN LATERAL format('%%s %%s', member.oid, member.xmin) AS version
+    WHERE prpubid = publication.oid
 ) AS members
-WHERE is_fit AND are_whole
-  AND relations = ARRAY(SELECT relation FROM wanted ORDER BY relation)
+CROSS JOIN LATERAL (
+    SELECT string_agg(pnnspid::regnamespace::text, ', ' ORDER BY pnnspid) AS schemas
+    FROM pg_publication_namespace
+    WHERE pnpubid = publication.oid
+) AS whole

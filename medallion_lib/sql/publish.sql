@@ -3,3 +3,4 @@
 DROP PUBLICATION IF EXISTS {publication};
 CREATE PUBLICATION {publication} FOR TABLE {tables}
     WITH (publish_generated_columns = stored);
+COMMENT ON PUBLICATION {publication} IS {mark};

@@ -7,7 +7,7 @@ BEGIN
         SELECT pg_class.oid::regclass AS name,
                CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
         FROM pg_class
-        WHERE relnamespace::regnamespace::text IN ('gold', 'silver', 'silver_star')
+        WHERE relnamespace::regnamespace::text IN ({schemas})
           AND relkind IN ('v', 'r', 'p') AND NOT relispartition
         -- A view is younger than what it reads.
         ORDER BY relkind = 'v' DESC, pg_class.oid DESC

@@ -3,8 +3,6 @@
 SELECT CASE
            WHEN control.system_identifier <> %(source_system)s
              OR current_database() <> %(source_name)s THEN 'another source'
-           WHEN NOT EXISTS (SELECT FROM pg_publication WHERE pubname = %(publication)s)
-               THEN 'no publication'
            WHEN pg_current_wal_flush_lsn() < '0/0'::pg_lsn + %(lsn)s THEN 'source went back'
            WHEN slot.confirmed_flush_lsn IS NULL THEN 'no slot'
            WHEN slot.wal_status = 'lost' OR slot.invalidation_reason IS NOT NULL

@@ -1,7 +1,9 @@
 -- What a source needs before it is captured, and what would be lost without; each with its remedy.
 WITH captured AS (
-    SELECT format('%%I.%%I', schema, name) AS name, name AS bare, schema, key, pg_class.oid AS relation
-    FROM json_to_recordset(%(captured)s) AS declared (schema text, name text, key text[])
+    SELECT format('%%I.%%I', schema, name) AS name, name AS bare, schema, key, bronze_schema,
+           pg_class.oid AS relation
+    FROM json_to_recordset(%(captured)s)
+             AS declared (schema text, name text, key text[], bronze_schema text)
     LEFT JOIN pg_namespace ON nspname = schema
     LEFT JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid AND relkind IN ('r', 'p')
 ),
@@ -43,6 +45,11 @@ FROM pg_roles WHERE rolname = current_user AND NOT (rolreplication OR rolsuper)
 UNION ALL
 SELECT format('It has no table %%s. Create it, or take it out of CAPTURED in medallion_lib/tables.py.', name)
 FROM captured WHERE relation IS NULL
+UNION ALL
+SELECT format('Changes of %%s would land in one table, %%I.%%I. Let them land apart, each with a bronze_schema '
+              'of its own in CAPTURED in medallion_lib/tables.py.',
+              string_agg(name, ' and of '), bronze_schema, 'br_' || bare || '_cdc')
+FROM captured GROUP BY bronze_schema, bare HAVING count(*) > 1
 UNION ALL
 SELECT format('The name %%s is too long to capture: 56 bytes at most.', name)
 FROM captured WHERE octet_length(bare) > 56

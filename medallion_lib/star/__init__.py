@@ -1,8 +1,8 @@
 """The star schema over silver, which dbt builds, and the further tables it needs from the source.
 
-`add()` before `lab.reset(year=True)` captures and versions them too, in schemas of their own. So
-does every process that captures or merges into that warehouse later: one without it is refused,
-since the publication sends more than it declares.
+`add()` before `lab.reset(year=True)` captures and versions them too, in schemas of their own. That
+warehouse keeps them: a process without `add()` captures and merges them as well. One that has them
+not yet goes on as it was; `lab.capture(resnapshot=True)`, then `lab.rebuild()`, bring them in.
 """
 
 from pathlib import Path
