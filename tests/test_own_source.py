@@ -534,20 +534,18 @@ def restart(place: Embedded) -> None:
 # Publication
 
 
-def alter(statement: str) -> str:
-    return f"ALTER PUBLICATION {slot.PUBLICATION} {statement}"
+PUBLICATION = f"medallion_own_{WORKER}"  # the lab's name, as its slot has it
 
 
-@pytest.mark.parametrize("statement", [
-    alter("DROP TABLE film"), alter("ADD TABLE unrelated"), alter("SET (publish = 'insert')"),
-    alter("SET (publish_via_partition_root)"), alter("SET TABLE film WHERE (film_id > 5), customer, inventory, rental, payment"),
-    f"DROP PUBLICATION {slot.PUBLICATION}",
+@pytest.mark.parametrize("change", [
+    "DROP TABLE film", "ADD TABLE unrelated", "SET (publish = 'insert')", "SET (publish_via_partition_root)",
+    "SET TABLE film WHERE (film_id > 5), customer, inventory, rental, payment", "",
 ])  # fmt: skip
-def test_a_publication_that_its_owner_altered_is_asked_of_the_owner_again(ready: Own, statement: str) -> None:
+def test_a_publication_that_its_owner_altered_is_asked_of_the_owner_again(ready: Own, change: str) -> None:
     ready.lab.capture()
-    ready.as_owner(statement)
+    ready.as_owner(f"ALTER PUBLICATION {PUBLICATION} {change}" if change else f"DROP PUBLICATION {PUBLICATION}")
     message = told(ready.lab.capture)
-    assert ("No publication" if "DROP PUBLICATION" in statement else "was altered since capture began") in message
+    assert ("was altered since capture began" if change else f'No publication "{PUBLICATION}"') in message
     assert typed(message) == f"{REMEDY} capture --resnapshot"
     message = told(lambda: ready.lab.capture(resnapshot=True))
     assert "The publication could not be made" in message
@@ -556,6 +554,107 @@ def test_a_publication_that_its_owner_altered_is_asked_of_the_owner_again(ready:
     ready.as_owner(LIVE)
     ready.lab.capture(resnapshot=True)
     all_is_well(ready)
+
+
+def names(own: Own) -> tuple[list[str], list[str]]:
+    """The publications and slots that are there."""
+    return (own.ask("SELECT coalesce(array_agg(pubname::text ORDER BY pubname), '{}') FROM pg_publication"),
+            own.ask("SELECT coalesce(array_agg(slot_name::text ORDER BY slot_name), '{}') FROM pg_replication_slots "
+                    "WHERE database = current_database()"))  # fmt: skip
+
+
+@pytest.fixture
+def makes(here: Own) -> Own:
+    """Whose reader may make publications itself."""
+    here.as_superuser(f"GRANT {OWNER} TO {READER}; GRANT CREATE ON DATABASE {here.database} TO {READER}")
+    return here
+
+
+def test_two_warehouses_of_other_tables_keep_out_of_each_others_way(
+    makes: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = makes.lab, Medallion.open(f"second_{WORKER}")
+    own = (Captured("unrelated", ("a",)),)
+    try:
+        first.reset()
+        first.capture(merging=True)
+        monkeypatch.setattr(tables, "CAPTURED", own)
+        second.reset()
+        second.capture()
+        assert names(makes) == ([PUBLICATION, second.slot],) * 2
+        makes.as_owner(LIVE + "INSERT INTO unrelated VALUES (1)")
+        assert second.capture().rows == 1
+        assert first.capture().rows == 10
+        all_is_well(makes)
+        assert second.verify() == []
+        second.drop()
+        assert names(makes) == ([PUBLICATION, second.slot], [PUBLICATION])
+        makes.as_owner("UPDATE customer SET email = 'alone@example' WHERE customer_id = 4")
+        assert first.capture().rows == 1
+    finally:
+        second.close()
+        with databases.administering(second.place.url) as cursor:
+            databases.drop(cursor, second.warehouse_name)
+
+
+STRANGERS = {
+    "publication": (f"CREATE PUBLICATION {PUBLICATION} FOR TABLE unrelated",
+                    f'There is a publication "{PUBLICATION}" in this source already'),
+    "slot": (f"SELECT pg_create_logical_replication_slot('{PUBLICATION}', 'pgoutput')",
+             f'There is a replication slot "{PUBLICATION}" on this server already'),
+    "marked": (f"CREATE PUBLICATION {PUBLICATION} FOR TABLE customer, film, inventory, rental, payment "
+               f"WITH (publish_generated_columns = stored); COMMENT ON PUBLICATION {PUBLICATION} IS 'For another.'",
+               f'There is a publication "{PUBLICATION}" in this source already'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_a_strangers_publication_or_slot_of_our_name_is_told_and_left(makes: Own, kind: str) -> None:
+    made, problem = STRANGERS[kind]
+    typing = makes.as_superuser if kind == "slot" else makes.as_owner
+    typing(made)
+    before = names(makes), makes.ask("SELECT array_agg(xmin::text) FROM pg_publication")
+    makes.lab.reset()
+    message = refused(makes.lab, "capture")
+    assert problem in message
+    assert f"{REMEDY} --name another reset" in message
+    done(makes.lab, "reset")
+    down(makes)
+    assert (names(makes), makes.ask("SELECT array_agg(xmin::text) FROM pg_publication")) == before
+    typing(re.search(r"(COMMENT ON|SELECT pg_drop).*;", message)[0])
+    makes.lab.capture(merging=True)
+    all_is_well(makes)
+
+
+def test_a_slot_of_our_name_in_another_database_is_told_and_left(makes: Own) -> None:
+    with databases.administering(makes.at_server) as cursor:
+        cursor.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (makes.lab.slot,))
+        makes.lab.reset()
+        assert "that this warehouse did not make" in told(makes.lab.capture)
+        assert makes.slots() == 1
+        cursor.execute("SELECT pg_drop_replication_slot(%s)", (makes.lab.slot,))
+    makes.lab.capture()
+
+
+def test_a_capture_begun_by_an_earlier_version_goes_on_without_a_gap(
+    ready: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It named every publication medallion, without a comment, and kept no tables."""
+    ready.as_owner(f"DROP PUBLICATION {PUBLICATION}")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(slot, "named", lambda _: "medallion")
+        ready.as_owner(re.sub("COMMENT ON.*", "", publication(ready)))
+        ready.lab.capture(merging=True)
+        with server.session(ready.lab.warehouse_url) as cursor:
+            cursor.execute("ALTER TABLE meta.watermark DROP COLUMN tables")
+    ready.as_owner(LIVE)
+    assert ready.lab.capture().rows == 10
+    all_is_well(ready)
+    assert names(ready) == (["medallion"], [PUBLICATION])
+    ready.as_owner(typed(told(lambda: ready.lab.capture(resnapshot=True))))
+    ready.lab.capture(resnapshot=True)
+    all_is_well(ready)
+    assert names(ready) == (["medallion", PUBLICATION], [PUBLICATION])
 
 
 # Passwords
