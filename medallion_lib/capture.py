@@ -160,9 +160,11 @@ def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: P
 
 def rows(shop: Connection, table: Captured, relation: Relation) -> Iterator[list[str | None]]:
     """Every row, each value as the text that PostgreSQL prints."""
+    with shop.cursor() as cursor:  # the server sends a domain as the type it stands for
+        types = (*relation.types, *Catalog(cursor).base_types(relation).values())
     with shop.cursor(name="snapshot") as cursor:
         cursor.itersize = 10_000
-        as_printed = extensions.new_type(relation.types, "TEXT", lambda value, _: value)
+        as_printed = extensions.new_type(types, "TEXT", lambda value, _: value)
         extensions.register_type(as_printed, cursor)
         columns = sqlfile.identifiers(relation.columns)
         cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, table.source))
