@@ -1,7 +1,6 @@
 -- The versions of one key, oldest first: from when, until when, and what each changed.
 WITH version AS (
-    SELECT sys_start, sys_end,
-           to_jsonb(v) - ARRAY['row_hash', 'sys_start', 'sys_end', 'sys_period'] AS row
+    SELECT sys_start, sys_end, row_to_json(v.*) AS row
     FROM {table} FOR SYSTEM_TIME ALL AS v
     WHERE {key} = :key
 ),
@@ -14,9 +13,12 @@ paired AS (
 SELECT sys_start, sys_end,
        CASE WHEN before IS NULL THEN 'begins' WHEN ended < sys_start THEN 'is back' ELSE 'changes' END
            || CASE WHEN sys_end = 'infinity' OR next = sys_end THEN '' ELSE ', then ends' END AS event,
-       (SELECT string_agg(format('%s: %s -> %s', value.key, coalesce(before ->> value.key, 'null'),
-                                 coalesce(value.value #>> '{{}}', 'null')), ', ' ORDER BY value.key)
-        FROM jsonb_each(row) AS value
-        WHERE before -> value.key IS DISTINCT FROM value.value AND before IS NOT NULL) AS changes
+       -- As text, since jsonb takes 1.0 for 1.00, and json has no equality.
+       (SELECT string_agg(format('%s: %s -> %s', key, coalesce(was.value #>> '{{}}', 'null'),
+                                 coalesce(became.value #>> '{{}}', 'null')), ', ' ORDER BY key)
+        FROM json_each(before) AS was
+        JOIN json_each(row) AS became USING (key)
+        WHERE key NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period')
+          AND was.value::text IS DISTINCT FROM became.value::text) AS changes
 FROM paired
 ORDER BY sys_start
