@@ -66,11 +66,14 @@ def _copy(catalog: Catalog, into: Cursor) -> None:
 def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
     shape = Shape.read(cursor, table)
     columns = [table.key, *shape.tracked]
+    compared = sql.SQL("({}, ROW(expected.{name})::text, ROW(found.{name})::text)")
+    values = [compared.format(sql.Literal(name), name=sql.Identifier(name)) for name in columns]
     places = {
         "silver": table.silver,
         "key": sql.Identifier(table.key),
         "columns": sqlfile.identifiers(columns),
-        "expected": shape.values(columns),
+        "expected": sqlfile.each(map(shape.expected, columns)),
+        "values": sqlfile.each(values),
         "source": sql.Literal(table.bronze.as_string(cursor)),
     }
     cursor.execute(sqlfile.compose("verify_current", **places))
@@ -144,7 +147,11 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> 
     except errors.LockNotAvailable:
         raise refusal("silver in use", Busy) from None
     for name in ("silver", "gold", *parts):
-        cursor.execute(sqlfile.read(name))
+        try:
+            cursor.execute(sqlfile.read(name))
+        except errors.TooManyColumns as problem:
+            reason = problem.diag.message_primary
+            raise refusal("row too wide", table=f"{name}.sql", reason=reason) from None
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
     versioned.regenerate(cursor.connection)

@@ -13,6 +13,8 @@ from medallion_lib.shape import Shape
 from medallion_lib.steps import step
 from medallion_lib.tables import Versioned
 
+UNFIT = psycopg2.DataError, errors.NotNullViolation, errors.CheckViolation
+
 
 class Merged(NamedTuple):
     """What one merge did to one silver table. Counts are rows."""
@@ -52,12 +54,15 @@ def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merg
     cursor.execute("SAVEPOINT before")
     try:
         cursor.execute(shape.statement(), batch)
-    except (psycopg2.DataError, errors.NotNullViolation) as problem:
+    except UNFIT as problem:
         cursor.execute("ROLLBACK TO before")
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
         reason = problem.diag.message_primary
         raise refusal("value does not fit", table=table.shown, reason=reason) from problem
+    except errors.ProgramLimitExceeded as problem:
+        reason = problem.diag.message_primary
+        raise refusal("row too wide", table=table.shown, reason=reason) from problem
     *counts, unfit = cursor.fetchone()
     if unfit:
         shape.check_complete(cursor, batch)

@@ -52,7 +52,7 @@ class Versioned(NamedTuple):
     by_month: str | None = None  # the date its partitions go by
     schema: str = "silver"
     events: tuple[str, str] | None = None  # schema and name, if not bronze.br_SOURCE_cdc
-    key_of: tuple[str, ...] = ()  # the source's columns that the key, a text, joins with hyphens
+    key_of: tuple[str, ...] = ()  # the source's columns that the key, a text, joins by hyphens
 
     @property
     def shown(self) -> str:

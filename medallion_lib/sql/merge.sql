@@ -7,7 +7,7 @@ WITH truncation AS (
 ),
 row_event AS (
     SELECT {key_value} AS {key}, lsn, seq, commit_ts,
-           CASE WHEN op <> 'D' THEN full_row END AS full_row,
+           CASE WHEN op <> 'D' THEN {row} END AS full_row,
            op = 'D' OR ({is_complete} AND {is_exact}) AS is_fit
     FROM {bronze}
     WHERE op <> 'T' AND lsn >= %(since)s AND lsn < %(upto)s
@@ -17,78 +17,82 @@ event AS (
     FROM row_event
     UNION ALL
     -- A TRUNCATE deletes every key there was. An array, or the planner would expect all those keys
-    -- in every batch, and read all current rows for it.
+    -- in every batch, and read all current rows for it. Of rows, for a key may be an array itself.
     SELECT known.{key}, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
     FROM truncation
     CROSS JOIN LATERAL unnest(ARRAY(
-        SELECT {key} FROM {silver} WHERE sys_end = 'infinity'
-        UNION
-        SELECT {key} FROM row_event WHERE (lsn, seq) < (truncation.lsn, truncation.seq)
-    )) AS known ({key})
+        SELECT ROW(before.{key})
+        FROM (
+            SELECT {key} FROM {silver} WHERE sys_end = 'infinity'
+            UNION
+            SELECT {key} FROM row_event WHERE (lsn, seq) < (truncation.lsn, truncation.seq)
+        ) AS before
+    )) AS known ({key} {key_type})
 ),
 -- One transaction, one instant: a key's last event in it counts.
 final_event AS (
     SELECT DISTINCT ON ({key}, commit_ts) {key}, commit_ts, full_row,
            CASE WHEN full_row IS NOT NULL THEN
-               hashtextextended(jsonb_strip_nulls(jsonb_build_object({tracked}))::text, 0) END AS row_hash
+               hashtextextended(jsonb_strip_nulls({tracked})::text, 0) END AS row_hash
     FROM event
     ORDER BY {key}, commit_ts, lsn DESC, seq DESC
 ),
 -- What leaves the row as it was, by the tracked columns, opens no version.
 change AS (
-    SELECT final_event.*, {before} AS before,
-           lag(final_event.row_hash, 1, now.row_hash) OVER (
-               PARTITION BY final_event.{key} ORDER BY final_event.commit_ts) AS hash_before
+    SELECT final_event.*, {row_before} AS row_before,
+           lag(final_event.row_hash, 1, now.row_hash) OVER by_time AS hash_before{key_before}
     FROM final_event
     LEFT JOIN {silver} AS now ON now.{key} = final_event.{key} AND now.sys_end = 'infinity'
+    WINDOW by_time AS (PARTITION BY final_event.{key} ORDER BY final_event.commit_ts)
 ),
 version AS (
-    SELECT {key}, full_row, row_hash, before,
+    SELECT {key}, full_row, row_hash, row_before,
            commit_ts AS sys_start,
            lead(commit_ts, 1, 'infinity') OVER by_time AS sys_end,
            lead(commit_ts) OVER by_time IS NULL AS is_newest,  -- better estimated than sys_end
            first_value(commit_ts) OVER by_time AS first_change
     FROM change
-    WHERE row_hash IS DISTINCT FROM hash_before
+    WHERE row_hash IS DISTINCT FROM hash_before{is_respelled}
     WINDOW by_time AS (PARTITION BY {key} ORDER BY commit_ts)
 ),
 new_row AS (
-    SELECT version.{key}, {values}, row_hash, sys_start, sys_end, is_newest, first_change, before
+    SELECT {values}, row_hash, sys_start, sys_end, is_newest, first_change, row_before
     FROM version
     {carry}
 ),
 -- The current row becomes the newest version in place; what it was is handed on as `old`.
+-- The UPDATE of all columns comes first: behind another, 800 columns would be the most to be parsed.
 merged AS (
     MERGE INTO {silver} AS hist
     USING (SELECT * FROM new_row WHERE is_newest) AS newest
     ON hist.{key} = newest.{key} AND hist.sys_end = 'infinity' {in_month}
-    WHEN MATCHED AND newest.row_hash IS NULL THEN
-        UPDATE SET sys_end = newest.first_change
+    WHEN MATCHED AND newest.row_hash IS NOT NULL THEN
+        UPDATE SET {assignments}row_hash = newest.row_hash, sys_start = newest.sys_start
     WHEN MATCHED THEN
-        UPDATE SET {assignments}, row_hash = newest.row_hash, sys_start = newest.sys_start
+        UPDATE SET sys_end = newest.first_change
     WHEN NOT MATCHED AND newest.row_hash IS NOT NULL THEN
-        INSERT ({key}, {columns}, row_hash, sys_start)
-        VALUES (newest.{key}, {newest_values}, newest.row_hash, newest.sys_start)
-    RETURNING merge_action() AS action, newest.row_hash IS NULL AS is_closed, newest.first_change,
-              old.{key}, {old_values}, old.row_hash, old.sys_start
+        INSERT ({columns}, row_hash, sys_start)
+        VALUES ({newest_values}, newest.row_hash, newest.sys_start)
+    RETURNING merge_action() AS merge_action, newest.row_hash IS NULL AS is_key_closed, newest.first_change,
+              {old_values}, old.row_hash, old.sys_start
 ),
 history AS (
-    INSERT INTO {silver} ({key}, {columns}, row_hash, sys_start, sys_end)
-    SELECT {key}, {columns}, row_hash, sys_start, first_change
+    INSERT INTO {silver} ({columns}, row_hash, sys_start, sys_end)
+    SELECT {columns}, row_hash, sys_start, first_change
     FROM merged
-    WHERE action = 'UPDATE' AND NOT is_closed
+    WHERE merge_action = 'UPDATE' AND NOT is_key_closed
     UNION ALL
     -- Counting makes sure that MERGE is done: until then the current rows overlap these.
-    SELECT {key}, {columns}, row_hash, sys_start, sys_end
+    SELECT {columns}, row_hash, sys_start, sys_end
     FROM new_row
     CROSS JOIN (SELECT count(*) FROM merged) AS merge_is_done
     WHERE row_hash IS NOT NULL AND NOT is_newest
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM row_event) + (SELECT count(*) FROM truncation) AS events,
-       count(*) FILTER (WHERE action = 'INSERT') AS inserted,
-       count(*) FILTER (WHERE action = 'UPDATE' AND NOT is_closed) AS updated,
-       count(*) FILTER (WHERE is_closed) AS closed,
+       count(*) FILTER (WHERE merge_action = 'INSERT') AS inserted,
+       count(*) FILTER (WHERE merge_action = 'UPDATE' AND NOT is_key_closed) AS updated,
+       count(*) FILTER (WHERE is_key_closed) AS closed,
        (SELECT count(*) FROM history) AS history,
        (SELECT count(*) FROM row_event WHERE NOT is_fit) AS unfit
 FROM merged

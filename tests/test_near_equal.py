@@ -1,0 +1,425 @@
+"""Values that PostgreSQL's = takes for the same, or can't compare, and rows as wide as it holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg2 import errors, sql
+from test_live import asked
+from year import own_lab
+
+from medallion_lib import (
+    Medallion, MedallionError, audit, databases, server, sqlfile, tables, versioned,
+)  # fmt: skip
+from medallion_lib.shape import Shape
+from medallion_lib.tables import Captured, Versioned
+
+TYPES = """
+    CREATE EXTENSION citext;
+    CREATE EXTENSION hstore;
+    CREATE DOMAIN document AS json;
+    CREATE DOMAIN short AS varchar(5);
+    CREATE DOMAIN cents AS numeric(8, 2);
+    CREATE DOMAIN odd AS integer CHECK (value % 2 = 1);
+    CREATE TYPE pair AS (a json, b numeric);
+    CREATE TYPE part AS (a text, b numeric);
+"""
+
+# Of each type, values that differ and are alike: in a nested null, in digits, blanks or a sign, in
+# what their type's = leaves out, or in what JSON does.
+NEAR = {
+    "json": ['{"a":1,"b":null}', '{"a":1}', '{"a": 1}', '{"a":1,"a":1}', "null", None],
+    "jsonb": ['{"a":1,"b":null}', '{"a":1}', '{"a":1.0}', "null", None, "[null]", "[]"],
+    "document": ['{"a":null}', "{}", "null", None],
+    "hstore": ["a=>null", "a=>1", "", 'a=>"NULL"', None],
+    "pair": ['("{""a"":null}",1.0)', '("{}",1.0)', '("{}",1.00)', "(,)", None],
+    "json[]": ["{null}", '{"null"}', "{}", None, '[0:0]={"1"}', '{"1"}'],
+    "pair[]": ['{"(,1.0)"}', '{"(,1.00)"}', "{NULL}"],
+    "point": ["(0,0)", "(-0,0)", "(1e-7,0)", None],
+    "polygon": ["((0,0),(1,1),(2,0))", "((1,1),(2,0),(0,0))"],
+    "lseg": ["[(0,0),(1,1)]", "[(1,1),(0,0)]"],
+    "line": ["{1,-1,0}", "{2,-2,0}"],
+    "box": ["(1,1),(0,0)", "(3,3),(2,2)"],
+    "circle": ["<(0,0),1>", "<(5,5),1>"],
+    "path": ["[(0,0),(1,1)]", "((0,0),(1,1))", "[(0,0),(2,2)]"],
+    "point[]": ['{"(0,0)"}', '{"(-0,0)"}'],
+    "double precision": ["0", "-0", "NaN", "1e-300", "1e300"],
+    "real": ["0", "-0", "0.1"],
+    "numeric": ["1.0", "1.00", "1", "NaN", "0", "0.000"],
+    "numeric[]": ["{1.0}", "{1.00}"],
+    "numrange": ["[1.0,2)", "[1.00,2)"],
+    "numeric(10, 2)": ["1.0", "1.01"],
+    "cents": ["1.0", "1.01"],
+    "citext": ["a", "A", "ä", "Ä"],
+    "character(5)": ["ab", "abc", ""],
+    "varchar(5)": ["ab", "ab ", ""],
+    "short": ["ab", "ab "],
+    "interval": ["1 day", "24:00:00", "1 mon", "30 days"],
+    "integer[]": ["{1,2}", "[0:1]={1,2}", "{}", None, "{NULL}"],
+    "bytea": ["\\x00", "\\x0000", ""],
+    "time with time zone": ["12:00+00", "13:00+01"],
+    "tsquery": ["a & b", "b & a"],
+    "jsonpath": ["$.a", '$."b"'],
+    "boolean": ["t", "f", None],
+    "text": ["1", "null", "", None, " ", "\\", '"'],
+}
+# The same of key types: each list has one key in several spellings.
+KEYS = {
+    "integer": [["1"], ["2"]],
+    "numeric": [["1.0", "1.00", "1"], ["2", "2.0"]],
+    "double precision": [["0", "-0"], ["NaN"]],
+    "citext": [["a", "A"], ["b", "B"]],
+    "character(5)": [["a", "a "], [""]],
+    "interval": [["1 day", "24:00:00"], ["2 days"]],
+    "jsonb": [['{"a":1.0}', '{"a":1.00}'], ["null"]],
+    "numrange": [["[1.0,2)", "[1.00,2)"], ["empty"]],
+    "numeric[]": [["{1.0}", "{1.00}"], ["{}"]],
+    "part": [["(,1.0)", "(,1.00)"], ["(a-b,)"]],
+    "uuid": [["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc999c0b4ef8bb6d6bb9bd380a11"], ["0" * 32]],
+    "bytea": [["\\x00"], ["\\x0000"]],
+    "timestamp with time zone": [["2020-01-01 00:00+00", "2020-01-01 01:00+01"], ["-infinity"]],
+}  # fmt: skip
+
+
+@dataclass
+class Shop:
+    """A source with a table `thing` of any columns, and its history, `silver.thing_hist`."""
+
+    lab: Medallion
+    patch: pytest.MonkeyPatch
+
+    def begin(self, source: str, silver: str = "", key: str = "k", of: tuple[str, ...] = ()) -> None:
+        """Make both anew and capture from here on. `silver` has its columns, where they are others."""
+        self.change("DROP TABLE IF EXISTS thing CASCADE", f"CREATE TABLE thing ({source})")
+        made = silver or source.replace("PRIMARY KEY", "")
+        with server.session(self.lab.warehouse_url) as cursor:
+            versioned.drop(cursor.connection)
+            cursor.execute("DROP TABLE IF EXISTS silver.thing_hist, bronze.br_thing_cdc")
+            cursor.execute(f"CREATE TABLE silver.thing_hist ({made}, row_hash bigint NOT NULL, "
+                           "sys_start timestamptz NOT NULL, sys_end timestamptz NOT NULL DEFAULT 'infinity')")  # fmt: skip
+            databases.make_bronze(cursor, Captured("thing", of or (key,)))
+            versioned.regenerate(cursor.connection)
+        self.patch.setattr(tables, "CAPTURED", (Captured("thing", of or (key,)),))
+        self.patch.setattr(tables, "VERSIONED", (Versioned("thing_hist", "thing", key, key_of=of),))
+        self.lab.capture(resnapshot=True)
+
+    def change(self, *statements: str, **values: object) -> None:
+        """One transaction at the source."""
+        with server.session(self.lab.source_url) as cursor:
+            for statement in statements:
+                cursor.execute(statement, values or None)
+
+    def merged(self) -> None:
+        self.lab.capture()
+        self.lab.merge()
+
+    def asked(self, query: str, at_source: bool = False) -> list[tuple]:
+        with server.session(self.lab.source_url if at_source else self.lab.warehouse_url) as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+
+@pytest.fixture(scope="module")
+def near() -> Iterator[Medallion]:
+    with own_lab("near_equal") as lab:
+        for url in (lab.source_url, lab.warehouse_url):
+            with databases.administering(url) as cursor:
+                cursor.execute(TYPES)
+        yield lab
+
+
+@pytest.fixture
+def shop(near: Medallion, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    return Shop(near, monkeypatch)
+
+
+# Random histories
+
+some_types = st.lists(st.sampled_from(list(NEAR)), min_size=1, max_size=5)
+some_values = st.lists(st.integers(0, 6), min_size=5, max_size=5)
+wish = st.tuples(st.sampled_from(["put"] * 4 + ["delete", "truncate"]), st.integers(0, 1), st.integers(0, 2), some_values)
+histories = st.lists(st.tuples(st.lists(wish, min_size=1, max_size=3), st.booleans()), min_size=4, max_size=9)
+
+
+def play(shop: Shop, key: str, types: list[str], wishes: list[tuple]) -> None:
+    """One transaction. A row that is there gets the key in another spelling, as what = finds it by."""
+    names = [f"c{number}" for number in range(len(types))]
+    values = ", ".join(f"%({name})s::{type_}" for name, type_ in zip(names, types, strict=True))
+    insert = f"INSERT INTO thing VALUES (%(key)s::{key}, {values})"
+    pairs = ", ".join(f"{name} = excluded.{name}" for name in names)
+    put = f"{insert} ON CONFLICT (k) DO UPDATE SET k = excluded.k, {pairs}"
+    delete = f"DELETE FROM thing WHERE k = %(key)s::{key}"
+    with server.session(shop.lab.source_url) as cursor:
+        for what, group, spelling, picks in wishes:
+            spellings = KEYS[key][group]
+            picked = zip(types, picks, strict=False)
+            row = [NEAR[type_][pick % len(NEAR[type_])] for type_, pick in picked]
+            given = dict(zip(names, row, strict=True)) | {"key": spellings[spelling % len(spellings)]}
+            cursor.execute({"put": put, "delete": delete, "truncate": "TRUNCATE thing"}[what], given)
+
+
+def check_random_tables(shop: Shop, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(st.sampled_from(list(KEYS)), some_types, histories)
+    def holds(key: str, types: list[str], history: list) -> None:
+        columns = "".join(f", c{number} {type_}" for number, type_ in enumerate(types))
+        shop.begin(f"k {key} PRIMARY KEY{columns}")
+        states: dict[str, list[str | None]] = defaultdict(lambda: [None])
+        for wishes, is_merged in history:
+            play(shop, key, types, wishes)
+            now = dict(shop.asked(f"SELECT {group(key)}, thing::text FROM thing", at_source=True))
+            for known in states.keys() | now.keys():
+                if states[known][-1] != now.get(known):
+                    states[known].append(now.get(known))
+            if is_merged:
+                shop.merged()
+        assert shop.lab.verify() == []
+        assert told(shop, key, types) == {known: state[1:] for known, state in states.items() if state[1:]}
+        with server.session(shop.lab.warehouse_url) as cursor:
+            (shape,) = [Shape.read(cursor, table) for table in tables.VERSIONED]
+            again = sqlfile.compose("rebuild_keep", silver=shape.table.silver, kept=audit._kept(shape.table))
+            cursor.execute(again)
+            cursor.execute("DELETE FROM silver.thing_hist")
+            cursor.execute(shape.statement(), {"since": 0, "upto": 1 << 62})
+            assert audit._compared(cursor, shape)[2:] == (0, 0), "in one batch or many"
+            cursor.connection.rollback()
+
+    holds()
+
+
+def group(key: str) -> str:
+    """SQL for which of the keys a row has, by PostgreSQL's =."""
+    first = [f"WHEN k = $k${spellings[0]}$k$::{key} THEN '{number}'" for number, spellings in enumerate(KEYS[key])]
+    return f"CASE {' '.join(first)} END"
+
+
+def told(shop: Shop, key: str, types: list[str]) -> dict[str, list[str | None]]:
+    """By key, the rows that silver has had, and None where and while there was none."""
+    names = ", ".join(["k", *(f"c{number}" for number in range(len(types)))])
+    found: dict[str, list[str | None]] = defaultdict(list)
+    ended: dict[str, str] = {}
+    for known, row, start, end in shop.asked(
+        f"SELECT {group(key)}, ROW({names})::text, sys_start::text, sys_end::text "
+        "FROM silver.thing_hist ORDER BY thing_hist.sys_start"
+    ):
+        gap = [None] if ended.get(known, start) != start else []
+        found[known] += [*gap, row]
+        ended[known] = end
+    return {known: rows + [None] * (ended[known] != "infinity") for known, rows in found.items()}
+
+
+def test_random_tables_of_values_that_are_nearly_equal_keep_every_version(shop: Shop) -> None:
+    check_random_tables(shop, 5)
+
+
+@pytest.mark.slow
+def test_a_hundred_random_tables_of_values_that_are_nearly_equal_keep_every_version(shop: Shop) -> None:
+    check_random_tables(shop, 100)
+
+
+# Each type
+
+
+def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(shop: Shop) -> None:
+    """All but what JSON shows alike, null in a document's place and no document, have a text in `life`."""
+    names = {type_: f"c{number}" for number, type_ in enumerate(NEAR)}
+    shop.begin("k integer PRIMARY KEY, " + ", ".join(f"{name} {type_}" for type_, name in names.items()))
+    shop.change("INSERT INTO thing (k) VALUES (1)")
+    expected = 1
+    for type_, name in names.items():
+        for value in NEAR[type_]:
+            before = shop.asked(f"SELECT ROW({name})::text FROM thing", at_source=True)
+            shop.change(f"UPDATE thing SET {name} = %(value)s", value=value)
+            expected += before != shop.asked(f"SELECT ROW({name})::text FROM thing", at_source=True)
+    shop.merged()
+    versions = shop.asked("SELECT sys_start::text FROM silver.thing_hist ORDER BY thing_hist.sys_start")
+    assert len(versions) == expected > 110
+    life = shop.lab.life("thing_hist", 1).rows
+    assert len(life) == expected
+    unseen = [row for row in life[1:] if row[3] is None]
+    assert len(unseen) == 6, "null and no json, jsonb, document; its text and null in a json[]; bounds of both arrays"
+    between = list(pairwise(versions))[:25]
+    told = [len(shop.lab.changed("thing_hist", ["k"], old, new).rows) for (old,), (new,) in between]
+    assert told == [int(row[3] is not None) for row in life[1:26]]
+    assert shop.lab.verify() == []
+    tampered = {name: NEAR[type_][-2] for type_, name in names.items()}
+    pairs = ", ".join(f"{name} = %({name})s" for name in tampered)
+    with server.session(shop.lab.warehouse_url) as cursor:
+        cursor.execute("CREATE TABLE public.kept AS TABLE silver.thing_hist")
+        cursor.execute(f"UPDATE silver.thing_hist SET {pairs} WHERE sys_end = 'infinity'", tampered)
+    lines = shop.lab.verify()
+    assert [line.split(" is ")[0] for line in lines] == [f"thing_hist, k 1: {name}" for name in sorted(names.values())]
+    assert all(at_source != in_silver for line in lines
+               for at_source, in_silver in [line.split(" is ", 1)[1].removesuffix(" in silver").split(" at the source, ")])  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "silver", "value", "told"), [
+    ("text", "short", "abcdef", "c is character varying(5) there, and the source has 'abcdef'"),
+    ("numeric", "cents", "1.239", "c is numeric(8,2) there, and the source has '1.239'"),
+    ("integer", "odd", "2", 'value for domain odd violates check constraint "odd_check"'),
+    ("timestamptz[]", "date[]", "{2020-01-01 10:00}", "c is date[] there"),
+    ("tstzrange", "daterange", "[2020-01-01 10:00,2020-01-02)", "c is daterange there"),
+    ("timestamptz", "time", "2020-01-01 10:00", "c is time without time zone there"),
+    ("time", "time(3)", "10:00:00.123456", r"c is time(3) without time zone there"),
+    ("text", "name", "x" * 64, "c is name there"),
+    ("text", '"char"', "ab", 'c is "char" there'),
+    ("double precision", "real", "0.12345678901", "c is real there, and the source has '0.12345678901'"),
+    ("numeric", "double precision", "0.1234567890123456789", "c is double precision there"),
+])  # fmt: skip
+def test_what_silver_would_cut_is_refused(shop: Shop, source: str, silver: str, value: str, told: str) -> None:
+    shop.begin(f"k integer PRIMARY KEY, c {source}", f"k integer, c {silver}")
+    shop.change("INSERT INTO thing VALUES (1, %(value)s)", value=value)
+    with pytest.raises(MedallionError) as problem:
+        shop.merged()
+    assert f"A value does not fit thing_hist: {told}" in str(problem.value)
+
+
+@pytest.mark.parametrize(("source", "silver", "value", "kept"), [
+    ("numeric", "numeric(10, 2)", "1.0", "1.00"), ("numeric[]", "numeric(10, 2)[]", "{1.0}", "{1.00}"),
+    ("text", "character(5)", "ab", "ab   "), ("json", "jsonb", '{"a":1}', '{"a": 1}'),
+    ("double precision", "double precision", "5e-324", "5e-324"), ("real", "double precision", "0.1", "0.1"),
+    ("text", "uuid", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+])  # fmt: skip
+def test_what_silver_writes_otherwise_and_holds_is_the_same(
+    shop: Shop, source: str, silver: str, value: str, kept: str
+) -> None:
+    shop.begin(f"k {source} PRIMARY KEY" if source == "numeric" else f"k integer PRIMARY KEY, c {source}",
+               f"k {silver}" if source == "numeric" else f"k integer, c {silver}")  # fmt: skip
+    shop.change("INSERT INTO thing VALUES (" + ("" if source == "numeric" else "1, ") + "%(value)s)", value=value)
+    shop.merged()
+    column = "k" if source == "numeric" else "c"
+    assert shop.asked(f"SELECT format('%s', {column}) FROM silver.thing_hist") == [(kept,)]
+    assert shop.lab.verify() == []
+    shop.change("UPDATE thing SET k = k")
+    shop.merged()
+    assert shop.asked("SELECT count(*) FROM silver.thing_hist") == [(1,)]
+
+
+def test_columns_may_have_the_names_that_the_statements_use(shop: Shop) -> None:
+    names = ["expected", "found", "row", "its", "value", "v", "key", "before", "after", "now", "newest", "old",
+             "hist", "event", "version", "carried", "is_fit", "name", "is%s", "a{0}", 'quo"te']  # fmt: skip
+    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+    shop.begin("k integer PRIMARY KEY, " + ", ".join(f"{name} text" for name in quoted))
+    shop.change(f"INSERT INTO thing VALUES (1, {', '.join(['NULL'] * len(names))})")
+    shop.change(*[f"UPDATE thing SET {name} = 'x'" for name in quoted])
+    shop.merged()
+    assert shop.lab.verify() == []
+    assert len(shop.lab.life("thing_hist", 1).rows) == 2
+    with server.session(shop.lab.warehouse_url) as cursor:
+        cursor.execute(f"UPDATE silver.thing_hist SET {', '.join(f'{name} = NULL' for name in quoted)}")
+    assert len(shop.lab.verify()) == len(names)
+
+
+# A snapshot
+
+
+def test_a_snapshot_takes_domains_as_text_too(shop: Shop) -> None:
+    shop.begin("k integer PRIMARY KEY, a cents, b document, c short")
+    shop.change("INSERT INTO thing VALUES (1, 1.5, '{\"a\": null}', 'ab')")
+    shop.lab.capture(resnapshot=True)
+    shop.lab.merge()
+    assert shop.asked("SELECT a::text, b::text, c::text FROM silver.thing_hist") == [("1.50", '{"a": null}', "ab")]
+    assert shop.lab.verify() == []
+
+
+# Keys of several columns
+
+texts = st.text("-\\a1", max_size=5)
+
+
+def test_no_two_tuples_of_texts_join_to_one_key(shop: Shop) -> None:
+    shape = Shape(Versioned("thing_hist", "thing", "k", key_of=("a", "b", "c")), {"k": "text"}, {"k": "text"})
+
+    @settings(max_examples=150, deadline=None, derandomize=True)
+    @given(st.lists(st.tuples(texts, texts, texts), min_size=2, max_size=30, unique=True))
+    def holds(tuples: list[tuple[str, str, str]]) -> None:
+        rows = sql.SQL("(SELECT jsonb_build_object('a', a, 'b', b, 'c', c) AS full_row "
+                       "FROM unnest(%s, %s, %s) AS given (a, b, c)) AS event")  # fmt: skip
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(shape.value("k"), rows),
+                       [list(each) for each in zip(*tuples, strict=True)])  # fmt: skip
+        keys = [key for (key,) in cursor]
+        assert len(set(keys)) == len(tuples)
+        for key, parts in zip(keys, tuples, strict=True):
+            if not set("-\\") & set("".join(parts)):
+                assert key == "-".join(parts), "as it always was"
+
+    with server.session(shop.lab.warehouse_url) as cursor:
+        holds()
+
+
+def test_keys_that_hyphens_would_confuse_are_kept_apart(shop: Shop) -> None:
+    shop.begin("doc text, line text, amount integer, PRIMARY KEY (doc, line)",
+               "thing_key text, doc text, line text, amount integer", "thing_key", ("doc", "line"))  # fmt: skip
+    parts = [("1-2", "3"), ("1", "2-3"), ("1\\", "2-3"), ("1\\-2", "3"), ("1", "\\2-3"), ("", "-"), ("-", "")]
+    for number, (doc, line) in enumerate(parts):
+        shop.change("INSERT INTO thing VALUES (%(doc)s, %(line)s, %(amount)s)", doc=doc, line=line, amount=number)
+    shop.merged()
+    shop.change("DELETE FROM thing WHERE doc = '1-2'")
+    shop.merged()
+    current = "SELECT doc, line FROM silver.thing_hist WHERE sys_end = 'infinity' ORDER BY amount"
+    assert shop.asked(current) == parts[1:]
+    assert shop.lab.verify() == []
+    life = shop.lab.life("thing_hist", "1\\-2-3").rows
+    assert [row[2] for row in life] == ["begins, then ends"]
+
+
+# As wide as PostgreSQL holds
+
+
+@pytest.mark.parametrize("tracked", [
+    51, pytest.param(200, marks=pytest.mark.slow), pytest.param(1596, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_rows_of_many_columns_are_merged_verified_and_told_of(shop: Shop, tracked: int) -> None:
+    """With its key and three columns of the system's, a table of 1,596 tracked ones has PostgreSQL's 1,600."""
+    names = [f"c{number}" for number in range(tracked)]
+    shop.begin("k integer PRIMARY KEY, " + ", ".join(f"{name} boolean" for name in names))
+    shop.change("INSERT INTO thing (k) VALUES (1), (2)", f"UPDATE thing SET {names[-1]} = true WHERE k = 2")
+    shop.merged()
+    for name in (names[0], names[-1]):
+        shop.change(f"UPDATE thing SET {name} = true")
+        shop.merged()
+    shop.change("DELETE FROM thing WHERE k = 2")
+    assert shop.lab.verify() == []
+    assert [row[2:] for row in shop.lab.life("thing_hist", 1).rows] == [
+        ("begins", None), ("changes", f"{names[0]}: null -> true"), ("changes", f"{names[-1]}: null -> true")]  # fmt: skip
+    assert [row[2:] for row in shop.lab.life("thing_hist", 2).rows] == [
+        ("begins", None), ("changes, then ends", f"{names[0]}: null -> true")]  # fmt: skip
+    instants = [str(row[0]) for row in shop.lab.life("thing_hist", 1).rows]
+    assert [row[2] for row in shop.lab.changed("thing_hist", ["k"], instants[0], instants[2]).rows if row[0] == 1] == [
+        names[0], names[-1]]  # fmt: skip
+
+
+def test_the_hash_of_a_row_is_what_it_was(shop: Shop) -> None:
+    """So that a warehouse of an older version goes on without false versions."""
+    shop.begin("k integer PRIMARY KEY, " + ", ".join(f"c{number} integer" for number in range(60)))
+    shop.change("INSERT INTO thing (k, c0, c1, c59) VALUES (1, 1, 2, 3)")
+    shop.merged()
+    before = "SELECT hashtextextended(jsonb_build_object('c0', 1, 'c1', 2, 'c59', 3)::text, 0)"
+    assert shop.asked("SELECT row_hash FROM silver.thing_hist") == shop.asked(before)
+
+
+def test_a_row_that_is_larger_than_a_page_is_told(shop: Shop) -> None:
+    columns = ", ".join(f"c{number} text" for number in range(1000))
+    shop.begin(f"k integer PRIMARY KEY, {columns}", f"k bigint, {columns.replace('text', 'name')}")
+    shop.change("INSERT INTO thing (k, " + ", ".join(f"c{number}" for number in range(200)) + ") "
+                "SELECT 1, " + ", ".join(["'x'"] * 200))  # fmt: skip
+    with pytest.raises(MedallionError, match=r"A row of thing_hist is larger than PostgreSQL lets it be: row is too big"):
+        shop.merged()
+    shop.change("DELETE FROM thing")
+
+
+def test_a_silver_table_of_too_many_columns_is_told(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: Callable[[str], str] = sqlfile.read
+    more = "CREATE TABLE silver.wide (" + ", ".join(f"c{number} integer" for number in range(1601)) + ");"
+    monkeypatch.setattr(sqlfile, "read", lambda name: read(name) + more * (name == "silver"))
+    with pytest.raises(errors.TooManyColumns), databases.administering(lab.warehouse_url) as cursor:
+        cursor.execute(more)
+    with pytest.raises(MedallionError, match=r"A row of silver.sql is larger .* tables can have at most 1600 columns"):
+        lab.rebuild()
+    assert asked(lab.warehouse_url, "SELECT count(*) FROM silver.dim_film") == 0
