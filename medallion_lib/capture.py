@@ -161,7 +161,7 @@ def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: P
 def rows(shop: Connection, table: Captured, relation: Relation) -> Iterator[list[str | None]]:
     """Every row, each value as the text that PostgreSQL prints."""
     with shop.cursor() as cursor:  # the server sends a domain as the type it stands for
-        types = (*relation.types, *Catalog(cursor).base_types(relation).values())
+        types = (*relation.types, *Catalog(cursor, ()).base_types(relation).values())
     with shop.cursor(name="snapshot") as cursor:
         cursor.itersize = 10_000
         as_printed = extensions.new_type(types, "TEXT", lambda value, _: value)
