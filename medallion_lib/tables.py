@@ -103,9 +103,11 @@ def versioned(name: str) -> Versioned:
     found = [each for each in VERSIONED if name in (each.name, f"{each.schema}.{each.name}")]
     if len(found) == 1:
         return found[0]
-    about = "several histories" if found else "no such history"
-    named = ", ".join(f"{each.schema}.{each.name}" for each in found or VERSIONED)
-    raise refusal(about, table=name, named=named)
+    if not found:
+        named = ", ".join(each.shown for each in VERSIONED)
+        raise refusal("no such history", table=name, named=named)
+    named = ", ".join(f"{each.schema}.{each.name}" for each in found)
+    raise refusal("several histories", table=name, named=named)
 
 
 def captured_of(table: Versioned, captured: Iterable[Captured]) -> Captured | None:
