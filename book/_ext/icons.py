@@ -37,7 +37,7 @@ def _prune(app: Sphinx, problem: Exception | None) -> None:
 
 
 def _with_glyphs(face: re.Match[str], styles: Path, shown: set[int]) -> str:
-    """The font-face with a font that has these glyphs, inside it; nothing if it has none of them."""
+    """The font-face with a font of these glyphs inside it; nothing if the font has none of them."""
     font = TTFont(styles / face[1])
     if not shown & font.getBestCmap().keys():
         return ""

@@ -1,4 +1,4 @@
-"""What a folded cell is called: a check, whose code alone is folded, or the solution of an exercise."""
+"""What a folded cell is called: a check, whose code alone is folded, or a solution."""
 
 from docutils import nodes
 from sphinx.application import Sphinx

@@ -14,7 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 HOSTED = "https://github.com"  # the one server that opens a repository in Codespaces
-NEEDS = """**This notebook needs its project**: the sample year, PostgreSQL and the modules beside it.
+NEEDS = """\
+**This notebook needs its project**: the sample year, PostgreSQL and the modules beside it.
 
 {checkout} type `make demo`, and open `{page}.ipynb` in the JupyterLab that it opens."""
 
