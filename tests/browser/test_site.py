@@ -51,6 +51,13 @@ STICKS_OUT = """() => {
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
         .map(e => e.textContent.trim().slice(0, 60))
 }"""
+# What is wider than its place and scrolls or is cut off, without a shadow at its edge that says so.
+CLIPPED = """() => [...document.querySelectorAll('main article *')]
+    .filter(e => /auto|scroll|hidden|clip/.test(getComputedStyle(e).overflowX))
+    .filter(e => e.scrollWidth > e.clientWidth + 1 && e.checkVisibility() && !e.closest('svg'))
+    .filter(e => !/auto|scroll/.test(getComputedStyle(e).overflowX) ||
+                 !getComputedStyle(e).backgroundAttachment.includes('local'))
+    .map(e => `${e.tagName} ${e.className}: ${e.textContent.trim().slice(0, 60)}`)"""
 # Of the words that look alike, on grounds that are alike, axe is asked the contrast of the first
 # alone: it costs two seconds and more for the thousands that a chapter has. (To leave the others out
 # of what axe is shown costs as much: each element is then looked for among them.)
@@ -174,6 +181,18 @@ def test_a_page_is_light_and_soon_there(visit: Visits, site: str, page: str) -> 
     loaded = {unquote(urlsplit(address).path) for address in window.evaluate(LOADED)}
     base = urlsplit(site).path
     assert sum(_compressed(SITE / path.removeprefix(base).lstrip("/")) for path in loaded) < WEIGHT
+
+
+@every_page
+@pytest.mark.parametrize("width", [1280, 1440, 390])
+def test_nothing_is_clipped_without_a_sign(visit: Visits, page: str, width: int) -> None:
+    window = visit("light-wide", page)
+    window.set_viewport_size({"width": width, "height": 800})
+    try:
+        window.evaluate(UNFOLD)
+        assert window.evaluate(CLIPPED) == []
+    finally:
+        window.set_viewport_size({"width": 1280, "height": 800})
 
 
 @cache
