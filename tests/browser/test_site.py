@@ -58,6 +58,9 @@ CLIPPED = """() => [...document.querySelectorAll('main article *')]
     .filter(e => !/auto|scroll/.test(getComputedStyle(e).overflowX) ||
                  !getComputedStyle(e).backgroundAttachment.includes('local'))
     .map(e => `${e.tagName} ${e.className}: ${e.textContent.trim().slice(0, 60)}`)"""
+SMALL_TEXT = """() => [...document.querySelectorAll('main svg[role=img] text')]
+    .filter(e => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a < 12)
+    .map(e => e.textContent)"""
 # Of the words that look alike, on grounds that are alike, axe is asked the contrast of the first
 # alone: it costs two seconds and more for the thousands that a chapter has. (To leave the others out
 # of what axe is shown costs as much: each element is then looked for among them.)
@@ -185,12 +188,13 @@ def test_a_page_is_light_and_soon_there(visit: Visits, site: str, page: str) -> 
 
 @every_page
 @pytest.mark.parametrize("width", [1280, 1440, 390])
-def test_nothing_is_clipped_without_a_sign(visit: Visits, page: str, width: int) -> None:
+def test_nothing_is_clipped_without_a_sign_or_too_small(visit: Visits, page: str, width: int) -> None:
     window = visit("light-wide", page)
     window.set_viewport_size({"width": width, "height": 800})
     try:
         window.evaluate(UNFOLD)
         assert window.evaluate(CLIPPED) == []
+        assert window.evaluate(SMALL_TEXT) == []
     finally:
         window.set_viewport_size({"width": 1280, "height": 800})
 
