@@ -187,9 +187,11 @@ def test_a_page_is_light_and_soon_there(visit: Visits, site: str, page: str) -> 
 
 
 @every_page
-@pytest.mark.parametrize("width", [1280, 1440, 390])
-def test_nothing_is_clipped_without_a_sign_or_too_small(visit: Visits, page: str, width: int) -> None:
-    window = visit("light-wide", page)
+@pytest.mark.parametrize(("width", "look"), [(1280, "light"), (1440, "light"), (390, "dark")])
+def test_nothing_is_clipped_without_a_sign_or_too_small(
+    visit: Visits, page: str, width: int, look: str
+) -> None:
+    window = visit(f"{look}-wide", page)
     window.set_viewport_size({"width": width, "height": 800})
     try:
         window.evaluate(UNFOLD)
