@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from string import Formatter
 
 import nbformat
 import pytest
-from made import dictionary, kept, proofs, refusals, status
+from made import dictionary, kept, proofs, refusals, status, tables
 from year import COPIED, CURRENT, as_owner, ask, own_lab
 
 from medallion_lib import Medallion
@@ -47,6 +48,25 @@ def test_the_dictionary_tells_every_column_with_its_type_and_meaning(
         told = words.split(f"({dictionary.anchor(layer, table)})=\n### {table}\n")[1]
         row = next(line for line in told.splitlines() if line.startswith(f"| `{column}` *"))
         assert row.endswith(f"* | {meaning} |"), f"{table}.{column}"
+
+
+def test_the_picture_has_every_table_its_key_and_what_it_is_made_from(year: Medallion) -> None:
+    boxes = {box.name: box for box in tables.boxes(year)}
+    layers = [box.layer for box in boxes.values()]
+    assert [layers.count(name) for name in ("source", "bronze", "silver", "gold")] == [5, 5, 4, 3]
+    assert boxes["payment"].key == ["payment_date", "payment_id"]
+    assert boxes["fact_rental"].key == ["rental_id", "rental_date"]
+    assert boxes["fact_rental"].made_from == ["br_inventory_cdc", "br_rental_cdc"]
+    assert boxes["fact_rental"].joins == {
+        "customer_id": "dim_customer_hist", "film_id": "dim_film_hist"
+    }  # fmt: skip
+    assert boxes["fact_payment"].made_from == [
+        "br_inventory_cdc", "br_payment_cdc", "br_rental_cdc"
+    ]  # fmt: skip
+    assert boxes["vw_monthly_revenue"].made_from == ["fact_payment"]
+    page = tables.page(year, Path())
+    assert all(f">{name}<" in page for name in boxes)
+    assert escape(tables.ALT) in page
 
 
 def test_every_function_and_procedure_says_what_it_is(year: Medallion) -> None:

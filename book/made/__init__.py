@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
 
-from made import dictionary, drag, kept, proofs, receipt, refusals, status
+from made import dictionary, drag, kept, proofs, receipt, refusals, status, tables
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
@@ -21,4 +21,5 @@ PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "receipt.html": receipt.page,
     "refusals.md": refusals.page,
     "status.md": status.page,
+    "tables.html": tables.page,
 }

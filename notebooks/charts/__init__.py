@@ -12,6 +12,7 @@ from .lives import versions
 from .movers import titles
 from .sizes import layers
 from .stores import months
+from .tables import tables
 
 __all__ = [
     "calendar",
@@ -24,6 +25,7 @@ __all__ = [
     "months",
     "moved",
     "segments",
+    "tables",
     "three_marts",
     "titles",
     "versions",
