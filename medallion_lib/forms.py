@@ -24,6 +24,11 @@ class Form(NamedTuple):
         """How many instants it takes."""
         return self.clause.count("{}")
 
+    @property
+    def types(self) -> str:
+        """The types of what its function takes."""
+        return ", ".join(["timestamptz"] * self.count) or "boolean"
+
 
 FORMS = (
     Form("as_of", "AS OF {}", ("as of",), "sys_start <= $1 AND sys_end > $1"),

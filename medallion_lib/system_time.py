@@ -9,27 +9,47 @@ same hook does for tables that keep their versions themselves.
 """
 
 import re
-from typing import Any
+from contextlib import closing
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, event
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
+from psycopg2.sql import Identifier, Literal
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlglot.errors import TokenError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from medallion_lib import sqlfile, system_versioning
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.forms import FORMS, Form
-from medallion_lib.tokens import Token, after_expression, name_start, tokenize
+from medallion_lib.scope import Reference, references
+from medallion_lib.tokens import (
+    RESERVED, Token, Unfinished, after_bracket, after_expression, name_start, says, tokenize,
+)  # fmt: skip
 
 REFUSED = "ST001"  # SQLSTATE of a function that only says why its view has no history
 
+_DRIVERS = ("psycopg2", "psycopg", "psycopg_async")
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
 _BY_WORD = {form.clause.split()[0]: form for form in FORMS}
-_NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS"])  # FOR and a name
-_TABLE_FOLLOWS = frozenset(["FROM", "JOIN", "USING", "LATERAL", ",", "("])
+_NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS", "OPTION"])  # FOR and a name
+_GOES_ON = frozenset([
+    "AND", "OR", "NOT", "IS", "ISNULL", "NOTNULL", "IN", "LIKE", "ILIKE", "SIMILAR", "OVERLAPS",
+    "TABLESAMPLE",
+])  # fmt: skip
 
 
 class SystemTimeError(MedallionError):
     """A FOR SYSTEM_TIME that cannot be answered; the text says what to write instead."""
+
+
+class _Call(NamedTuple):
+    """A reference with the clause as it is sent: the edits of the text that make it one."""
+
+    name: str  # without a schema
+    is_qualified: bool
+    function: str  # with the types of what it takes
+    edits: list[tuple[int, int, str]]
 
 
 def rewrite(sql: str) -> str:
@@ -43,64 +63,68 @@ def rewrite(sql: str) -> str:
     quoted names is not the clause. With a sub-query or clock_timestamp() for an instant
     PostgreSQL does not inline the function: it makes all rows of that instant first.
     """
+    return _rewritten(sql)[0]
+
+
+def _rewritten(sql: str) -> tuple[str, list[_Call]]:
+    """What `rewrite` gives, and which calls are in it that stand for a reference."""
     sql = system_versioning.rewrite(sql)
     lower = sql.lower()
     if "system_time" not in lower and "for timestamp" not in lower:
-        return sql
+        return sql, []
     try:
         tokens = tokenize(sql)
-    except TokenError:
-        return sql  # an unfinished string or comment: PostgreSQL says so
-    written = sql
-    for i in range(len(tokens) - 3, 0, -1):  # the last first: an instant may hold a clause too
-        if _is_clause(tokens, i):
-            tokens = tokens if sql is written else tokenize(sql)
-            sql = _spliced(sql, tokens, i)
-    return sql
+        found = [each for each in references(tokens) if _is_clause(tokens, each)]
+        calls = [_call(sql, tokens, reference) for reference in found]
+    except Unfinished:
+        return sql, []  # PostgreSQL says so
+    pieces, at = [], 0
+    for start, end, text in sorted(edit for call in calls for edit in call.edits):
+        pieces += [sql[at:start], text]
+        at = end
+    return ("".join([*pieces, sql[at:]]) if pieces else sql), calls
 
 
-def _is_clause(tokens: list[Token], i: int) -> bool:
-    """Whether tokens[i] is the FOR of a clause, and not that of substring(s FOR system_time).
+def _is_clause(tokens: list[Token], reference: Reference) -> bool:
+    """Whether these words are a clause, and not in substring(s FOR system_time).
 
     Nor that of a role, type or provider of this name: CREATE USER MAPPING FOR system_time.
     """
-    if tokens[i].text != "FOR":
-        return False
-    if tokens[i - 1].text in _NAMES_FOLLOW and tokens[i + 2].text not in _BY_WORD:
-        return False
-    if tokens[i + 1].text == "TIMESTAMP":  # as %sqlplot has it
-        return tokens[i + 2].text in _BY_WORD and not _in_substring(tokens, i)
-    return tokens[i + 1].text == "SYSTEM_TIME" and not _in_substring(tokens, i)
+    i = reference.clause
+    if tokens[i + 1].text == "TIMESTAMP" and tokens[i + 2].text not in _BY_WORD:
+        return False  # as %sqlplot has it
+    named = tokens[i - 1].text in _NAMES_FOLLOW or reference.in_call in ("SUBSTRING", "OVERLAY")
+    return reference.is_read or not named
 
 
-def _in_substring(tokens: list[Token], i: int) -> bool:
-    depth = 0
-    for j in range(i - 1, 0, -1):
-        depth += {")": 1, "(": -1}.get(tokens[j].text, 0)
-        if depth < 0:
-            return tokens[j - 1].text in ("SUBSTRING", "OVERLAY")
-    return False
-
-
-def _spliced(sql: str, tokens: list[Token], i: int) -> str:
-    """`sql` with the reference whose FOR is tokens[i] as a call; only what follows may differ."""
-    _check_table(sql, tokens, i)
-    name = tokens[i - 1]
-    form, instants, j, end = _read(sql, tokens, i + 2)
+def _call(sql: str, tokens: list[Token], reference: Reference) -> _Call:
+    """The reference as a call of the function that reads it."""
+    _check_table(sql, tokens, reference)
+    name = tokens[reference.name]
+    form, instants, i, end = _read(tokens, reference.clause + 2)
     if len((name.identifier + form.suffix).encode()) > 63:
         facts = {"table": name.identifier, "suffix": form.suffix}
         raise refusal("name too long", SystemTimeError, **facts)
-    has_alias = tokens[j].text == "AS" or tokens[j].is_name
-    alias = "" if has_alias else f" AS {sql[name.start : name.end]}"
-    quote = '"' if name.kind == "quoted" else ""
-    called = sql[: name.end - len(quote)] + form.suffix + quote
-    return f"{called}({', '.join(instants)}){alias}{sql[end:]}"
+    own = sql[name.start : name.end] if name.is_name else f'"{name.identifier}"'
+    alias = "" if _check_after(tokens, i, form) else f" AS {own}"
+    close = name.start + name.text.rindex('"') if name.kind == "quoted" else name.end
+    # The text between the instants gives way: before the first, after each, and after the last.
+    starts = [close, *(after for _, after in instants)]
+    ends = [*(before for before, _ in instants), end]
+    called = f"{form.suffix}{sql[close : name.end]}("
+    texts = [called, *[", "] * (len(instants) - 1), f"){alias}"]
+    if not instants:
+        starts, ends, texts = [close], [end], [f"{called}){alias}"]
+    function = f"{sqlfile.text(Identifier(name.identifier + form.suffix))}({form.types})"
+    is_qualified = tokens[reference.name - 1].text == "."
+    edits = list(zip(starts, ends, texts, strict=True))
+    return _Call(name.identifier, is_qualified, function, edits)
 
 
-def _read(sql: str, tokens: list[Token], i: int) -> tuple[Form, list[str], int, int]:
+def _read(tokens: list[Token], i: int) -> tuple[Form, list[tuple[int, int]], int, int]:
     """The form that begins at tokens[i], its instants, and which token and text come after it.
 
-    sqlglot prints two of them with brackets, for %sqlplot: FROM (a, b), BETWEEN (a, b).
+    jupysql's %sqlplot prints two of them with brackets: FROM (a, b), BETWEEN (a, b).
     """
     if (form := _BY_WORD.get(tokens[i].text)) is None:
         raise refusal("clause unfinished", SystemTimeError)
@@ -114,7 +138,7 @@ def _read(sql: str, tokens: list[Token], i: int) -> tuple[Form, list[str], int, 
             if i == begin:
                 raise refusal("no instant", SystemTimeError, form=written)
             end = tokens[i - 1].end
-            instants.append(sql[tokens[begin].start : end])
+            instants.append((tokens[begin].start, end))
         for word in re.findall(r"\w+|\S", piece):
             if tokens[i].text != word:
                 example = form.clause.format("'2023-07-01'", "'2023-08-01'")
@@ -124,31 +148,60 @@ def _read(sql: str, tokens: list[Token], i: int) -> tuple[Form, list[str], int, 
     return form, instants, i, end
 
 
-def _check_table(sql: str, tokens: list[Token], i: int) -> None:
-    """Raise, with what to write instead, unless a table to read stands before tokens[i]."""
-    name, first = tokens[i - 1], name_start(tokens, i - 1)
-    before = tokens[first - 1]
-    target = "FROM" if tokens[first - 2].text == "DELETE" else "INTO"
-    if before.text in ("UPDATE", target):
-        read = sql[tokens[first].start : name.end]
+def _check_table(sql: str, tokens: list[Token], reference: Reference) -> None:
+    """Raise, with what to write instead, unless what has the clause is a table to read."""
+    name, first = tokens[reference.name], name_start(tokens, reference.name)
+    read, before = sql[tokens[first].start : name.end], first - 1
+    only = "ONLY" in (tokens[before].text, tokens[before - 1].text)
+    while only and tokens[before].text in ("(", "ONLY"):
+        before -= 1
+    target = "FROM" if tokens[before - 1].text == "DELETE" else "INTO"
+    if tokens[before].text in ("UPDATE", target):
         raise refusal("history written", SystemTimeError, table=read)
-    if name.is_name and before.text in _TABLE_FOLLOWS:
+    if tokens[before].text == "TABLE" or (reference.is_read and only):
+        raise refusal("clause with TABLE or ONLY", SystemTimeError, table=read)
+    if reference.hidden_by:
+        about = "clause on a query" if reference.hidden_by == "WITH" else "clause on what is new"
+        raise refusal(about, SystemTimeError, table=read)
+    if reference.is_read:
         return
-    table = first - 2 if before.text == "AS" else first - 1
+    table = first - 2 if tokens[before].text == "AS" else first - 1
     if ")" in (name.text, tokens[table].text):
         raise refusal("clause after a bracket", SystemTimeError)
     if name.is_name and tokens[table].is_name:
         named = sql[tokens[name_start(tokens, table)].start : tokens[table].end]
-        alias = sql[name.start : name.end]
-        raise refusal("clause after the alias", SystemTimeError, table=named, alias=alias)
+        raise refusal("clause after the alias", SystemTimeError, table=named, alias=read)
     raise refusal("clause without a table", SystemTimeError)
 
 
-def install(engine: Engine) -> None:
+def _check_after(tokens: list[Token], i: int, form: Form) -> bool:
+    """Whether an alias begins at tokens[i]. Raise where what comes next can't follow the clause."""
+    named = i + 1 if tokens[i].text == "AS" else i
+    has_alias = named > i or (tokens[i].is_name and not says(tokens, i, "FORMAT", "JSON"))
+    after = named + has_alias if tokens[named].text != "(" else named
+    if has_alias and tokens[after].text == "(":
+        after = after_bracket(tokens, after)
+    next_ = tokens[after].text
+    if next_ in RESERVED - _GOES_ON and not says(tokens, after, "WITH", "ORDINALITY"):
+        return has_alias
+    if next_ in ("", ")", ",", ";") or says(tokens, after, "FORMAT", "JSON"):
+        return has_alias
+    facts = {"form": form.clause.format("…", "…"), "word": next_}
+    raise refusal("clause goes on", SystemTimeError, **facts)
+
+
+def install(engine: Engine | AsyncEngine) -> None:
     """Let every statement `engine` sends say FOR SYSTEM_TIME, and CREATE TABLE system_versioning.
 
-    Installing twice is once.
+    Installing twice is once. Raises SystemTimeError for what is no engine of PostgreSQL with
+    psycopg2 or psycopg: on another driver half of this would be off without a word.
     """
+    engine = getattr(engine, "sync_engine", engine)
+    if not isinstance(engine, Engine):
+        raise refusal("no engine", SystemTimeError, kind=type(engine).__name__)
+    if engine.dialect.name != "postgresql" or engine.driver not in _DRIVERS:
+        driver = f"{engine.dialect.name}+{engine.driver}"
+        raise refusal("driver not known", SystemTimeError, driver=driver)
     if not event.contains(engine, "before_cursor_execute", _on_execute):
         event.listen(engine, "before_cursor_execute", _on_execute, retval=True)
         event.listen(engine, "after_cursor_execute", _on_executed)
@@ -157,17 +210,49 @@ def install(engine: Engine) -> None:
 
 # Both look for a few letters first: most statements are neither about history nor make or alter
 # anything, and cost a millionth of a second.
-def _on_execute(_: object, cursor: Any, sql: str, parameters: Any, *more: Any) -> tuple[str, Any]:
+def _on_execute(
+    connection: Connection | None, _: object, sql: str, parameters: Any, *more: Any
+) -> tuple[str, Any]:
     low = sql.lower()
     if "system_" in low or "for timestamp" in low or "alter" in low or "drop" in low:
-        sql = system_versioning.let_go(rewrite(sql), cursor)
+        sql, calls = _rewritten(sql)
+        if connection is None:  # as where the hook's own time is taken
+            return sql, parameters
+        asked = connection.connection.dbapi_connection
+        if asked.info.transaction_status != TRANSACTION_STATUS_INERROR:
+            _check_names(asked, calls)
+            sql = system_versioning.let_go(sql, asked)
     return sql, parameters
 
 
-def _on_executed(_: object, cursor: Any, sql: str, *more: Any) -> None:
+def _check_names(connection: Any, calls: list[_Call]) -> None:
+    """Raise where a name means a relation that hides the one whose function would answer.
+
+    A name without its schema is a TEMP table's first, and then that of the first schema of the
+    search_path; functions are found apart from tables.
+    """
+    named = {(call.name, call.function) for call in calls if not call.is_qualified}
+    if not named:
+        return
+    asked = ", ".join(
+        "pg_catalog.pg_get_function_result(pg_catalog.to_regprocedure("
+        f"{sqlfile.text(Literal(function))})::pg_catalog.oid), "
+        f"'SETOF ' || pg_catalog.quote_ident({sqlfile.text(Literal(name))})"
+        for name, function in named
+    )
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(f"SELECT {asked}")
+        found = cursor.fetchone()
+    for reads, wanted in zip(found[::2], found[1::2], strict=True):
+        if reads not in (None, wanted):  # a name that is hidden is printed with its schema
+            facts = {"table": wanted.removeprefix("SETOF "), "meant": reads.removeprefix("SETOF ")}
+            raise refusal("name hidden", SystemTimeError, **facts)
+
+
+def _on_executed(connection: Connection, _: object, sql: str, *more: Any) -> None:
     low = sql.lower()
-    if "create" in low or "alter" in low or "drop" in low or "system_versioned" in low:
-        system_versioning.went_on(sql, cursor)
+    if "create" in low or "alter" in low or "drop" in low or "into" in low or "system_v" in low:
+        system_versioning.went_on(sql, connection)
 
 
 def _on_error(context: ExceptionContext) -> MedallionError | None:
@@ -178,7 +263,7 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
     message = diagnosis.message_primary or str(context.original_exception)
     if error := system_versioning.explained(context, diagnosis.sqlstate or "", message):
         return error
-    if not _CALL.search(context.statement or ""):
+    if not _calls(context.statement or ""):
         return None
     if diagnosis.sqlstate in ("22007", "22008"):
         return refusal("instant not read", SystemTimeError, reason=message)
@@ -193,6 +278,16 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
             return refusal("instant of another type", SystemTimeError, table=table, type=type_)
     others = ", ".join(with_history(context.engine)) or "nothing yet"
     return refusal("no history", SystemTimeError, table=table, others=others)
+
+
+def _calls(sql: str) -> bool:
+    """Whether a function of ours is called in it, and not only named in a string or comment."""
+    try:
+        tokens = tokenize(sql)
+    except Unfinished:
+        return False
+    return any(_CALL.search(token.text.lower() + "(")
+               for token, after in pairwise(tokens) if after.text == "(")  # fmt: skip
 
 
 def with_history(engine: Engine) -> list[str]:

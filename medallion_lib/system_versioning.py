@@ -14,14 +14,12 @@ from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import ExceptionContext
-from sqlglot.errors import TokenError
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.tokens import Token, tokenize
+from medallion_lib.tokens import Token, Unfinished, tokenize
 
 REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
 
@@ -32,8 +30,8 @@ _BEFORE_NAME = frozenset(
 _KINDS = ("TABLE", "VIEW", "MATERIALIZED")
 _MEANING = dict.fromkeys(["true", "on", "yes", "1"], True)
 _MEANING |= dict.fromkeys(["false", "off", "no", "0"], False)
-_CHANGE = re.compile(r"\b(alter|drop)\s.*\b(table|view)\b", re.IGNORECASE | re.DOTALL)
-_NEWS = re.compile(r"\b(create|alter|drop)\s.*\b(table|view)\b", re.IGNORECASE | re.DOTALL)
+_CHANGE = re.compile(r"\b(create|alter|drop)\b", re.IGNORECASE)
+_CALLED = "scd_system_versioned"
 
 
 class SystemVersioningError(MedallionError):
@@ -81,7 +79,7 @@ def statements(sql: str) -> list[Statement]:
     """Those of a text; none where a string or comment is unfinished, which PostgreSQL will say."""
     try:
         tokens = tokenize(sql)
-    except TokenError:
+    except Unfinished:
         return []
     outside, found = tokens[0], [[tokens[0]]]
     for token in tokens[1:-2]:
@@ -137,10 +135,11 @@ def _option(sql: str, tokens: list[Token], bracket: int) -> tuple[bool, int, int
             continue
         if after > before + 2 and tokens[before + 2].text != "=":
             continue
-        value = sql[tokens[before + 2].end : tokens[after].start] if after > before + 2 else "true"
-        wanted = _MEANING.get(value.strip().strip("'").lower())
-        if wanted is None:
-            raise refusal("option not read", SystemVersioningError, value=value.strip())
+        said = tokens[before + 3 : after]
+        wanted = _MEANING.get(said[0].text.strip("'").lower() if said else "true")
+        if wanted is None or len(said) > 1:
+            value = sql[said[0].start : said[-1].end]
+            raise refusal("option not read", SystemVersioningError, value=value)
         if len(ends) == 2:
             return wanted, tokens[before - 1].start, tokens[after].end
         if n:
@@ -165,64 +164,90 @@ def _checked(sql: str, statement: Statement, table: int, start: int, end: int) -
     return name.replace("'", "''")
 
 
-def let_go(sql: str, cursor: Any) -> str:
+def let_go(sql: str, connection: Any) -> str:
     """`sql` with what hangs on a table or view dropped before it is altered or dropped.
 
     In one text, since a connection may commit each: all of it happens, or nothing.
     """
-    if not _CHANGE.search(sql) or not isinstance(cursor, Cursor):
+    if not _CHANGE.search(sql):
         return sql
+    command, at = "", 0
     for statement in reversed(statements(sql)):
         words = [token.text for token in statement.tokens]
         if words[1] not in ("ALTER", "DROP") or words[2] not in _KINDS:
             continue
         if words[1] == "ALTER" or "CASCADE" not in words:
-            before, after = _around(sql, statement, words, cursor)
+            drop, before, after = _around(sql, statement, words, connection)
             start, end = statement.tokens[1].start, statement.end
             sql = sql[:start] + before + sql[start:end] + after + sql[end:]
-    return sql
+            command, at = (drop, start) if drop else (command, at)
+    return sql[:at] + command + sql[at:]
 
 
-def _around(sql: str, statement: Statement, words: list[str], cursor: Cursor) -> tuple[str, str]:
-    """What comes before and after a statement that alters or drops relations."""
+def _around(
+    sql: str, statement: Statement, words: list[str], connection: Any
+) -> tuple[str, str, str]:
+    """What drops the functions, and what comes before and after one that alters or drops."""
     from medallion_lib import versioned  # which reads with system_time.py, which reads with this
 
     since = 4 if words[2] == "MATERIALIZED" else 3
-    with cursor.connection.cursor() as asking:
-        names = [sql[start:end].replace("%%", "%") for start, end in statement.names(since)]
-        found = named(asking, names)
+    spans = [*statement.names(since)]
+    with closing(connection.cursor()) as asking:
+        found = named(asking, [sql[start:end].replace("%%", "%") for start, end in spans])
         drop = versioned.dropping(asking) if found else None
-    before, after = (f"{drop};\n" if drop else "").replace("%", "%%"), ""
+    before, after = "", ""
     for oid, is_versioned, _ in found:
-        if is_versioned and {"DROP", "TYPE", "RENAME"}.intersection(words):
+        if is_versioned and (words[1] == "DROP" or _reshapes(statement, spans[-1][1])):
             before += f"CALL meta.drop_current_view({oid});\n"
         if is_versioned and words[1] == "ALTER":
             after += f"; CALL meta.renew_current_view({oid})"
-    return before, after
+    return (f"{drop};\n" if drop else "").replace("%", "%%"), before, after
 
 
-def named(cursor: Cursor, names: list[str]) -> list[tuple[int, bool, str]]:
+def _reshapes(statement: Statement, named: int) -> bool:
+    """Whether an action after the name that ends at `named` drops, renames or retypes."""
+    for i in statement.outside_brackets(3):
+        first, *more = (token.text for token in statement.tokens[i : i + 6])
+        if statement.tokens[i - 1].end == named or statement.tokens[i - 1].text == ",":
+            column = more[1:] if more[:1] == ["COLUMN"] else more
+            retyped = first == "ALTER" and ["TYPE"] in (column[1:2], column[3:4])
+            if first in ("DROP", "RENAME") or retyped:
+                return True
+    return False
+
+
+def named(cursor: Any, names: list[str]) -> list[tuple[int, bool, str]]:
     """Those of the names that are of something, and whether it keeps its versions by which key."""
     cursor.execute(sqlfile.read("system_versioning_named"), {"names": names})
     return cursor.fetchall()
 
 
-def went_on(sql: str, cursor: Any) -> None:
+def went_on(sql: str, connection: Connection) -> None:
     """After a statement that made, altered or dropped relations: the functions of what has history.
 
     Those of the connection's own role, in scratch for the notebooks'.
     """
     from medallion_lib import versioned
 
-    is_news = "scd_system_versioned" in sql.lower() or (_NEWS.search(sql) and any(
-        statement.tokens[1].text in ("CREATE", "ALTER", "DROP") for statement in statements(sql)
-    ))  # fmt: skip
-    if is_news and isinstance(cursor, Cursor):
-        versioned.regenerate(cursor.connection)
+    if any(map(_is_news, statements(sql))):
+        versioned.regenerate(connection.connection.dbapi_connection)
+
+
+def _is_news(statement: Statement) -> bool:
+    """Whether it makes, alters or drops tables or views; what DO does stands in a string."""
+    first, *more = statement.tokens[1:-1]
+    words = {token.text for token in more}
+    if first.text in ("CREATE", "ALTER", "DROP"):
+        return bool(words & {*_KINDS, "SCHEMA"})
+    if first.text == "DO":
+        return any(_CHANGE.search(token.text) or _CALLED in token.text for token in more)
+    if "INTO" in words and first.text in ("SELECT", "WITH"):
+        return True
+    return any(token.identifier == _CALLED for token in more)
 
 
 @contextmanager
-def beside(engine: Engine) -> Iterator[Cursor]:
+def beside(engine: Engine) -> Iterator[Any]:
     """A cursor on a connection of its own: the caller's has failed, and its pool may be full."""
     with closing(engine.pool.recreate().connect()) as connection:
         connection.detach()
@@ -239,10 +264,13 @@ def explained(context: ExceptionContext, state: str, message: str) -> MedallionE
     if state != "42P10" or context.engine is None:
         return None
     for statement in statements(sql):
-        if statement.begins("INSERT", "INTO"):
-            start, end = next(statement.names(3))
+        tokens = statement.tokens
+        for i in statement.outside_brackets():
+            if (tokens[i].text, tokens[i + 1].text) != ("INSERT", "INTO"):
+                continue
+            start, end = next(statement.names(i + 2))
             with beside(context.engine) as cursor:
-                found = named(cursor, [sql[start:end]])
+                found = named(cursor, [sql[start:end].replace("%%", "%")])
             if found and found[0][1]:
                 facts = {"table": sql[start:end], "key": found[0][2]}
                 return refusal("conflict with history", SystemVersioningError, **facts)

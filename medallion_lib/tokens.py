@@ -1,53 +1,57 @@
 """PostgreSQL's SQL as tokens, and where names and expressions in it begin and end.
 
-Enough to find one clause in any statement. sqlglot does the scanning and reads the one
-expression; no statement is parsed or printed.
+Enough to find one clause in any statement: no statement is parsed or printed. The scanner knows
+what PostgreSQL's scan.l does, and the placeholders of drivers; an expression is read as operands
+and operators in turn, whatever binds tighter.
 """
 
 import re
+import string
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlglot import exp
-from sqlglot.dialects.postgres import Postgres
-from sqlglot.errors import ErrorLevel, ParseError
-from sqlglot.tokens import Token as Scanned, TokenType
+# pg_get_keywords() with catcode R or T (PostgreSQL 18): the words that are no table's alias. Those
+# that are values stand first, and then those that are called as functions are.
+_WORDS = Path(__file__).with_name("reserved_words.txt").read_text("utf-8").split("\n\n")
+_VALUES, _CALLED, _OTHERS = (frozenset(words.split()) for words in _WORDS)
+RESERVED = _VALUES | _CALLED | _OTHERS
 
-# pg_get_keywords() with catcode R or T (PostgreSQL 18): the words that are no table's alias.
-RESERVED = frozenset(Path(__file__).with_name("reserved_words.txt").read_text("utf-8").split())
-_PLACEHOLDER = re.compile(r"%%|%\([^()'\"]*\)s|%s|(?<![\w$])\$\d+|(?<![:\w]):(?=[^\W\d])\w+")
+_LETTER = r"[A-Z_\x80-\U0010ffff]"
+_NAME = rf"{_LETTER}[\w$\x80-\U0010ffff]*+"
+_SPACE = r"(?:[ \t\n\r\f\v]|--[^\n\r]*+)*+"
+# After a line's end a string goes on.
+_MORE = r"(?:(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+"
+_TEXT, _ESCAPED = r"'(?:[^']|'')*+'", r"'(?:[^'\\]|\\.|'')*+'"
+_ESCAPE = rf"(?:{_SPACE}UESCAPE{_SPACE}{_TEXT})?"
+_PLACEHOLDER = r"%\([^()'\"]*\)s|%s(?!\w)"
+_TOKEN = re.compile(
+    rf"""{_SPACE}(?:
+    (?P<string>E{_ESCAPED}{_MORE}{_ESCAPED})*+|[BXN]?{_TEXT}{_MORE}{_TEXT})*+
+        |U&{_TEXT}{_MORE}{_TEXT})*+{_ESCAPE}
+        |\$(?P<tag>(?:{_LETTER}[\w\x80-\U0010ffff]*)?)\$.*?\$(?-i:(?P=tag))\$)
+    |(?P<quoted>"(?:[^"]|"")++"|U&"(?:[^"]|"")++"{_ESCAPE})
+    |(?P<word>{_NAME})
+    |(?P<number>0[XOB][\dA-F_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:E[+-]?\d[\d_]*)?)
+    |(?P<parameter>\$\d+|{_PLACEHOLDER}|:(?=[^\W\d])\w+)
+    |(?P<comment>/\*)
+    |(?P<unfinished>['"]|\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\$)
+    |(?P<other>::|:=|=>(?![~!@\#^&|`?+*<>=/%-])|[^~!@\#^&|`?+*<>=/%\s-]|$)
+    |(?P<operator>(?:[~!@\#^&|`?+*<>=]|-(?!-)|/(?!\*)|%%|(?!{_PLACEHOLDER})%)++)
+    )""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+_PREFIX = re.compile(r"(?!\?$)[~!@#&|`?]|[+)-]$")  # a ? alone is a driver's placeholder
+# The units of intervals, each with those up to which it goes: DAY TO SECOND.
+_UNITS = {
+    "YEAR": ["MONTH"], "MONTH": [], "DAY": ["HOUR", "MINUTE", "SECOND"],
+    "HOUR": ["MINUTE", "SECOND"], "MINUTE": ["SECOND"], "SECOND": [],
+}  # fmt: skip
 
 
-class _Postgres(Postgres):
-    """What sqlglot reads, with the numbers, strings and intervals that PostgreSQL has."""
-
-    NUMBERS_CAN_BE_UNDERSCORE_SEPARATED = True
-    VALID_INTERVAL_UNITS = {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"}
-    DATE_PART_MAPPING: dict[str, str] = {}  # would add its short units, such as d
-
-    class Tokenizer(Postgres.Tokenizer):
-        COMMANDS: set[TokenType] = set()
-        BIT_STRINGS: list[str] = []
-        HEX_STRINGS: list[str] = []
-
-    class Parser(Postgres.Parser):
-        """Reads one expression, whatever follows it."""
-
-        def _parse_interval_span(self, this: exp.Expr, *_: object, **__: object) -> exp.Interval:
-            """Of the words after interval '1' only a unit belongs to it: others are an alias."""
-            if self._curr.text.upper() in _Postgres.VALID_INTERVAL_UNITS:
-                self._parse_var(any_token=True)
-                # As in DAY TO SECOND, and not as in FROM … TO.
-                ranged = self._next and self._next.text.upper() in _Postgres.VALID_INTERVAL_UNITS
-                if ranged and self._match_text_seq("TO"):
-                    self._parse_var(any_token=True)
-                self._parse_wrapped(self._parse_number, optional=True)
-            return exp.Interval(this=this)
-
-        def _parse_at_time_zone(self, this: exp.Expr | None) -> exp.Expr | None:
-            zoned = super()._parse_at_time_zone(this)
-            local = self._match_text_seq("AT", "LOCAL")
-            return self._parse_at_time_zone(zoned) if local else zoned
+class Unfinished(ValueError):
+    """A string, quoted name, comment or bracket has no end, which PostgreSQL will say."""
 
 
 class Token(NamedTuple):
@@ -57,7 +61,6 @@ class Token(NamedTuple):
     text: str
     start: int
     end: int
-    scanned: Scanned | None = None  # what sqlglot made of it
 
     @property
     def is_name(self) -> bool:
@@ -65,11 +68,16 @@ class Token(NamedTuple):
         return self.kind == "quoted" or (self.kind == "word" and self.text not in RESERVED)
 
     @property
+    def is_value(self) -> bool:
+        """Whether it is a string, or a driver's placeholder for one."""
+        return self.kind in ("string", "parameter")
+
+    @property
     def identifier(self) -> str:
         """The name as the catalog has it (for `U&"…"`, with its escapes)."""
-        if self.kind == "quoted":
-            return self.text[self.text.index('"') + 1 : -1].replace('""', '"')
-        return self.text.lower()
+        if self.kind != "quoted":
+            return self.text.translate(_LOWER)
+        return self.text[self.text.index('"') + 1 : self.text.rindex('"')].replace('""', '"')
 
 
 _OUTSIDE = Token("end", "", 0, 0)
@@ -78,26 +86,31 @@ _OUTSIDE = Token("end", "", 0, 0)
 def tokenize(sql: str) -> list[Token]:
     """The tokens of `sql` between two that stand for its outside, so that looking around is safe.
 
-    Raises sqlglot's TokenError where PostgreSQL would not find the end of a string.
+    Raises Unfinished where PostgreSQL would not find the end of a string.
     """
-    tokens = [_OUTSIDE]
-    for raw in _Postgres().tokenize(_masked(sql)):
-        start, text = raw.start, sql[raw.start : raw.end + 1]
-        if raw.token_type == TokenType.IDENTIFIER:
-            if sql[start - 2 : start].upper() == "U&":
-                start -= 2
-                del tokens[-2:]
-            tokens.append(Token("quoted", sql[start : raw.end + 1], start, raw.end + 1, raw))
-        elif text.replace("$", "_").isidentifier():
-            tokens.append(Token("word", text.upper(), start, raw.end + 1, raw))
-        else:
-            tokens.append(Token("other", text, start, raw.end + 1, raw))
+    tokens, at, length = [_OUTSIDE], 0, len(sql)
+    while at < length:
+        found = _TOKEN.match(sql, at)
+        if found is None or (kind := found.lastgroup) == "unfinished":
+            raise Unfinished
+        start, at = found.span(kind)
+        if kind == "comment":
+            at = _comment_end(sql, at)
+        elif start < at:
+            text = sql[start:at]
+            text = text.upper() if kind == "word" and text.isascii() else text
+            tokens.append(Token(kind, text, start, at))
     return [*tokens, _OUTSIDE, _OUTSIDE]
 
 
-def _masked(sql: str) -> str:
-    """`sql` with its placeholders (`%(x)s`, `%s`, `$1`, `:x`) as numbers of the same length."""
-    return _PLACEHOLDER.sub(lambda found: "% " if found[0] == "%%" else "9" * len(found[0]), sql)
+def _comment_end(sql: str, at: int) -> int:
+    """Where the comment ends whose beginning ends at `at`: they nest."""
+    depth = 1
+    for found in re.compile(r"/\*|\*/").finditer(sql, at):
+        depth += 1 if found[0] == "/*" else -1
+        if depth == 0:
+            return found.end()
+    raise Unfinished
 
 
 def name_start(tokens: list[Token], i: int) -> int:
@@ -107,17 +120,145 @@ def name_start(tokens: list[Token], i: int) -> int:
     return i
 
 
+def after_name(tokens: list[Token], i: int) -> int:
+    """Index of the token after the dotted name that begins at tokens[i]."""
+    while tokens[i + 1].text == "." and tokens[i + 2].kind in ("word", "quoted"):
+        i += 2
+    return i + 1
+
+
+def after_bracket(tokens: list[Token], i: int) -> int:
+    """Index of the token after the bracket that begins at tokens[i].
+
+    Raises Unfinished where it has no end.
+    """
+    depth = 0
+    for j in range(i, len(tokens) - 2):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(tokens[j].text, 0)
+        if depth == 0:
+            return j + 1
+    raise Unfinished
+
+
+def says(tokens: list[Token], i: int, *words: str) -> bool:
+    """Whether these words stand at tokens[i]."""
+    return [token.text for token in tokens[i : i + len(words)]] == list(words)
+
+
 def after_expression(tokens: list[Token], i: int) -> int:
-    """Index of the token after the expression that begins at tokens[i]; `i` if none is complete."""
-    parser = _Postgres().parser(error_level=ErrorLevel.IMMEDIATE)
-    parser._tokens = [token.scanned for token in tokens[i:-2]]
-    parser._tokens_size = len(parser._tokens)
-    parser._advance(0)
-    try:
-        instant = parser._parse_bitwise()  # no comparison: BETWEEN may be an alias
-        while parser._match_pair(TokenType.OPERATOR, TokenType.L_PAREN, advance=False):
-            parser._advance()
-            instant = parser._parse_operator(instant)
-    except (ParseError, RecursionError):
+    """Index of the token after the expression that begins at tokens[i]; `i` if none is complete.
+
+    Comparisons in words are no part of it, as BETWEEN and AND may be the clause's.
+    """
+    begin, end = i, 0
+    while i != end:
+        while (after := _after_operator(tokens, i)) > i and _PREFIX.search(tokens[after - 1].text):
+            i = after
+        operand = _after_operand(tokens, i)
+        if operand == i:
+            return begin
+        end = _after_suffixes(tokens, operand)
+        i = end + 3 if says(tokens, end, "AT", "TIME", "ZONE") else _after_operator(tokens, end)
+    return end
+
+
+def _after_operator(tokens: list[Token], i: int) -> int:
+    if tokens[i].kind == "operator":
+        return i + 1
+    after = after_bracket(tokens, i + 1) if says(tokens, i, "OPERATOR", "(") else 0
+    return after if tokens[after - 2].kind == "operator" else i
+
+
+def _after_operand(tokens: list[Token], i: int) -> int:
+    token, after = tokens[i], i
+    if token.text == "(":
+        after = after_bracket(tokens, i)
+    elif token.text == "CASE":
+        after = _after_case(tokens, i)
+    elif token.kind in ("number", "string", "parameter") or token.text == "?":
+        after = i + 1
+    elif token.is_name or token.text in _CALLED | _VALUES:
+        typed, named = _after_type(tokens, i), after_name(tokens, i)
+        if tokens[typed].is_value:
+            after = typed + 1
+            if token.text == "INTERVAL" and tokens[typed - 1] is token:
+                after = _after_units(tokens, after)
+        elif tokens[named].text == "(" or says(tokens, i, "ARRAY", "["):
+            after = _after_aggregate(tokens, after_bracket(tokens, named))
+        elif token.is_name or token.text in _VALUES:
+            after = named
+    return after
+
+
+def _after_case(tokens: list[Token], i: int) -> int:
+    depth, j = 0, i
+    while j < len(tokens) - 2:
+        if tokens[j].text in ("(", "["):
+            j = after_bracket(tokens, j)
+            continue
+        if tokens[j - 1].text != ".":
+            depth += {"CASE": 1, "END": -1}.get(tokens[j].text, 0)
+        j += 1
+        if depth == 0:
+            return j
+    return i
+
+
+def _after_aggregate(tokens: list[Token], i: int) -> int:
+    """Index after what may follow a call, and is no alias with the names of its columns."""
+    for words in (["WITHIN", "GROUP"], ["FILTER"], ["OVER"]):
+        inside = i + len(words) + 1
+        if says(tokens, i, *words, "(") and not (
+            tokens[inside].is_name and tokens[inside + 1].text in (",", ")")
+        ):
+            i = after_bracket(tokens, inside - 1)
+    return i
+
+
+def _after_suffixes(tokens: list[Token], i: int) -> int:
+    """Index after subscripts, fields, casts, COLLATE and AT LOCAL."""
+    while True:
+        text, more = tokens[i].text, tokens[i + 1]
+        if text == "[":
+            i = after_bracket(tokens, i)
+        elif text == "." and (more.kind in ("word", "quoted") or more.text == "*"):
+            i += 2
+        elif text == "::" and more.kind in ("word", "quoted"):
+            i = _after_type(tokens, i + 1)
+        elif text == "COLLATE" and more.kind in ("word", "quoted"):
+            i = after_name(tokens, i + 1)
+        elif text == "AT" and more.text == "LOCAL":
+            i += 2
+        elif text == "%s":
+            i += 1  # in text that no driver fills in, % and a column
+        else:
+            return i
+
+
+def _after_type(tokens: list[Token], i: int) -> int:
+    text = tokens[i].text
+    if text == "NATIONAL" and tokens[i + 1].text in ("CHARACTER", "CHAR"):
+        i, text = i + 1, "CHAR"
+    i = i + 2 if says(tokens, i, "DOUBLE", "PRECISION") else after_name(tokens, i)
+    if text in ("CHARACTER", "CHAR", "NCHAR", "BIT") and tokens[i].text == "VARYING":
+        i += 1
+    if tokens[i].text == "(":
+        i = after_bracket(tokens, i)
+    if text in ("TIMESTAMP", "TIME") and says(tokens, i + 1, "TIME", "ZONE"):
+        i += 3 if tokens[i].text in ("WITH", "WITHOUT") else 0
+    if text == "INTERVAL" and tokens[i - 1].text != ")":
+        i = _after_units(tokens, i)
+    i += tokens[i].text == "ARRAY"
+    while tokens[i].text == "[":
+        i = after_bracket(tokens, i)
+    return i
+
+
+def _after_units(tokens: list[Token], i: int) -> int:
+    """Index after what may follow interval '1': DAY, or DAY TO SECOND (3)."""
+    if tokens[i].text not in _UNITS:
         return i
-    return i + parser._index
+    if tokens[i + 1].text == "TO" and tokens[i + 2].text in _UNITS[tokens[i].text]:
+        i += 2
+    with_places = says(tokens, i, "SECOND", "(")
+    return after_bracket(tokens, i + 1) if with_places else i + 1

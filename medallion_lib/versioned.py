@@ -7,12 +7,11 @@ The forms over a period are for tables and for views that pick rows and columns 
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
+from contextlib import closing, contextmanager
+from typing import Any, NamedTuple
 
-import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection, cursor as Cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
@@ -36,7 +35,7 @@ class Relation(NamedTuple):
     answers: bool  # it has a function that does
 
 
-def regenerate(connection: Connection) -> dict[str, str]:
+def regenerate(connection: Any) -> dict[str, str]:
     """Make the functions for every versioned table and every view that reads one.
 
     Relations that cannot be asked AS OF come back with the reason, which their functions raise too.
@@ -64,13 +63,13 @@ def regenerate(connection: Connection) -> dict[str, str]:
         return refused
 
 
-def drop(connection: Connection) -> None:
+def drop(connection: Any) -> None:
     """Drop these functions: while they are there, no column, table or view of theirs can be."""
     with _transaction(connection) as cursor:
         _drop_stale(cursor, [])
 
 
-def dropping(cursor: Cursor, relations: Sequence[int] = ()) -> str | None:
+def dropping(cursor: Any, relations: Sequence[int] = ()) -> str | None:
     """The command that drops all the functions, if one of them is of none of the relations."""
     forms = {
         "suffixes": [form.suffix for form in FORMS],
@@ -81,28 +80,36 @@ def dropping(cursor: Cursor, relations: Sequence[int] = ()) -> str | None:
 
 
 @contextmanager
-def _transaction(connection: Connection) -> Iterator[Cursor]:
+def _transaction(connection: Any) -> Iterator[Any]:
     """A cursor with an empty search_path, so that the catalog prints every name in full."""
-    with connection.cursor() as cursor:
+    with closing(connection.cursor()) as cursor:
         cursor.execute("SELECT current_setting('search_path')")
-        path = cursor.fetchone()
+        (path,) = cursor.fetchone()
         alone = connection.info.transaction_status == TRANSACTION_STATUS_IDLE  # autocommit
-        with connection if alone else nullcontext():
+        if alone:
+            cursor.execute("BEGIN")
+        try:
             lock = "pg_advisory_xact_lock(hashtext('FOR SYSTEM_TIME ' || current_user))"
             cursor.execute(f"SELECT {lock}")
             cursor.execute("SELECT set_config('search_path', '', true)")
             yield cursor
-            cursor.execute("SELECT set_config('search_path', %s, true)", path)
+            cursor.execute("SELECT set_config('search_path', %s, true)", (path,))
+        except BaseException:
+            if alone:
+                cursor.execute("ROLLBACK")
+            raise
+        if alone:
+            cursor.execute("COMMIT")
 
 
-def _drop_stale(cursor: Cursor, relations: list[int]) -> None:
+def _drop_stale(cursor: Any, relations: list[int]) -> None:
     """Drop all the functions once one of them has lost its relation or does not fit its name."""
     if command := dropping(cursor, relations):
         cursor.execute(command)
 
 
 def _made(
-    cursor: Cursor, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
+    cursor: Any, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
 ) -> str | None:
     """Make the relation's function for a form, or one that says why there is none; the reason."""
     try:
@@ -119,7 +126,7 @@ def _made(
 
 
 def _make(
-    cursor: Cursor, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
+    cursor: Any, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
 ) -> None:
     """Raises SystemTimeError where the splice would not be the relation in that form."""
     if any(other not in answering for other in relation.reads):
@@ -134,9 +141,12 @@ def _make(
     cursor.execute("SAVEPOINT function")
     try:
         _create(cursor, "function", relation, form, query=sql.SQL(query))
-    except (psycopg2.ProgrammingError, psycopg2.NotSupportedError) as error:
+    except Exception as error:
+        diagnosis = getattr(error, "diag", None)
+        if not diagnosis or (diagnosis.sqlstate or "")[:2] not in ("42", "0A"):
+            raise
         cursor.execute("ROLLBACK TO SAVEPOINT function")
-        raise SystemTimeError(f"{error.diag.message_primary}.") from error
+        raise SystemTimeError(f"{diagnosis.message_primary}.") from error
     cursor.execute("RELEASE SAVEPOINT function")
 
 
@@ -152,13 +162,13 @@ def _spliced(query: str, names: Collection[tuple[str, str]], form: Form) -> str:
 
 
 def _create(
-    cursor: Cursor, template: str, relation: Relation, form: Form, **parts: sql.Composable
+    cursor: Any, template: str, relation: Relation, form: Form, **parts: sql.Composable
 ) -> None:
     """Its parameters' names are how a function of ours is told from others."""
     declared = "{} timestamptz" if form.count else "{} boolean DEFAULT true"
     parts["function"] = sql.Identifier(relation.schema, relation.name + form.suffix)
     parts["relation"] = sql.Identifier(relation.schema, relation.name)
     parts["parameters"] = sqlfile.identifiers(form.parameters, declared)
-    parts["types"] = sql.SQL(", ".join(["timestamptz"] * form.count) or "boolean")
+    parts["types"] = sql.SQL(form.types)
     parts["form"] = sql.SQL(form.clause.format("…", "…"))
-    cursor.execute(sqlfile.compose(f"system_time_{template}", **parts))
+    cursor.execute(sqlfile.text(sqlfile.compose(f"system_time_{template}", **parts)))

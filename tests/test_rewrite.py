@@ -110,6 +110,30 @@ INSTANTS = [
     "U&'2023-07-01'",
     "(doc->>'at')::timestamptz",
     "doc->>'at'",
+    "now() - interval '1 day' / 2 AT TIME ZONE 'UTC'",
+    "a / b AT LOCAL",
+    "a / b AT LOCAL AT TIME ZONE c || d COLLATE pg_catalog.\"C\" AT TIME ZONE 'UTC'",
+    "a @> b <-> - -c OPERATOR(pg_catalog.-) + d ->> 'e'",
+    "a = b",
+    "|/ a ^ 2 %% 3",
+    "CASE a.end WHEN (SELECT 1 AS end) THEN t.case END::date",
+    "doc #>> '{at}' COLLATE \"C\"",
+    "'2023-07-01'::timestamp(3) with time zone::date[][3]",
+    "(packs)[1:2].at[a[1]]",
+    "current_setting('a.b')::pg_catalog.\"timestamptz\"",
+    "left('2023-07-01 and so on', 10)",
+    "double precision '1' * interval(3) '1 s'",
+    "national character varying(3) '2023'",
+    "pg_catalog.\"date\" '2023-07-01'",
+    "U&'2023!2D07-01' UESCAPE '!'",
+    "E'20' -- ' in parts\n '23\\'-07-01'",
+    "$q$2023$Q$-07-01$q$",
+    "max(at) FILTER (WHERE a) OVER (PARTITION BY b)",
+    "mode() WITHIN GROUP (ORDER BY at)",
+    "extract(year FROM now()) * a",
+    "substring(a FOR system_time)",
+    "ARRAY[[a], [b]]",
+    f"{'(' * 500}1{')' * 500}",
 ]
 
 # What may follow a reference, {}, with an alias of its own or without.
@@ -186,9 +210,72 @@ UNTOUCHED = [
     "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "SELECT ARRAY[1, 2][1], (ROW(1, 2)).f1, a.b.c, \"x\"\"y\", 1e-5, 0x1F, 1_000",
     "SELECT * FROM t TABLESAMPLE bernoulli (10) REPEATABLE (1)",
+    "REVOKE ADMIN OPTION FOR system_time FROM b",
+    "SELECT substring(a FOR system_time FROM 2) FROM t",
+    "SELECT '{\"a\": \"t FOR SYSTEM_TIME AS OF :at\"}', $$%s %(x)s :y$$ -- FOR SYSTEM_TIME '",
+    "SELECT * FROM t FOR SYSTEM_TIME AS OF (1",
+    "SELECT * FROM t FOR SYSTEM_TIME AS OF 'x",
 ]
 
+# The clause goes where a table is read, however the names and words around it look.
+PLACES = [
+    ("SELECT * FROM t * FOR SYSTEM_TIME ALL", "SELECT * FROM t__all() AS t"),
+    ("SELECT * FROM s.select FOR SYSTEM_TIME ALL", 'SELECT * FROM s.select__all() AS "select"'),
+    ("SELECT a AS from, b FROM t FOR SYSTEM_TIME ALL", "SELECT a AS from, b FROM t__all() AS t"),
+    ("INSERT INTO substring (SELECT * FROM t FOR SYSTEM_TIME ALL)", "INSERT INTO substring (SELECT * FROM t__all() AS t)"),
+    ("SELECT json_array(SELECT a FROM t FOR SYSTEM_TIME ALL FORMAT JSON)", "SELECT json_array(SELECT a FROM t__all() AS t FORMAT JSON)"),
+    ("SELECT * FROM a JOIN b ON a IS DISTINCT FROM b, t FOR SYSTEM_TIME ALL", "SELECT * FROM a JOIN b ON a IS DISTINCT FROM b, t__all() AS t"),
+    ('SELECT * FROM U&"d!0061t" UESCAPE \'!\' FOR SYSTEM_TIME ALL d', 'SELECT * FROM U&"d!0061t__all" UESCAPE \'!\'() d'),
+    ("MERGE INTO s USING t FOR SYSTEM_TIME ALL ON CASE WHEN a THEN b END WHEN MATCHED THEN DELETE", "MERGE INTO s USING t__all() AS t ON CASE WHEN a THEN b END WHEN MATCHED THEN DELETE"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF f() over (a, b)", "SELECT * FROM t__as_of(f()) over (a, b)"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a::interval day TO day AT LOCAL", "SELECT * FROM t__from_to(a::interval day, day AT LOCAL) AS t"),
+    ("CREATE RULE r AS ON DELETE TO u DO (SELECT * FROM a FOR SYSTEM_TIME FROM b TO t; SELECT * FROM t FOR SYSTEM_TIME ALL)", "CREATE RULE r AS ON DELETE TO u DO (SELECT * FROM a__from_to(b, t) AS a; SELECT * FROM t__all() AS t)"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF a %s d", "SELECT * FROM t__as_of(a %s) d"),
+    # What WITH names is a table elsewhere: in its own query, after a schema, out of its statement.
+    ("WITH t AS (SELECT * FROM t FOR SYSTEM_TIME ALL) TABLE t", "WITH t AS (SELECT * FROM t__all() AS t) TABLE t"),
+    ("WITH t AS (SELECT 1) SELECT * FROM s.t FOR SYSTEM_TIME ALL", "WITH t AS (SELECT 1) SELECT * FROM s.t__all() AS t"),
+    ("WITH a AS (SELECT * FROM t FOR SYSTEM_TIME ALL), t AS (SELECT 1) TABLE a", "WITH a AS (SELECT * FROM t__all() AS t), t AS (SELECT 1) TABLE a"),
+    ("WITH \"T\" AS (SELECT 1) SELECT * FROM t FOR SYSTEM_TIME ALL", "WITH \"T\" AS (SELECT 1) SELECT * FROM t__all() AS t"),
+    ("SELECT * FROM (WITH t AS (SELECT 1) TABLE t) x, t FOR SYSTEM_TIME ALL", "SELECT * FROM (WITH t AS (SELECT 1) TABLE t) x, t__all() AS t"),
+    ("WITH t AS (SELECT 1) TABLE t; SELECT * FROM t FOR SYSTEM_TIME ALL", "WITH t AS (SELECT 1) TABLE t; SELECT * FROM t__all() AS t"),
+    ("CREATE TABLE t AS SELECT * FROM t FOR SYSTEM_TIME ALL", "CREATE TABLE t AS SELECT * FROM t__all() AS t"),
+]  # fmt: skip
+
+NAMED_BY_WITH = "t is a query here, named by WITH"
 WRONG = [
+    ("WITH t AS (SELECT 1) SELECT * FROM t FOR SYSTEM_TIME ALL", NAMED_BY_WITH),
+    ("WITH T (a) AS MATERIALIZED (SELECT 1), b AS (SELECT * FROM \"t\" FOR SYSTEM_TIME ALL) TABLE b", "is a query here"),
+    ("WITH RECURSIVE t AS (SELECT * FROM t FOR SYSTEM_TIME ALL) TABLE t", NAMED_BY_WITH),
+    ("WITH RECURSIVE a AS (SELECT * FROM t FOR SYSTEM_TIME ALL), t AS (SELECT 1) TABLE a", NAMED_BY_WITH),
+    ("WITH RECURSIVE a AS (SELECT 1) SEARCH DEPTH FIRST BY a, b SET o CYCLE a, b SET c USING p, t AS (SELECT 1) SELECT * FROM t FOR SYSTEM_TIME ALL", NAMED_BY_WITH),
+    ("WITH t AS (SELECT 1) SELECT (SELECT max(a) FROM t FOR SYSTEM_TIME ALL)", NAMED_BY_WITH),
+    ("WITH t AS (SELECT 1) SELECT 2 UNION SELECT * FROM s, LATERAL (SELECT * FROM (t FOR SYSTEM_TIME ALL JOIN u ON true)) x", NAMED_BY_WITH),
+    ("WITH t AS (SELECT 1) INSERT INTO s SELECT * FROM t FOR SYSTEM_TIME ALL", NAMED_BY_WITH),
+    ("WITH t AS (SELECT 1) DELETE FROM s USING t FOR SYSTEM_TIME ALL", NAMED_BY_WITH),
+    ("WITH t AS (SELECT 1), a AS (WITH t AS (SELECT * FROM t FOR SYSTEM_TIME ALL) TABLE t) TABLE a", NAMED_BY_WITH),
+    ("CREATE RECURSIVE VIEW t (a) AS SELECT * FROM t FOR SYSTEM_TIME ALL", NAMED_BY_WITH),
+    ("CREATE TEMP TABLE IF NOT EXISTS t (a int); SELECT * FROM t FOR SYSTEM_TIME ALL", "made or altered in this same text"),
+    ("SELECT 1 AS a INTO TEMP t; SELECT * FROM T FOR SYSTEM_TIME ALL", "made or altered in this same text"),
+    ("ALTER TABLE s RENAME TO t; SELECT * FROM t FOR SYSTEM_TIME ALL", "made or altered in this same text"),
+    ("TABLE t FOR SYSTEM_TIME ALL", "    SELECT * FROM t FOR SYSTEM_TIME AS OF"),
+    ("SELECT * FROM ONLY s.t FOR SYSTEM_TIME ALL", "    SELECT * FROM s.t FOR SYSTEM_TIME AS OF"),
+    ("SELECT * FROM ONLY (t FOR SYSTEM_TIME ALL)", "after ONLY"),
+    ("UPDATE ONLY t FOR SYSTEM_TIME ALL SET a = 1", "never written"),
+    ("DELETE FROM ONLY t FOR SYSTEM_TIME ALL", "never written"),
+    ("MERGE INTO t FOR SYSTEM_TIME ALL USING s ON true WHEN MATCHED THEN DELETE", "never written"),
+    ("SELECT * FROM t FOR SYSTEM_TIME ALL TABLESAMPLE system (1)", "TABLESAMPLE can't follow"),
+    ("SELECT * FROM t FOR SYSTEM_TIME ALL AS d TABLESAMPLE system (1)", "TABLESAMPLE can't follow"),
+    ("SELECT * FROM t FOR SYSTEM_TIME ALL WITH ORDINALITY AS d", "ORDINALITY"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF a IS NULL", "IS can't follow"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF a => now()", "=> can't follow"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF rank() OVER w", "W can't follow"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a AND b AND c", "AND can't follow"),
+    ("SELECT a, t FOR SYSTEM_TIME ALL FROM s", "directly after the name"),
+    ("SELECT a IS DISTINCT FROM t FOR SYSTEM_TIME ALL", "directly after the name"),
+    ("SELECT xmlforest(t FOR SYSTEM_TIME ALL) FROM s", "directly after the name"),
+    ("SELECT extract(year FROM t FOR SYSTEM_TIME ALL) FROM s", "directly after the name"),
+    ("SELECT * FROM s JOIN r USING (a, t FOR SYSTEM_TIME ALL)", "directly after the name"),
+    ("SELECT * FROM s WHERE a ORDER BY b, t FOR SYSTEM_TIME ALL", "directly after the name"),
     ("SELECT * FROM t d FOR SYSTEM_TIME AS OF now()", "t FOR SYSTEM_TIME AS OF '2023-07-01' AS d"),
     ("SELECT * FROM a.t AS d FOR SYSTEM_TIME AS OF now()", "last: a.t FOR SYSTEM_TIME AS OF"),
     ('SELECT * FROM t "D" FOR SYSTEM_TIME AS OF now()', "'2023-07-01' AS \"D\""),
@@ -208,7 +295,7 @@ WRONG = [
     ("SELECT * FROM t FOR SYSTEM_TIME FROM a", "lacks its TO. Write for example FOR SYSTEM_TIME FROM '2023-07-01' TO"),
     ("SELECT * FROM t FOR SYSTEM_TIME FROM a AND b", "FROM … TO … lacks its TO"),
     ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO", "FROM … TO … needs an instant"),
-    ("SELECT * FROM t FOR SYSTEM_TIME FROM TO b", "FROM … TO … lacks its TO"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM TO b", "FROM … TO … needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO WHERE x", "FROM … TO … needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a TO b", "BETWEEN … AND … lacks its AND"),
     ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a, b", "BETWEEN … AND … lacks its AND"),
@@ -226,7 +313,6 @@ WRONG = [
     ("INSERT INTO t FOR SYSTEM_TIME AS OF now() VALUES (1)", "never written"),
     ("UPDATE t FOR SYSTEM_TIME AS OF now() SET a = 1", "never written"),
     ("DELETE FROM t FOR SYSTEM_TIME AS OF now()", "never written"),
-    (f"SELECT * FROM t FOR SYSTEM_TIME AS OF {'(' * 500}1{')' * 500}", "needs an instant"),
     (f"SELECT * FROM {'t' * 57} FOR SYSTEM_TIME AS OF now()", "63 bytes"),
     (f'SELECT * FROM "{"é" * 29}" FOR SYSTEM_TIME AS OF now()', "63 bytes"),
 ]
@@ -236,6 +322,11 @@ WRONG = [
 def test_a_reference_becomes_a_call_with_its_alias(written: str, sent: str) -> None:
     assert rewrite(f"SELECT * FROM {written}") == f"SELECT * FROM {sent}"
     assert rewrite(f"SELECT * FROM s, {written}\nWHERE x") == f"SELECT * FROM s, {sent}\nWHERE x"
+
+
+@pytest.mark.parametrize(("written", "sent"), PLACES)
+def test_the_clause_goes_wherever_a_table_is_read(written: str, sent: str) -> None:
+    assert rewrite(written) == sent
 
 
 @pytest.mark.parametrize("instant", INSTANTS)

@@ -13,7 +13,7 @@ from typing import Any
 
 from medallion_lib import Medallion
 
-TOLD = ("sqlalchemy", "psycopg2-binary", "sqlglot", "jupysql", "pandas", "matplotlib")
+TOLD = ("sqlalchemy", "psycopg2-binary", "jupysql", "pandas", "matplotlib")
 Cell = dict[str, Any]
 
 

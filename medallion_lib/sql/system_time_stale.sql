@@ -3,7 +3,7 @@
 -- to drop: a superuser's are all, and so are the database owner's in a schema of that owner.
 SELECT 'DROP FUNCTION ' || string_agg(function.oid::regprocedure::text, ', ')
 FROM pg_proc AS function
-JOIN unnest(%(suffixes)s, %(parameters)s) AS form (suffix, parameters)
+JOIN unnest(%(suffixes)s::text[], %(parameters)s::text[]) AS form (suffix, parameters)
   ON form.parameters = array_to_string(function.proargnames, ',')
  AND form.suffix = right(function.proname, length(form.suffix))
 JOIN pg_class AS relation ON relation.reltype = function.prorettype
