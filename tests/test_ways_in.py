@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,15 @@ import matplotlib
 import pandas
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, create_engine, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 from traitlets.config import Config
 from year import as_owner, ask, own_lab
 
 import cells
-from medallion_lib import Medallion
+from medallion_lib import Medallion, MedallionError, system_time
+from medallion_lib.pair import SEARCH_PATH
 
 JULY, AUGUST = datetime(2023, 7, 1, tzinfo=UTC), datetime(2023, 8, 1, tzinfo=UTC)
 COUNT = "SELECT count(*) FROM dim_customer_hist WHERE "
@@ -242,6 +247,150 @@ def test_names_that_need_quotes_and_other_search_paths(
         connection.execute(text("SET LOCAL search_path = public"))
         counted = "SELECT count(*) FROM silver.dim_customer FOR SYSTEM_TIME AS OF '2023-07-01'"
         assert connection.execute(text(counted)).scalar_one() > 500
+
+
+# --- Drivers -----------------------------------------------------------------------------------
+
+DRIVERS = ["psycopg2", "psycopg", "psycopg, async"]
+VERSIONED = 'CREATE TABLE "now 1%" (id int PRIMARY KEY, v int) WITH (system_versioning = true)'
+NOT_THERE = {
+    "SELECT * FROM dim_stre FOR SYSTEM_TIME AS OF '2023-07-01'": "dim_stre has no history. What has: .*dim_customer,",
+    "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 'June'": "invalid input syntax.*\\nAn instant is written like",
+    "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 5": "The instant is of type integer. Cast it: dim_customer FOR",
+    'TRUNCATE "now 1%"': 'TRUNCATE would take the history of scratch."now 1%" away',
+    'INSERT INTO "now 1%" VALUES (1, 1) ON CONFLICT (id) DO NOTHING': "only current ones are unique",
+    'WITH one AS (SELECT 1) INSERT INTO "now 1%" SELECT 1, 1 ON CONFLICT (id) DO NOTHING': "only current ones are unique",
+}
+
+
+@contextmanager
+def driven(lab: Medallion, driver: str) -> Iterator[Callable[[Callable[[Connection], None]], None]]:
+    """What runs a function on an engine of this driver, each statement in a transaction of its own."""
+    pytest.importorskip(driver.partition(",")[0], reason="psycopg 3 is in requirements-star.txt")
+    url = lab.notebook_url.set(drivername=f"postgresql+{driver.partition(',')[0]}")
+    settings = {"connect_args": {"options": f"-c search_path={SEARCH_PATH.replace(' ', '')}"},
+                "isolation_level": "AUTOCOMMIT"}  # fmt: skip
+    if driver == "psycopg, async":
+        engine = create_async_engine(url, **settings)
+
+        async def run_async(do: Callable[[Connection], None]) -> None:
+            async with engine.connect() as connection:
+                await connection.run_sync(do)
+            await engine.dispose()
+
+        yield lambda do: asyncio.run(run_async(do))
+    else:
+        engine = create_engine(url, **settings)
+
+        def run_sync(do: Callable[[Connection], None]) -> None:
+            with engine.connect() as connection:
+                do(connection)
+
+        yield run_sync
+        engine.dispose()
+
+
+def everything(counts: dict[str, int]) -> Callable[[Connection], None]:
+    def do(connection: Connection) -> None:
+        def one(sql: str, **values: object) -> object:
+            return connection.execute(text(sql), values).scalar()
+
+        for form, count in counts.items():
+            assert one(asked(form, **QUOTED)) == count
+            named = {name: BOUND[name] for name in re.findall(r"{(\w+)}", form)}
+            assert one(asked(form, july=":july", august=":august"), **named) == count
+            sent = asked(form, july="%s", august="%s") + " WHERE 7 %% 2 = 1"
+            assert connection.exec_driver_sql(sent, tuple(named.values())).scalar() == count
+            sent = asked(form, july="%(july)s", august="%(august)s")
+            assert connection.exec_driver_sql(sent, named).scalar() == count
+        connection.execute(text("CREATE TEMP TABLE told (day timestamptz, customers bigint)"))
+        insert = "INSERT INTO told SELECT :day, count(*) FROM dim_customer FOR SYSTEM_TIME AS OF :day"
+        connection.execute(text(insert), [{"day": JULY}, {"day": AUGUST}])
+        assert one("SELECT count(DISTINCT customers) FROM told") == 2
+
+        connection.execute(text(VERSIONED))
+        connection.execute(text('INSERT INTO "now 1%" VALUES (:id, 1)'), [{"id": 1}, {"id": 2}])
+        connection.execute(text('UPDATE "now 1%" SET v = 2 WHERE id = :id'), {"id": 1})
+        assert one('SELECT count(*) FROM "now 1%" FOR SYSTEM_TIME ALL') == 3
+        connection.execute(text('CREATE VIEW of_it AS SELECT sum(v) FROM "now 1%_current"'))
+        assert one("SELECT sum FROM of_it FOR SYSTEM_TIME AS OF now()") == 3
+        for sql, told in NOT_THERE.items():
+            with pytest.raises(MedallionError, match=f"(?s){told}"):
+                connection.execute(text(sql))
+        # With the words in names, and a view that reads the one of current rows.
+        connection.execute(text('ALTER TABLE "now 1%" ADD COLUMN type text, ADD COLUMN drop text'))
+        connection.execute(text('ALTER/**/TABLE "now 1%" ALTER COLUMN type SET DEFAULT \'DROP, RENAME\''))
+        assert one('SELECT count(type) FROM "now 1%" FOR SYSTEM_TIME AS OF now()') == 0
+        connection.execute(text('DROP VIEW of_it; DROP TABLE "now 1%"'))
+        assert one("SELECT count(*) FROM pg_proc WHERE proname LIKE 'now 1%'") == 0
+
+    return do
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_driver_does_all_of_it(lab: Medallion, counts: dict[str, int], driver: str) -> None:
+    installed = []
+    with driven(lab, driver) as run:
+        def do(connection: Connection) -> None:
+            system_time.install(connection.engine)
+            installed.append(driver)
+            everything(counts)(connection)
+
+        run(do)
+    assert installed == [driver]
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "postgresql+asyncpg://", "postgresql+pg8000://"])
+def test_an_engine_it_could_not_serve_is_refused_at_once(url: str) -> None:
+    driver = re.search(r"\w+(?=:)", url)[0]
+    if driver != "sqlite":
+        pytest.importorskip(driver, reason="only where somebody has it installed")
+    with pytest.raises(MedallionError, match=r"psycopg2 or psycopg\. Write:\n.*postgresql\+psycopg2://"):
+        system_time.install(create_engine(url))
+
+
+def test_what_is_no_engine_is_refused_at_once(warehouse: Connection) -> None:
+    for what in (warehouse, "postgresql://", None):
+        with pytest.raises(MedallionError, match=f"not on a {type(what).__name__}. Write:"):
+            system_time.install(what)
+
+
+# --- What a name means -------------------------------------------------------------------------
+
+
+def test_a_name_that_another_table_hides_is_refused(warehouse: Connection, counts: dict[str, int]) -> None:
+    form = "AS OF {july}"
+    for made, gone in [("CREATE TEMP TABLE dim_customer_hist (a int)", "DROP TABLE pg_temp.dim_customer_hist"),
+                       ("CREATE TABLE dim_customer_hist (a int)", "DROP TABLE scratch.dim_customer_hist"),
+                       ("CREATE TEMP VIEW dim_customer_hist AS SELECT 1", "DROP VIEW pg_temp.dim_customer_hist")]:  # fmt: skip
+        warehouse.execute(text(made))
+        for each in FORMS:
+            with pytest.raises(MedallionError, match=r"(?s)hides silver\.dim_customer_hist,.*FROM silver\.dim_customer_hist FOR"):
+                warehouse.execute(text(asked(each, **QUOTED)))
+        qualified = asked(form, **QUOTED).replace("dim_", "silver.dim_")
+        assert warehouse.execute(text(qualified)).scalar_one() == counts[form]
+        warehouse.execute(text(gone))
+        assert warehouse.execute(text(asked(form, **QUOTED))).scalar_one() == counts[form]
+    warehouse.execute(text("CREATE DOMAIN scratch.dim_film AS int"))  # hides no table
+    warehouse.execute(text("CREATE TABLE dim_customer_hist (id int PRIMARY KEY) WITH (system_versioning = true)"))
+    assert warehouse.execute(text(asked(form, **QUOTED))).scalar_one() == 0  # it has a history itself
+
+
+def test_in_a_failed_transaction_the_complaint_is_postgresqls(lab: Medallion) -> None:
+    with lab.warehouse.connect() as connection:
+        for sql in ("SELECT 1 / 0", asked("ALL"), "DROP TABLE dim_customer_hist"):
+            with pytest.raises(DBAPIError, match=r"division by zero|transaction is aborted"):
+                connection.execute(text(sql))
+
+
+def test_a_snippet_of_a_tables_name_is_no_table(run: Callable[[str], Any], counts: dict[str, int]) -> None:
+    query = asked("AS OF {july}", **QUOTED).replace("count(*)", "*")
+    run(f"%%sql --save dim_customer_hist --no-execute\n{query}")
+    with pytest.raises(Exception) as error:
+        run(f"%%sql --with dim_customer_hist\n{query}")
+    assert "dim_customer_hist is a query here, named by WITH" in str(error.value)
+    rows = run("%%sql --with dim_customer_hist\nSELECT count(*) FROM dim_customer_hist")
+    assert [tuple(row) for row in rows] == [(counts["AS OF {july}"],)]
 
 
 # --- Plans -------------------------------------------------------------------------------------
