@@ -29,6 +29,7 @@
 
   {%- set session = scd__set_session(scd__settings()) -%}
   {%- if existing is none -%}
+    {%- do run_query(scd__try_key(key)) -%}
     {%- do run_query(scd__create(target)) -%}
   {%- endif -%}
   {%- set current_rows = 0 if existing is none else scd__checked(target, key) -%}
@@ -142,8 +143,7 @@
   {%- elif instant not in ('run', 'transaction') -%}
     {%- do scd__raise_if("instant is '" ~ instant ~ "': it can be 'run', the run's start for all "
                          "its models, or 'transaction', each model's own.") -%}
-  {%- elif table.identifier | length + 8 * (view.identifier | length > table.identifier | length)
-          > 49 -%}
+  {%- elif [table.identifier.encode() | length, view.identifier.encode() | length] | max > 49 -%}
     {%- do scd__raise_if('the name leaves no room for ' ~ view.identifier ~ '__contained_in: '
                          'PostgreSQL has 63 bytes for a name. Give it a shorter alias.') -%}
   {%- elif existing is none -%}
@@ -153,13 +153,14 @@
         "WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gist') "
         "THEN 'its primary key needs an extension. Once, as the database''s owner: "
         "CREATE EXTENSION btree_gist' "
-        "WHEN to_regclass('" ~ view ~ "') IS NOT NULL THEN 'the view of its current rows would be "
-        ~ view.identifier ~ ", and there is one of that name. Rename one of them.' END")) -%}
+        "WHEN to_regclass(" ~ scd__literal(view) ~ ") IS NOT NULL THEN 'the view of its current rows "
+        "would be ' || " ~ scd__literal(view.identifier) ~ " || ', and there is one of that name. Rename one "
+        "of them.' END")) -%}
   {%- else -%}
     {%- do scd__raise_if(scd__value(
         "SELECT 'is there, but is no table that this materialisation made. Drop or rename it, "
         "or give the model an alias.' WHERE NOT EXISTS (SELECT FROM pg_constraint "
-        "WHERE conrelid = '" ~ table ~ "'::regclass AND contype = 'p' AND conperiod)")) -%}
+        "WHERE conrelid = " ~ scd__literal(table) ~ "::regclass AND contype = 'p' AND conperiod)")) -%}
   {%- endif -%}
 {% endmacro %}
 
@@ -212,7 +213,7 @@
       "SELECT current_rows, CASE WHEN NOT (SELECT array_agg(attname::text ORDER BY attname) = "
       "(SELECT array_agg(name ORDER BY name COLLATE \"C\") FROM unnest(" ~ names ~ ") AS name) "
       "FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey) "
-      "WHERE conrelid = '" ~ table ~ "'::regclass AND contype = 'p' AND attname <> 'sys_period') "
+      "WHERE conrelid = " ~ scd__literal(table) ~ "::regclass AND contype = 'p' AND attname <> 'sys_period') "
       "THEN 'its history goes by another unique_key. Give the model an alias to begin a new one.' "
       "WHEN last >= instant THEN format('it holds a version of %s, and this run is of %s: a run that "
       "began later was faster. Run it again.', last, instant) "
@@ -248,6 +249,21 @@
   {{ return(dict(zip(names, was))) }}
 {% endmacro %}
 
+{#- Whether a history can go by this key, on no rows: else the server's reason, and what to do. -#}
+{% macro scd__try_key(key) %}
+  DO $try$
+  BEGIN
+      CREATE TEMPORARY TABLE scd_key ON COMMIT DROP AS
+      SELECT {{ scd__each(key) }}, tstzrange(NULL, NULL) AS sys_period FROM pg_temp.scd_result LIMIT 0;
+      CREATE UNIQUE INDEX ON pg_temp.scd_key ({{ scd__each(key) }});
+      ALTER TABLE pg_temp.scd_key ADD PRIMARY KEY ({{ scd__each(key) }}, sys_period WITHOUT OVERLAPS);
+  EXCEPTION WHEN undefined_object OR undefined_function OR too_many_columns OR feature_not_supported THEN
+      RAISE EXCEPTION USING MESSAGE = $text${{ this }}: its versions can't go by unique_key ({{ scd__each(key) }}): $text$
+          || SQLERRM || '. Name columns of other types, or cast them in the model, such as id::text AS id.';
+  END
+  $try$
+{% endmacro %}
+
 {% macro scd__create(table) %}
   CREATE TABLE {{ table }} (
       LIKE pg_temp.scd_result,
@@ -269,23 +285,20 @@
   ANALYZE {{ table }};
 {% endmacro %}
 
-{#- The row without its key, as merge.sql hashes it. jsonb_strip_nulls would reach into a document,
-    whose nulls are values: it goes in as text. -#}
+{#- The row without its key: each value as its own text, which tells a null inside a document from no
+    member; a column that is null is left out, so that a new one changes no row's. Arrays, for a
+    function takes at most 100 arguments, and a table may have 1,600 columns. -#}
 {% macro scd__hash(row, columns, key) -%}
-  {%- set documents = [] -%}
-  {%- for column in columns if column.type in ('json', 'jsonb', 'json[]', 'jsonb[]') -%}
-    {%- do documents.append(scd__literal(column.name) ~ ', ' ~ row ~ '.' ~ column.quoted ~ '::text') -%}
-  {%- endfor -%}
-  hashtextextended(jsonb_strip_nulls(
-      (to_jsonb({{ row }}.*)
-       {%- if documents %} || jsonb_build_object({{ documents | join(', ') }}){% endif %})
-      - {{ scd__literals(key | map(attribute='name') | list + scd__own_columns()) }}
-  )::text, 0)
+  {%- set without = key | map(attribute='name') | list + scd__own_columns() -%}
+  {%- set hashed = columns | rejectattr('name', 'in', without) | list -%}
+  hashtextextended(jsonb_strip_nulls(jsonb_object({{ scd__literals(hashed | map(attribute='name')) }},
+      ARRAY[{{ scd__each(hashed, row ~ '.@::text') }}]::text[]))::text, 0)
 {%- endmacro %}
 
 {#- What differs from the current rows, a small part of the result as a rule; row_hash is null for a
     key that is gone, sys_start for one that is new. The hash decides in the end, and is made only where the rows differ in their
-    bytes: comparing is several times faster than hashing. -#}
+    bytes: comparing is several times faster than hashing. Both rows are hashed now: the table's
+    row_hash may be of an older way to make it. -#}
 {% macro scd__compare(table, columns, result, key) %}
   {%- set names = result | map(attribute='name') | list -%}
   {%- set keys = key | map(attribute='name') | list -%}
@@ -296,6 +309,7 @@
          {{ scd__each(kept | rejectattr('name', 'in', keys), 'result.@, ', '') }}
          CASE WHEN result.{{ key[0].quoted }} IS NOT NULL
               THEN {{ scd__hash('result', result, key) }} END AS row_hash,
+         {{ scd__hash('current', columns, key) }} AS hash_before,
          current.sys_start
   FROM pg_temp.scd_result AS result
   FULL JOIN (SELECT * FROM {{ table }} WHERE sys_end = 'infinity') AS current
@@ -309,7 +323,8 @@
 {%- endmacro %}
 
 {#- The current row becomes the newest version in place; what it was is handed on as `old`. A column
-    that the result no longer has is null from now on. -#}
+    that the result no longer has is null from now on. The UPDATE of all columns comes first: the
+    server counts those of both, and after the other has no room for more than 830. -#}
 {% macro scd__merge(table, columns, result, key) %}
   {%- set names = result | map(attribute='name') | list -%}
   {%- set kept = columns | selectattr('name', 'in', names) | list -%}
@@ -318,11 +333,11 @@
       MERGE INTO {{ table }} AS hist
       USING pg_temp.scd_changed AS changed
       ON {{ scd__each(key, 'hist.@ = changed.@', ' AND ') }} AND hist.sys_end = 'infinity'
-      WHEN MATCHED AND changed.row_hash IS NULL THEN
-          UPDATE SET sys_end = {{ scd_instant() }}
-      WHEN MATCHED AND changed.row_hash <> hist.row_hash THEN
+      WHEN MATCHED AND changed.row_hash <> changed.hash_before THEN
           UPDATE SET {{ scd__each(kept, '@ = changed.@, ', '') }}{{ scd__each(gone, '@ = NULL, ', '') }}
                      row_hash = changed.row_hash, sys_start = {{ scd_instant() }}
+      WHEN MATCHED AND changed.row_hash IS NULL THEN
+          UPDATE SET sys_end = {{ scd_instant() }}
       WHEN NOT MATCHED THEN
           INSERT ({{ scd__each(kept) }}, row_hash, sys_start)
           VALUES ({{ scd__each(kept, 'changed.@') }}, changed.row_hash, {{ scd_instant() }})
@@ -410,7 +425,7 @@
   {%- set columns = scd__columns(table) | rejectattr('name', 'in', ['sys_end', 'sys_period']) | list -%}
   CREATE OR REPLACE VIEW {{ view }} AS
       SELECT {{ scd__each(columns) }} FROM {{ table }} WHERE sys_end = 'infinity';
-  COMMENT ON VIEW {{ view }} IS 'The rows of {{ table.identifier }} as they are now.'
+  COMMENT ON VIEW {{ view }} IS {{ scd__literal('The rows of ' ~ table.identifier ~ ' as they are now.') }}
 {% endmacro %}
 
 {#- The forms of medallion_lib/forms.py: their parameters' names tell regenerate() that it is one of
@@ -461,7 +476,7 @@
     {%- endfor -%}
   {%- endfor -%}
   proname = ANY ({{ scd__literals(names) }}) AND prorettype IN (
-      SELECT reltype FROM pg_class WHERE oid IN (to_regclass('{{ table }}'), to_regclass('{{ view }}')))
+      SELECT reltype FROM pg_class WHERE oid IN (to_regclass({{ scd__literal(table) }}), to_regclass({{ scd__literal(view) }})))
 {%- endmacro %}
 
 {#- Whether the view and all the functions are there. -#}
