@@ -56,6 +56,8 @@ def set_up(lab: Medallion) -> None:
 def load_night(lab: Medallion, night: str | Path) -> list[Loaded]:
     """Load a night's files, one after the other: those of tables that others look up come first."""
     place = {name: number for number, name in enumerate(SOURCES)}
+    if not Path(night).is_dir():
+        raise refusal("no file", path=night)
     found = (path for path in Path(night).iterdir() if path.suffix in (".csv", ".parquet"))
     in_order = sorted(found, key=lambda path: (place.get(path.stem, len(place)), path.name))
     with lab._connected(lab.warehouse_url) as cursor:
@@ -118,9 +120,11 @@ def _load(cursor: Cursor, path: Path, data: bytes, facts: dict[str, Any]) -> Loa
 
 
 def _is_loaded(cursor: Cursor, facts: dict[str, Any]) -> bool:
-    """Whether this very file was. Raises Malformed where it would come too late."""
+    """Whether this very file was. Raises Malformed where it comes too late, or is of the future."""
     cursor.execute(sqlfile.read("batch/load_known"), facts)
-    last, is_loaded = cursor.fetchone()
+    last, is_loaded, is_to_come = cursor.fetchone()
+    if is_to_come:
+        raise refusal("extract to come", Malformed, **facts)
     if not is_loaded and last is not None and last >= facts["batch"]:
         raise refusal("extract too late", Malformed, last=last, **facts)
     return is_loaded

@@ -3,13 +3,15 @@
 import hashlib
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import UNICODEARRAY, cursor as Cursor, new_type, register_type
+from psycopg2.extensions import string_types as known_types
 
 from medallion_lib import Medallion, source, sqlfile
 from medallion_lib.batch.declared import SOURCES, Column, Landing
@@ -26,16 +28,20 @@ def extract(
 
     `night` is the instant the rows are true at: of a replayed source, where the replay stands; by
     default now. `form` is csv or parquet. A night that is whole is not extracted again.
-    Raises MedallionError where pyarrow is asked for and missing, or a value has no Parquet.
+    Raises MedallionError where the rows can't be what was true at `night`, pyarrow is asked for and
+    missing, or a value has no Parquet.
     """
-    write = {"csv": _csv, "parquet": _parquet}[form]
+    if (write := {"csv": _csv, "parquet": _parquet}.get(form)) is None:
+        raise refusal("no such form", form=form)
     with lab._connected(lab.source_url) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SELECT clock_timestamp()")
-        instant = source.instant(night) if night else cursor.fetchone()[0]
+        now = cursor.fetchone()[0]
+        instant = now if night is None else source.instant(night)
         path = Path(directory) / _name(instant)
         if (path / MANIFEST).exists():
             return path
+        _check_night(cursor, instant, now)
         path.mkdir(parents=True, exist_ok=True)
         for table in SOURCES:  # of an extract that was not finished
             for begun in path.glob(f"{table}.*"):
@@ -47,6 +53,19 @@ def extract(
     write_manifest(path, promises)
     step("extracted all")
     return path
+
+
+def _check_night(cursor: Cursor, night: datetime, now: datetime) -> None:
+    """Raise MedallionError where, as far as the source knows, its rows are another instant's."""
+    since, until = None, now
+    cursor.execute("SELECT to_regclass('replay.clock') IS NOT NULL")
+    if cursor.fetchone()[0] and night < now:
+        cursor.execute(sqlfile.read("batch/night"), (source.END,))
+        since, until = cursor.fetchone()
+    if since and night < since:
+        raise refusal("night over", night=night, since=since)
+    if until and night > until:
+        raise refusal("night not reached", night=night, until=until)
 
 
 def _name(instant: datetime) -> str:
@@ -85,30 +104,46 @@ def _csv(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes,
     return file.getvalue(), cursor.rowcount
 
 
+# As the server prints them: psycopg2 has no date that is infinite, and no array from another bound.
+_AS_PRINTED = new_type(tuple(known_types), "AS_PRINTED", lambda printed, cursor: printed)
+
+
 def _parquet(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes, int]:
     """Numbers, booleans, times and lists of text have types of Parquet's; the rest is text."""
     arrow = pyarrow()
-    fields = [(column.name, _arrow_type(arrow, column)) for column in columns]
-    as_text = sql.SQL("{0}::text AS {0}")
-    selected = [column.identifier if type_ else as_text.format(column.identifier)
-                for column, (_, type_) in zip(columns, fields, strict=True)]  # fmt: skip
-    schema = arrow.schema([(name, type_ or arrow.string()) for name, type_ in fields])
+    with cursor.connection.cursor() as printing:
+        register_type(_AS_PRINTED, printing)
+        printing.execute(_select(table, [column.identifier for column in columns]))
+        rows, made = printing.fetchall(), {}
+    for place, column in enumerate(columns):
+        type_, read = _arrow_type(arrow, column)
+        try:
+            values = [None if row[place] is None else read(row[place]) for row in rows]
+            made[column.name] = arrow.array(values, type_)
+        except (arrow.ArrowException, ValueError) as problem:
+            reason = f"{column.name}: {problem}"
+            raise refusal("value without Parquet", table=table.name, reason=reason) from None
     file = io.BytesIO()
-    try:
-        cursor.execute(_select(table, selected))
-        rows = [dict(zip(schema.names, row, strict=True)) for row in cursor]
-        arrow.parquet.write_table(arrow.Table.from_pylist(rows, schema=schema), file)
-    except (arrow.ArrowException, ValueError, OverflowError) as problem:
-        raise refusal("value without Parquet", table=table.name, reason=problem) from None
+    arrow.parquet.write_table(arrow.table(made), file)
     return file.getvalue(), len(rows)
 
 
-def _arrow_type(arrow: ModuleType, column: Column) -> Any:
+def _arrow_type(arrow: ModuleType, column: Column) -> tuple[Any, Callable[[str], Any]]:
+    """The column's type in Parquet, and what makes a value of it of the text PostgreSQL prints."""
     if column.plain == "numeric" and column.type != "numeric":
-        digits = column.type.partition("(")[2].rstrip(")").split(",")
-        return arrow.decimal128(*map(int, digits))
+        precision, scale = map(int, column.type[len("numeric(") : -1].split(","))
+        if precision <= 38 and 0 <= scale <= precision:  # what Parquet has
+            return arrow.decimal128(precision, scale), Decimal
     return {
-        "smallint": arrow.int16(), "integer": arrow.int32(), "bigint": arrow.int64(),
-        "boolean": arrow.bool_(), "date": arrow.date32(), "text[]": arrow.list_(arrow.string()),
-        "timestamp with time zone": arrow.timestamp("us", "UTC"),
-    }.get(column.type)  # fmt: skip
+        "smallint": (arrow.int16(), int), "integer": (arrow.int32(), int),
+        "bigint": (arrow.int64(), int), "boolean": (arrow.bool_(), "t".__eq__),
+        "date": (arrow.date32(), date.fromisoformat),
+        "timestamp with time zone": (arrow.timestamp("us", "UTC"), datetime.fromisoformat),
+        "text[]": (arrow.list_(arrow.string()), _list),
+    }.get(column.type, (arrow.string(), str))  # fmt: skip
+
+
+def _list(printed: str) -> list[str | None]:
+    if printed.startswith(("[", "{{")):
+        raise ValueError(f"{printed} has several dimensions, or does not begin at 1")
+    return UNICODEARRAY(printed, None)

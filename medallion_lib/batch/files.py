@@ -69,8 +69,9 @@ def promised(path: Path, data: bytes) -> Promise:
         promise = Promise(**said)._replace(instant=datetime.fromisoformat(said["instant"]))
         if promise.instant.tzinfo is None:
             raise ValueError(promise.instant)
-        promise = promise._replace(rows=int(promise.rows))
-    except (KeyError, TypeError, ValueError):
+        instant, rows = promise.instant.astimezone(UTC), int(promise.rows)
+        promise = Promise(str(promise.table), instant, rows, promise.sha256)
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise refusal("file not in the manifest", Malformed, file=path.name) from None
     if hashlib.sha256(data).hexdigest() != promise.sha256:
         raise refusal("file not as extracted", Malformed, size=len(data))

@@ -73,6 +73,7 @@ BEGIN
         COMMIT;
         played := played + 1;
     END LOOP;
+    UPDATE replay.clock SET reached = greatest(reached, until);
 END $$;
 
 -- What every replayed transaction does first: the time in the WAL, in last_update, on the clock.

@@ -164,6 +164,7 @@ END $$;
 CREATE SCHEMA replay;
 CREATE TABLE replay.clock (
     played      timestamptz,  -- business time of the last event played; null before the first
+    reached     timestamptz,  -- until when all of them were played
     live_since  timestamptz,  -- when the first change without business time was made
     scale       integer       -- the size of the sample year being played
 );

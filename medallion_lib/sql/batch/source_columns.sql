@@ -1,5 +1,5 @@
 -- A source table's columns: the type with and without its length, a domain as what it stands for, and
--- a type that the warehouse does not have as text.
+-- a type that the warehouse may not have, or reads by its own catalog, as text.
 WITH RECURSIVE named AS (
     SELECT attnum, attname, atttypid AS type, atttypmod AS typmod, attnotnull
     FROM pg_attribute
@@ -17,5 +17,7 @@ SELECT attnum, attname,
        attnotnull
 FROM named
 JOIN pg_type ON pg_type.oid = named.type AND pg_type.typtype <> 'd'
-CROSS JOIN LATERAL (SELECT typnamespace = 'pg_catalog'::regnamespace) AS known (is_common)
+CROSS JOIN LATERAL (
+    SELECT typnamespace = 'pg_catalog'::regnamespace AND typname !~ '^_?(xml$|reg)'
+) AS known (is_common)
 ORDER BY attnum

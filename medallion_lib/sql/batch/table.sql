@@ -31,13 +31,14 @@ SELECT landed.br_batch_id AS lsn, landed.br_id AS seq,
            SELECT FROM {table} AS before
            WHERE before.{key} = landed.{key} AND before.br_ended_batch_id = landed.br_batch_id
        ) THEN 'U' ELSE 'I' END AS op,
-       jsonb_build_object({values}) AS full_row, file.extracted_at AS commit_ts,
+       (SELECT to_jsonb(value.*) FROM (SELECT {values}) AS value) AS full_row,
+       file.extracted_at AS commit_ts,
        landed.br_load_time AS load_ts
 FROM {table} AS landed
 JOIN bronze_batch.file ON file.source = {source} AND file.br_batch_id = landed.br_batch_id
 UNION ALL
-SELECT landed.br_ended_batch_id, landed.br_id, 'D', jsonb_build_object({values}),
-       file.extracted_at, file.load_time
+SELECT landed.br_ended_batch_id, landed.br_id, 'D',
+       (SELECT to_jsonb(value.*) FROM (SELECT {values}) AS value), file.extracted_at, file.load_time
 FROM {table} AS landed
 JOIN bronze_batch.file ON file.source = {source} AND file.br_batch_id = landed.br_ended_batch_id
 WHERE NOT EXISTS (
