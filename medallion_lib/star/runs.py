@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from medallion_lib import server
+from medallion_lib import server, source
 from medallion_lib.embedded import CHECKOUT
 from medallion_lib.errors import refusal
 from medallion_lib.lab import Medallion
@@ -40,24 +41,32 @@ def environment(lab: Medallion) -> dict[str, str]:
     }
 
 
-def instant(lab: Medallion) -> str:
-    """The last instant that history is final at: every model of one run is as of it."""
+def instant(lab: Medallion, as_of: str | datetime | None = None) -> str:
+    """The instant that every model of one run is as of: the last that history is final at, or this.
+
+    Raises MedallionError where it is later: a star built as of it again would be another.
+    """
     with server.session(lab.warehouse_url) as cursor:
         cursor.execute("SELECT max(commit_ts) FROM meta.watermark WHERE stage = 'merge'")
-        if (at := cursor.fetchone()[0]) is None:
+        if (final := cursor.fetchone()[0]) is None:
             raise refusal("nothing to build on")
+    if (at := source.instant(str(as_of)) if as_of else final) > final:
+        raise refusal("star not final", at=at, final=final)
     return at.isoformat()
 
 
-def dbt(lab: Medallion, *command: str, as_of: str | None = None) -> list[dict[str, Any]]:
+def dbt(
+    lab: Medallion, *command: str, as_of: str | datetime | None = None
+) -> list[dict[str, Any]]:
     """Run `dbt COMMAND` on this warehouse; what it did, a node each, as run_results.json has it.
 
-    The star is as of the instant `as_of`, else of the last one that was merged. Run again, after
-    having been killed too, it makes the same. Raises MedallionError with what failed.
+    The star is as of the instant `as_of`, else of the last one that was merged; a later one is
+    refused. Run again, after having been killed too, it makes the same. Raises MedallionError with
+    what failed.
     """
     if find_spec("dbt.cli") is None:
         raise refusal("no dbt")
-    told = json.dumps({"as_of": as_of or instant(lab)})
+    told = json.dumps({"as_of": instant(lab, as_of)})
     main = [sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()"]
     how = ["--log-format", "json", "--log-format-file", "text", "--no-use-colors"]
     run = [*main, *how, *command, "--vars", told]
