@@ -44,10 +44,10 @@ class Column(NamedTuple):
     @property
     def read(self) -> sql.Composed:
         """The value's text as PostgreSQL prints it, however the file wrote it."""
-        text = "{0}::{1}::text"
-        if self.plain in ("bpchar", "inet"):  # a cast cuts blanks, and adds a mask
-            text = "CASE WHEN {0} IS NOT NULL THEN concat({0}::{1}) END"
-        return sql.SQL(text).format(self.identifier, sql.SQL(self.type))
+        is_cast_otherwise = self.plain in ("bpchar", "inet")  # without its blanks, or with a mask
+        printed = "CASE WHEN {0} IS NOT NULL THEN concat({0}::{1}) END"
+        text = sql.SQL(printed if is_cast_otherwise else "{0}::{1}::text")
+        return text.format(self.identifier, sql.SQL(self.type))
 
     @property
     def read_as(self) -> sql.Composed:
@@ -57,35 +57,28 @@ class Column(NamedTuple):
     def json(self) -> sql.Composed:
         """The value as capture writes it: numbers and booleans JSON's own, the rest text."""
         value = "{0} AS {0}"
-        if self.plain in NUMBERS or self.plain == "boolean":
-            # JSON has no -0, and an oid is none of its numbers.
-            value = "CASE WHEN {0} <> '-0' THEN to_jsonb({0}::{1}) ELSE to_jsonb({0}) END AS {0}"
-        type_ = "bigint" if self.plain == "oid" else self.plain
-        return sql.SQL(value).format(self.identifier, sql.SQL(type_))
+        if self.plain in NUMBERS:  # of which JSON has no -0
+            value = "CASE {0} WHEN '-0' THEN to_jsonb({0}) ELSE to_jsonb({0}::numeric) END AS {0}"
+        elif self.plain == "boolean":
+            value = "{0}::boolean AS {0}"
+        return sql.SQL(value).format(self.identifier)
 
     def fault(self, is_key: bool) -> sql.Composed:
         """What is wrong with the value, an array for a refusal; null when nothing is."""
         missing = sql.SQL("ARRAY['value missing', {}, NULL, NULL]").format(sql.Literal(self.name))
+        exact = "timestamp" if self.type == "date" else self.plain  # an instant has an hour
+        cut = sqlfile.compose(
+            "batch/load_cut", column=self.identifier, type=sql.SQL(self.type),
+            exact=sql.SQL(exact), exact_name=sql.Literal(exact),
+        )  # fmt: skip
         return sqlfile.compose(
             "batch/load_fault",
             column=self.identifier,
             column_name=sql.Literal(self.name),
             type_name=sql.Literal(self.type),
             if_null=missing if self.is_required or is_key else sql.SQL("NULL"),
-            is_cut=self._is_cut(),
-        )
-
-    def _is_cut(self) -> sql.Composed:
-        """Whether the text says more than the type holds: an hour, digits, letters."""
-        exact = "timestamp" if self.type == "date" else self.plain
-        tests = ["false"] if exact == self.type else [
-            "CASE WHEN pg_input_is_valid({0}, {3}) THEN {0}::{1} IS DISTINCT FROM {0}::{2}"
-            " ELSE {0}::{1}::text IS DISTINCT FROM {0} END"
-        ]  # fmt: skip
-        if self.plain.startswith(("time", "interval")):  # beyond microseconds
-            tests.append("{0} ~ '[.][0-9]{{6}}0*[1-9]'")
-        return sql.SQL("(" + " OR ".join(tests) + ")").format(
-            self.identifier, sql.SQL(self.type), sql.SQL(exact), sql.Literal(exact)
+            is_cut=sql.SQL("false") if exact == self.type else cut,
+            is_time=sql.Literal(self.plain.startswith(("time", "interval"))),
         )
 
 

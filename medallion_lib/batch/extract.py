@@ -9,9 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from psycopg2 import sql
-from psycopg2.extensions import UNICODEARRAY, cursor as Cursor, new_type, register_type
-from psycopg2.extensions import string_types as known_types
+from psycopg2 import extensions, sql
+from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, source, sqlfile
 from medallion_lib.batch.declared import SOURCES, Column, Landing
@@ -105,14 +104,14 @@ def _csv(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes,
 
 
 # As the server prints them: psycopg2 has no date that is infinite, and no array from another bound.
-_AS_PRINTED = new_type(tuple(known_types), "AS_PRINTED", lambda printed, cursor: printed)
+_PRINTED = extensions.new_type(tuple(extensions.string_types), "PRINTED", lambda text, _: text)
 
 
 def _parquet(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes, int]:
     """Numbers, booleans, times and lists of text have types of Parquet's; the rest is text."""
     arrow = pyarrow()
     with cursor.connection.cursor() as printing:
-        register_type(_AS_PRINTED, printing)
+        extensions.register_type(_PRINTED, printing)
         printing.execute(_select(table, [column.identifier for column in columns]))
         rows, made = printing.fetchall(), {}
     for place, column in enumerate(columns):
@@ -146,4 +145,4 @@ def _arrow_type(arrow: ModuleType, column: Column) -> tuple[Any, Callable[[str],
 def _list(printed: str) -> list[str | None]:
     if printed.startswith(("[", "{{")):
         raise ValueError(f"{printed} has several dimensions, or does not begin at 1")
-    return UNICODEARRAY(printed, None)
+    return extensions.UNICODEARRAY(printed, None)
