@@ -56,11 +56,9 @@ class Column(NamedTuple):
     @property
     def json(self) -> sql.Composed:
         """The value as capture writes it: numbers and booleans JSON's own, the rest text."""
-        value = "{0} AS {0}"
+        value = "{0}::boolean AS {0}" if self.plain == "boolean" else "{0} AS {0}"
         if self.plain in NUMBERS:  # of which JSON has no -0
             value = "CASE {0} WHEN '-0' THEN to_jsonb({0}) ELSE to_jsonb({0}::numeric) END AS {0}"
-        elif self.plain == "boolean":
-            value = "{0}::boolean AS {0}"
         return sql.SQL(value).format(self.identifier)
 
     def fault(self, is_key: bool) -> sql.Composed:
