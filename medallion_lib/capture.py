@@ -24,6 +24,7 @@ from medallion_lib.progress import Progress
 from medallion_lib.steps import step
 from medallion_lib.tables import Captured
 
+EVERY = sql.SQL("")
 LANDING_PAUSE = 0.05  # seconds between landings of a trickle
 HEARTBEAT = 10.0  # seconds without a landing, after which a marker moves the slot on
 
@@ -66,6 +67,15 @@ def emit_marker(cursor: Cursor) -> str:
     token = uuid.uuid4().hex
     cursor.execute("SELECT pg_logical_emit_message(false, %s, %s, true)", (MARKER, token))
     return token
+
+
+def awaited(source: Cursor, warehouse: Cursor, lsn: int) -> bool:
+    """Whether another process that follows the log lands all before a position, within seconds."""
+    emit_marker(source)  # up to which it lands at once
+    give_up = time.monotonic() + server.LOCK_PATIENCE
+    while (is_late := Watermark.read(warehouse).lsn < lsn) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return not is_late
 
 
 def landings(
@@ -158,8 +168,10 @@ def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: P
             progress(seq)
 
 
-def rows(shop: Connection, table: Captured, relation: Relation) -> Iterator[list[str | None]]:
-    """Every row, each value as the text that PostgreSQL prints."""
+def rows(
+    shop: Connection, table: Captured, relation: Relation, only: sql.Composable = EVERY
+) -> Iterator[list[str | None]]:
+    """Every row, or `only` those WHERE …, each value as the text that PostgreSQL prints."""
     with shop.cursor() as cursor:  # the server sends a domain as the type it stands for
         types = (*relation.types, *Catalog(cursor, ()).base_types(relation).values())
     with shop.cursor(name="snapshot") as cursor:
@@ -167,5 +179,5 @@ def rows(shop: Connection, table: Captured, relation: Relation) -> Iterator[list
         as_printed = extensions.new_type(types, "TEXT", lambda value, _: value)
         extensions.register_type(as_printed, cursor)
         columns = sqlfile.identifiers(relation.columns)
-        cursor.execute(sql.SQL("SELECT {} FROM {}").format(columns, table.source))
+        cursor.execute(sql.SQL("SELECT {} FROM {} {}").format(columns, table.source, only))
         yield from cursor

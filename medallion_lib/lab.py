@@ -3,12 +3,12 @@
 import os
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from medallion_lib import (
-    audit, capture, databases, merge, questions, server, slot, source, status, tables, undo,
-    versioned,
+    audit, capture, databases, merge, questions, server, slot, source, sqlfile, status, tables,
+    undo, versioned,
 )  # fmt: skip
 from medallion_lib.audit import Rebuilt
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
@@ -90,7 +90,7 @@ class Medallion(Pair):
             cursor.execute("VACUUM (ANALYZE)")
             slot.drop(cursor, self.slot)
 
-    def replay(self, until: str | datetime | None = None, scale: int | None = None) -> int:
+    def replay(self, until: str | date | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
         self._only_with_ours("replay")
         with self._connected(self.source_url, True) as shop, shown("replay", "months") as show:
@@ -175,6 +175,8 @@ class Medallion(Pair):
 
     def merge(self, upto: int | None = None) -> list[Merged]:
         """Bring silver to where bronze is, or to what commits before an LSN; see `merge.merge`."""
+        if isinstance(upto, bool) or not isinstance(upto, int | None):
+            raise refusal("no position", upto=upto)
         with self._connected(self.warehouse_url) as cursor:
             return merge.merge(cursor.connection, upto)
 
@@ -215,24 +217,53 @@ class Medallion(Pair):
         with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
             return status.read(into, shop, self.place.place, self.slot)
 
-    def changed(self, relation: str, by: Sequence[str], since: str, until: str) -> Answer:
-        """What changed between two instants; see `questions.changed`."""
-        return questions.changed(self.warehouse, relation, by, since, until)
+    def _reach(self, *instants: str | date) -> list[datetime]:
+        """The instants, once history is final up to them, or where there is none, up to now.
 
-    def receipt(self, mart: str, at: str, **cell: object) -> Answer:
+        What is yet to be captured and merged is; `capture --follow` elsewhere is waited for.
+        """
+        read = [source.instant(each) for each in instants]
+        with self._connected(self.warehouse_url, True) as into:
+            into.execute("SELECT commit_ts FROM meta.watermark WHERE stage = 'merge'")
+            (reached,) = into.fetchone() or (None,)
+            if read and reached and max(read) <= reached:
+                return read
+            if (known := Watermark.read(into)) is None:
+                raise refusal("nothing captured")
+            with self._connected(self.source_url, True) as shop:
+                shop.execute(sqlfile.read("source_clock"))
+                now, position = shop.fetchone()
+                if read and max(read) > now:
+                    raise refusal("instant to come", at=max(read), now=now)
+                try:
+                    self.capture()
+                except Busy:
+                    if not capture.awaited(shop, into, position + known.ahead):
+                        raise
+        self.merge()
+        return read
+
+    def changed(
+        self, relation: str, by: str | Sequence[str], since: str | date, until: str | date
+    ) -> Answer:
+        """What changed between two instants; see `questions.changed`."""
+        return questions.changed(self.warehouse, relation, by, *self._reach(since, until))
+
+    def receipt(self, mart: str, at: str | date, **cell: object) -> Answer:
         """The payments behind one number of a mart; see `questions.receipt`."""
-        return questions.receipt(self.warehouse, mart, at, **cell)
+        return questions.receipt(self.warehouse, mart, *self._reach(at), **cell)
 
     def life(self, table: str, key: object) -> Answer:
-        """The versions of one key, and what each changed; see `questions.life`."""
+        """The versions of one key up to now, and what each changed; see `questions.life`."""
+        self._reach()
         return questions.life(self.warehouse, table, key)
 
-    def undo(self, table: str, key: object, at: str | datetime) -> str:
-        """Bring a row of the source back to what silver has as of an instant; the SQL sent.
+    def undo(self, table: str, key: object, at: str | date) -> str:
+        """Bring a row of the source back to what it was as of an instant; the SQL sent.
 
         The next capture and merge bring that change into history like any other.
         """
         self._only_with_ours("undo")
-        declared = tables.versioned(table)
+        declared, at = tables.versioned(table), source.instant(at)
         with self._connected(self.warehouse_url) as into, self._connected(self.source_url) as shop:
-            return undo.undo(into, shop, declared, key, at)
+            return undo.undo(into, shop, declared, key, at, lambda: self._reach(at))

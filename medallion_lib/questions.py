@@ -1,13 +1,17 @@
 """Questions people ask of history, each one statement, which the answer carries along."""
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from psycopg2 import sql
-from sqlalchemy import Engine, text
+from psycopg2 import DataError, sql
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from medallion_lib import sqlfile, tables
 from medallion_lib.errors import refusal
+from medallion_lib.system_time import SystemTimeError
 
 # Which payments, p, and their rentals, r, a mart adds up in one cell.
 CELLS = {
@@ -28,50 +32,77 @@ class Answer(NamedTuple):
     rows: list[tuple[object, ...]]
 
 
-def _ask(engine: Engine, statement: sql.Composed, **values: object) -> Answer:
+def _ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **values: Any) -> Answer:
+    """Raises the refusal `about`, with these facts, where the server can't make sense of it."""
     with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        written = statement.as_string(driver)
-        found = connection.execute(text(written), values)
-        return Answer(written, tuple(found.keys()), [tuple(row) for row in found])
+        try:
+            written = statement.as_string(connection.connection.driver_connection)
+            found = connection.exec_driver_sql(written, values)
+        except (DBAPIError, ValueError, SystemTimeError) as problem:
+            error = problem.__cause__ or problem  # a ValueError: psycopg2 takes no null byte
+            if isinstance(problem, SystemTimeError) and not isinstance(error, DataError):
+                raise
+            raise refusal(about, **facts, reason=str(error).splitlines()[0]) from None
+        shown = re.sub(r"%\((\w+)\)s", r":\1", written).replace("%%", "%")
+        return Answer(shown, tuple(found.keys()), [tuple(row) for row in found])
 
 
-def changed(engine: Engine, relation: str, by: Sequence[str], since: str, until: str) -> Answer:
+def changed(
+    engine: Engine, relation: str, by: str | Sequence[str], since: datetime, until: datetime
+) -> Answer:
     """What changed in a table, view or mart between two instants: a row for each value.
 
     `by` are the columns that tell its rows apart. `change` is new, gone or changed.
+    Raises MedallionError where there are no such columns, or several rows have the same in them.
     """
+    names = [by] if isinstance(by, str) else by
+    facts, written = {"relation": relation, "by": by}, isinstance(names, list | tuple) and names
+    if not written or not all(isinstance(name, str) for name in [relation, *names]):
+        raise refusal("no such columns", **facts, reason="names are written as text, one or more")
+    names = dict.fromkeys(names)  # each once
+    named = sql.Identifier(*relation.split("."))
+    instants = {"since": since, "until": until}
+    parts = {"relation": named, "keys": sqlfile.identifiers(names)}
+    twice = sqlfile.compose("question_twice", **parts)
+    for key, rows in _ask(engine, "no such columns", twice, facts, **instants).rows:
+        raise refusal("rows not told apart", **facts, rows=rows, key=key)
     statement = sqlfile.compose(
         "question_changed",
-        relation=sql.Identifier(relation),
-        keys=sqlfile.identifiers(by),
-        key_before=sqlfile.identifiers(by, "before.{}"),
-        key_after=sqlfile.identifiers(by, "after.{}"),
-        key_values=sqlfile.identifiers(by, "coalesce(after.{0}, before.{0}) AS {0}"),
-        key_names=sqlfile.each(map(sql.Literal, by)),
+        relation=named,
+        keys=sqlfile.identifiers(names, "pair.{}"),
+        key_before=sqlfile.identifiers(names, "before.{}"),
+        key_after=sqlfile.identifiers(names, "after.{}"),
+        key_values=sqlfile.identifiers(names, "coalesce(after.{0}, before.{0}) AS {0}"),
+        key_names=sqlfile.each(map(sql.Literal, names)),
     )
-    return _ask(engine, statement, since=since, until=until)
+    return _ask(engine, "no such columns", statement, facts, **instants)
 
 
-def receipt(engine: Engine, mart: str, at: str, **cell: object) -> Answer:
+def receipt(engine: Engine, mart: str, at: datetime, **cell: object) -> Answer:
     """The payments that a mart's cell adds up as of an instant, and where each comes from.
 
     A row for each payment: the event in bronze that made its version, with the position of the
     transaction in the source's log. The cell is named by the mart's grain, as in
     `receipt(engine, "vw_monthly_revenue", "2023-07-01", store_id=5, revenue_month="2023-06-01")`.
     """
-    grain = CELLS.get(mart, {})
+    grain = CELLS.get(str(mart), {})
     if not grain or cell.keys() != grain.keys():
         named = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in CELLS.items())
         raise refusal("no such cell", mart=mart, cell=", ".join(cell) or "nothing", named=named)
-    pair = sql.SQL("{} IS NOT DISTINCT FROM {}")
-    found = [pair.format(sql.SQL(grain[name]), sql.Literal(value)) for name, value in cell.items()]
-    condition = sql.SQL(" AND ").join(found)
-    return _ask(engine, sqlfile.compose("question_receipt", cell=condition), at=at)
+    pair = "{} IS NOT DISTINCT FROM %({})s"
+    condition = sql.SQL(" AND ".join(pair.format(grain[name], name) for name in cell))
+    values = {name: None if value is None else str(value) for name, value in cell.items()}
+    facts = {"mart": mart, "cell": cell, "columns": ", ".join(grain)}
+    statement = sqlfile.compose("question_receipt", cell=condition)
+    return _ask(engine, "cell not read", statement, facts, at=at, **values)
 
 
 def life(engine: Engine, table: str, key: object) -> Answer:
     """The versions of one key of a versioned table, oldest first, each with what it changed."""
     declared = tables.versioned(table)
+    facts = {"history": declared.name, "column": declared.key, "key": key}
+    if key is None:
+        raise refusal("no such key", **facts, reason="no row has none")
     parts = {"table": declared.silver, "key": sql.Identifier(declared.key)}
-    return _ask(engine, sqlfile.compose("question_life", **parts), key=key)
+    statement = sqlfile.compose("question_life", **parts)
+    return _ask(engine, "no such key", statement, facts, key=str(key))

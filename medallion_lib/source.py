@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import psycopg2
@@ -37,13 +37,13 @@ def build(cursor: Cursor) -> None:
     cursor.execute(sqlfile.read("replay"))
 
 
-def instant(text: str | datetime) -> datetime:
-    """An instant as people write it; without a zone it means UTC."""
+def instant(text: str | date) -> datetime:
+    """An instant as people write it, in ISO 8601, in UTC. Without a zone it means UTC."""
     try:
-        at = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    except ValueError:
+        at = datetime.fromisoformat(text.isoformat() if isinstance(text, date) else text)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
         raise refusal("bad instant", text=text) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def replay(

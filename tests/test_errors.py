@@ -398,6 +398,20 @@ def test_a_replay_at_another_scale_is_refused(lab: Medallion) -> None:
     assert command(lab, "replay", "--until", "2023-01-03", "--scale", "1").returncode == 0
 
 
+def test_what_is_no_instant_to_replay_to_or_position_to_merge_to_is_refused(begun: Medallion) -> None:
+    begun.capture()
+    before = bronze(begun)
+    for until in (True, "x", 5, "", [], "2023-13-01"):
+        with pytest.raises(MedallionError, match=r"is not an instant\. Write one like 2023-07-01"):
+            begun.replay(until)
+    for upto in (True, "x", "0/16B3748", 1.5, [], b"1"):
+        with pytest.raises(MedallionError, match=r"is no position to merge up to\.(.|\n)*SELECT max\(lsn\)"):
+            begun.merge(upto)
+    assert bronze(begun) == before
+    begun.merge(None)
+    assert customers_now(begun) == customers_at_source(begun)
+
+
 @pytest.mark.parametrize("name", ["events.csv", "customer.csv"])
 @pytest.mark.parametrize("missing", [False, True])
 def test_a_data_file_that_is_not_whole_is_refused(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from psycopg2 import sql
 from test_commands import change
 
-from medallion_lib import Medallion, MedallionError
+from medallion_lib import Medallion, MedallionError, questions, server, sqlfile
 
 PACK, AUGUST = "2023-07-01", "2023-08-01"
 
@@ -111,6 +114,115 @@ def test_what_cannot_be_asked_says_what_can(year: Medallion) -> None:
         year.receipt("dim_film", PACK, film_id=5)
     with pytest.raises(MedallionError, match="dim_customer_hist, dim_film_hist"):
         year.life("dim_customer", 42)
+
+
+def refused(work: Callable[[], object]) -> str:
+    with pytest.raises(MedallionError) as caught:
+        work()
+    return str(caught.value)
+
+
+def test_columns_that_do_not_tell_rows_apart_are_refused(year: Medallion) -> None:
+    """Else a row would be compared with another one's past. On either side it counts."""
+    told = refused(lambda: year.changed("vw_monthly_revenue", ["store_id"], PACK, AUGUST))
+    assert "rows of vw_monthly_revenue have the same ['store_id'], [1], so which" in told
+    assert "rows of dim_customer_hist" in refused(lambda: year.changed("dim_customer_hist", "store_id", "2022-01-01", PACK))
+    assert "rows of dim_customer_hist" in refused(lambda: year.changed("dim_customer_hist", "store_id", PACK, "2022-01-01"))
+    assert year.changed("dim_customer_hist", "store_id", "2022-01-01", "2022-02-01").rows == []
+
+
+@pytest.mark.parametrize("by", [None, [], "", "nope", ["customer_id", "nope"], 5, [5], [None], ["customer_id", ["email"]],
+                                "customer_id, email", 'a"b', "a\0b", "%s", "%(since)s", ":since", "x :y"])  # fmt: skip
+def test_columns_that_are_none_are_refused(year: Medallion, by: Any) -> None:
+    told = refused(lambda: year.changed("dim_customer", by, PACK, AUGUST))
+    assert "dim_customer can't be compared by" in told
+    assert "    SELECT * FROM dim_customer LIMIT 1" in told
+
+
+@pytest.mark.parametrize("relation", ["nope", "silver.nope", "nope.dim_customer", "a.b.c", "customer", "dim_customer; SELECT 1",
+                                      "", None, 5, ["dim_customer"], "x :y", "%s", "a\0b"])  # fmt: skip
+def test_a_relation_that_has_no_history_is_refused(year: Medallion, relation: Any) -> None:
+    told = refused(lambda: year.changed(relation, ["customer_id"], PACK, AUGUST))
+    assert "has no history. What has: " in told or "can't be compared by" in told
+
+
+def test_one_column_may_be_a_text_and_a_relation_may_say_its_schema(year: Medallion) -> None:
+    rows = year.changed("dim_customer", ["customer_id"], "2023-02-01", "2023-04-01").rows
+    for relation, by in (("dim_customer", "customer_id"), ("silver.dim_customer", ("customer_id", "customer_id"))):
+        assert year.changed(relation, by, "2023-02-01", "2023-04-01").rows == rows
+
+
+def test_columns_of_any_name_are_compared_and_told(lab_at: Callable[[str], Medallion]) -> None:
+    """Those of the statement's own names, and what its parameters would look like, among them."""
+    lab = lab_at("2023-01-03")
+    names = ["before", "after", "v", "value", "key", "change", "row", "%s :since %(since)s", "it's"]
+    with server.session(lab.warehouse_url) as cursor:
+        columns = sqlfile.identifiers(names, "{} text")
+        cursor.execute(sql.SQL("CREATE TABLE silver.odd (\"k :x %\" text, n numeric, {}, row_hash bigint, sys_start timestamptz, "
+                               "sys_end timestamptz)").format(columns))  # fmt: skip
+        for n, since, until in (("1.1", "2023-01-01", "2023-01-02"), ("1.10", "2023-01-02", "infinity")):
+            cursor.execute("INSERT INTO silver.odd VALUES ('k', %s, " + "%s, " * len(names) + "0, %s, %s)",
+                           (n, *[f"{name} {n}" for name in names], since, until))  # fmt: skip
+    lab.regenerate()
+    found = lab.changed("odd", "k :x %", "2023-01-01", "2023-01-02").rows
+    assert {row[2]: row[3:] for row in found} == {
+        "n": ("1.1", "1.10"), **{name: (f"{name} 1.1", f"{name} 1.10") for name in names}}  # fmt: skip
+    assert lab.changed("odd", names, "2023-01-02", "2023-01-03").rows == []
+
+
+@pytest.mark.parametrize("cell", [
+    {"store_id": "x", "revenue_month": "2023-06-01"}, {"store_id": 5.5, "revenue_month": "2023-06-01"},
+    {"store_id": True, "revenue_month": "2023-06-01"}, {"store_id": [5], "revenue_month": "2023-06-01"},
+    {"store_id": "5\0", "revenue_month": "2023-06-01"}, {"store_id": 10**20, "revenue_month": "2023-06-01"},
+    {"store_id": 5, "revenue_month": "June"}, {"store_id": 5, "revenue_month": 6},
+    {"store_id": 5, "revenue_month": "x :at %(at)s"},
+])  # fmt: skip
+def test_a_cell_of_another_kind_is_refused(year: Medallion, cell: dict[str, Any]) -> None:
+    told = refused(lambda: year.receipt("vw_monthly_revenue", PACK, **cell))
+    assert "SELECT store_id, revenue_month FROM vw_monthly_revenue LIMIT 5" in told
+
+
+def test_a_cell_may_be_written_as_it_prints_and_one_that_is_none_is_empty(year: Medallion) -> None:
+    rows = year.receipt("vw_monthly_revenue", PACK, store_id=5, revenue_month="2023-06-01").rows
+    for store, month in (("5", date(2023, 6, 1)), (Decimal(5), datetime(2023, 6, 1)), (5, datetime(2023, 6, 1, tzinfo=UTC))):
+        assert year.receipt("vw_monthly_revenue", PACK, store_id=store, revenue_month=month).rows == rows != []
+    for cell in ((999, "2023-06-01"), (None, "2023-06-01"), (5, "2023-06-02"), (5, None), (5, "infinity")):
+        assert year.receipt("vw_monthly_revenue", PACK, store_id=cell[0], revenue_month=cell[1]).rows == []
+    for mart in (None, ["vw_monthly_revenue"], "gold.vw_monthly_revenue"):
+        assert "vw_monthly_revenue: store_id, revenue_month" in refused(lambda mart=mart: year.receipt(mart, PACK))
+
+
+@pytest.mark.parametrize("key", [None, "abc", 1.5, True, [42], "42\0", 10**30, ":key"])
+def test_a_life_of_what_is_no_key_is_refused(year: Medallion, key: Any) -> None:
+    told = refused(lambda: questions.life(year.warehouse, "dim_customer_hist", key))
+    assert "is no customer_id of dim_customer_hist: " in told
+
+
+# Of what is not captured yet
+
+
+def test_what_silver_has_not_reached_is_captured_and_merged_first(lab_at: Callable[[str], Medallion]) -> None:
+    lab = lab_at("2023-01-03")
+
+    def now() -> datetime:
+        with server.session(lab.source_url) as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            return cursor.fetchone()[0]
+
+    since, numbers = now(), "store_id, revenue_month, total_revenue"
+    change(lab.source, "UPDATE payment SET amount = amount + 100 WHERE payment_id = (SELECT min(payment_id) FROM payment)")
+    store, month, total = asked(lab, f"SELECT {numbers} FROM vw_monthly_revenue ORDER BY 1 LIMIT 1")[0]
+    before = lab.receipt("vw_monthly_revenue", "2023-01-02", store_id=store, revenue_month=month)
+    assert lab.status()["history_is_final_until"] < "2023-01-03", "an answer that is final captures nothing"
+    (line,) = [row for row in lab.changed("vw_monthly_revenue", ["store_id", "revenue_month"], since, now()).rows
+               if row[3] == "total_revenue"]  # fmt: skip
+    assert Decimal(line[5]) - Decimal(line[4]) == 100
+    change(lab.source, "UPDATE customer SET email = 'new@example' WHERE customer_id = 1")
+    assert lab.life("dim_customer_hist", 1).rows[-1][3].endswith("-> new@example")
+    change(lab.source, "UPDATE payment SET amount = amount - 100 WHERE amount > 100")
+    after = lab.receipt("vw_monthly_revenue", now(), store_id=store, revenue_month=month)
+    assert sum(row[2] for row in after.rows) == total
+    assert {row[0] for row in before.rows} <= {row[0] for row in after.rows}
 
 
 # Undo

@@ -2,8 +2,8 @@
 -- version which counts, and that event's transaction in the source's log.
 SELECT p.payment_id, p.payment_date, p.amount, p.customer_id, p.rental_id, p.sys_start AS true_since,
        event.op, '0/0'::pg_lsn + event.lsn AS lsn, event.seq, event.commit_ts, event.load_ts
-FROM fact_payment_current FOR SYSTEM_TIME AS OF :at AS p
-LEFT JOIN fact_rental_current FOR SYSTEM_TIME AS OF :at AS r ON r.rental_id = p.rental_id
+FROM fact_payment_current FOR SYSTEM_TIME AS OF %(at)s AS p
+LEFT JOIN fact_rental_current FOR SYSTEM_TIME AS OF %(at)s AS r ON r.rental_id = p.rental_id
 CROSS JOIN LATERAL (
     SELECT op, lsn, seq, commit_ts, load_ts
     FROM bronze.br_payment_cdc

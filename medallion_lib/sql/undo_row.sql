@@ -1,0 +1,21 @@
+-- One row as of an instant. Silver says whether it was there, bronze has it as the source printed it:
+-- no event within a version alters what silver tracks. What came
+-- right before a snapshot, or before the table's first, is not known.
+WITH version AS (
+    SELECT {key}, sys_start
+    FROM {silver}
+    WHERE {key} = %(key)s AND sys_start <= %(at)s AND sys_end > %(at)s
+),
+later AS (
+    {later}
+)
+SELECT EXISTS (SELECT FROM version) AS was_there,
+       (SELECT full_row::text
+        FROM {bronze} AS event
+        JOIN version ON version.{key} = {key_value}
+        WHERE op NOT IN ('D', 'T') AND commit_ts >= sys_start AND commit_ts <= %(at)s
+        ORDER BY lsn DESC, seq DESC
+        LIMIT 1) AS full_row,
+       coalesce((SELECT op = 'R' FROM later ORDER BY lsn, op <> 'R' LIMIT 1)
+                OR (SELECT commit_ts > %(at)s AND op IN ('R', 'T') FROM {bronze} ORDER BY lsn, seq LIMIT 1),
+                false) AS in_gap
