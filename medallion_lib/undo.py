@@ -85,7 +85,7 @@ def _at_source(source: Cursor, captured: Captured, table: Versioned, facts: Fact
     if facts["key"] is None:
         raise ValueError("no row has none")
     source.execute("SELECT %s::regclass", (captured.source.as_string(source),))
-    relation = (catalog := Catalog(source)).relation(captured)
+    relation = (catalog := Catalog(source, (captured,))).relation(captured)
     name, value = sql.Identifier(table.in_bronze(table.key)[-1]), sql.Literal(str(facts["key"]))
     only = sql.SQL("WHERE {} = {} FOR UPDATE").format(name, value)
     rows = list(capture.rows(source.connection, captured, relation, only))
