@@ -112,7 +112,7 @@ def test_what_cannot_be_asked_says_what_can(year: Medallion) -> None:
         year.receipt("vw_monthly_revenue", PACK, store_id=5)
     with pytest.raises(MedallionError, match="vw_top_titles: film_id, rental_month"):
         year.receipt("dim_film", PACK, film_id=5)
-    with pytest.raises(MedallionError, match=r"silver\.dim_customer_hist, silver\.dim_film_hist"):
+    with pytest.raises(MedallionError, match="dim_customer_hist, dim_film_hist"):
         year.life("dim_customer", 42)
 
 
