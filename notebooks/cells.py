@@ -5,17 +5,18 @@ fails like any other, and charts are SVG.
 """
 
 import html
-import json
 import numbers
 import re
 import textwrap
-from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 import pandas as pd
+import sql.connection.connection
 import sql.magic
+import sqlalchemy
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
@@ -25,9 +26,13 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from sql.connection import ConnectionManager, SQLAlchemyConnection
 from sql.connection.connection import set_sqlalchemy_isolation_level
 from sql.run.resultset import ResultSet
+from sql.run.run import run_statements
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+import results
+import statements
+import values
 from medallion_lib.errors import MedallionError
 
 ROWS_SHOWN = 20
@@ -66,10 +71,11 @@ def start(lab: Lab) -> None:
     magic = _load_jupysql(shell)
     refused.clear()
     ConnectionManager.close_all()
-    _Warehouse(lab.warehouse, alias="warehouse", config=magic)
+    _Connection(lab.warehouse, alias="warehouse", config=magic)
     if not event.contains(lab.warehouse, "after_cursor_execute", _remember):
         event.listen(lab.warehouse, "after_cursor_execute", _remember)
-    shell.set_custom_exc((UsageError, MedallionError), _show_error)
+    results.watch(shell)
+    shell.set_custom_exc((UsageError, MedallionError, NameError), _show_error)
     shell.display_formatter.ipython_display_formatter.for_type(ResultSet, _show_result)
     shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, _frame)
     set_matplotlib_formats("svg")
@@ -110,14 +116,38 @@ def _load_jupysql(shell: InteractiveShell) -> sql.magic.SqlMagic:
     magic = shell.find_cell_magic("sql").__self__
     for name, value in _SETTINGS.items():
         setattr(magic, name, value)
+    # Its parts that would take a quoted text for something else.
+    magic.check_random_arguments = lambda line, cell: None
+    sql.magic.SQLCommand = statements.Command
+    sql.magic.run_statements = _run
+    sql.connection.connection.SQLAlchemyConnection = _Connection
     return magic
 
 
-class _Warehouse(SQLAlchemyConnection):
-    """jupysql's connection, which outlives a reset of the warehouse.
+def _run(
+    connection: Any, text: str, config: sql.magic.SqlMagic, parameters: dict[str, Any] | None = None
+) -> Any:
+    """What jupysql's own does with the statements of a cell, none of them altered."""
+    if text.startswith("\\") or connection.is_dbapi_connection:
+        return run_statements(connection, text, config, parameters)
+    for statement in statements.split(text):
+        written = statements.as_text(statement)
+        for name in results.gone.intersection(sqlalchemy.text(written).compile().params):
+            if name not in (parameters or {}):
+                raise MedallionError(results.missing(name))
+        result = connection.raw_execute(written, parameters)
+    return ResultSet(result, config, statement, connection)
+
+
+class _Connection(SQLAlchemyConnection):
+    """jupysql's connection, which outlives a reset of the warehouse and gives values exactly.
 
     jupysql keeps one connection for good, past the pool and its pre-ping, and a reset ends it.
     """
+
+    def __init__(self, engine: Engine, alias: str | None = None, config: Any = None) -> None:
+        values.use(engine)
+        super().__init__(engine, alias, config)
 
     def _connection_execute(self, query: str, parameters: dict[str, Any] | None = None) -> Any:
         if not _alive(self._connection_sqlalchemy):
@@ -125,7 +155,8 @@ class _Warehouse(SQLAlchemyConnection):
             self._connection_sqlalchemy.close()
             self._connection_sqlalchemy = engine.connect()
             set_sqlalchemy_isolation_level(self._connection_sqlalchemy)
-        return super()._connection_execute(query, parameters)
+        operation = partial(self._execute_with_parameters, query, parameters)
+        return self._execute_with_error_handling(operation)
 
 
 def _alive(connection: Connection) -> bool:
@@ -156,6 +187,10 @@ def _show_error(
     """Show the message alone, as an error output: IPython gives a UsageError none, and a run
     that looks for error outputs takes the cell for a good one. `%tb` still has the traceback.
     """
+    if isinstance(error, NameError) and error.name not in results.gone:
+        lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+        shell._showtraceback(kind, error, lines)
+        return lines
     name, text = _message(error)
     refused.append(text)
     lines = [f"\x1b[31m{name}\x1b[0m: {text}" if name else text]
@@ -167,6 +202,8 @@ def _message(error: BaseException) -> tuple[str, str]:
     """The name and text a person needs: the server's, where the server refused a statement."""
     if isinstance(error, MedallionError):
         return "", str(error)
+    if isinstance(error, NameError):
+        return "", results.missing(error.name)
     if isinstance(error.__cause__, DBAPIError) and error.__cause__.orig is not None:
         original = error.__cause__.orig
         return type(original).__name__, str(original).strip()
@@ -182,8 +219,9 @@ def _show_result(result: ResultSet) -> None:
 
 def _frame(frame: pd.DataFrame) -> str:
     """A DataFrame as the same table, without its index."""
-    known = frame.astype(object).where(frame.notna(), None)  # pandas may hold a null as nan
-    return _table(list(frame.columns), list(known.itertuples(index=False, name=None)), ROWS_SHOWN)
+    rows = frame.astype(object).itertuples(index=False, name=None)
+    known = [tuple(None if values.is_null(each) else each for each in row) for row in rows]
+    return _table(list(frame.columns), known, ROWS_SHOWN)
 
 
 def _table(columns: list[str], rows: list[tuple[Any, ...]], limit: int) -> str:
@@ -211,21 +249,8 @@ def _numeric(values: list[Any]) -> bool:
 
 
 def _cell(tag: str, value: Any, numeric: bool) -> str:
-    text = _text(value)
+    text = values.shown(value)
     kinds = {"number": numeric, "null": value is None, "long": len(text) > LONG}
     names = " ".join(name for name, applies in kinds.items() if applies)
     attribute = f' class="{names}"' if names else ""
     return f"<{tag}{attribute}>{html.escape(text)}</{tag}>"
-
-
-def _text(value: Any) -> str:
-    """As PostgreSQL writes it where Python differs: null, booleans, JSON and infinity."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool | dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, datetime):
-        return "infinity" if value.replace(tzinfo=None) == datetime.max else str(value)
-    if value == date.max:
-        return "infinity"
-    return str(value)
