@@ -30,6 +30,7 @@ from sql.run.run import run_statements
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
+import picks
 import results
 import statements
 import values
@@ -49,6 +50,7 @@ _SETTINGS = {
     "short_errors": True,
 }
 
+_lab: "Lab | None" = None
 refused: list[str] = []  # what the server, or a check, said to each failing cell since `start`
 _sent: str | None = None
 
@@ -69,6 +71,8 @@ def start(lab: Lab) -> None:
     if shell is None:
         raise MedallionError("cells.start works in a notebook only: make demo opens one.")
     magic = _load_jupysql(shell)
+    global _lab
+    _lab = lab
     refused.clear()
     ConnectionManager.close_all()
     _Connection(lab.warehouse, alias="warehouse", config=magic)
@@ -86,6 +90,21 @@ def sent() -> Markdown:
     if _sent is None:
         raise MedallionError("Nothing was sent to the warehouse yet: run a %%sql cell first.")
     return Markdown(f"```sql\n{_sent.strip()}\n```")
+
+
+def frame(result: ResultSet | pd.DataFrame) -> pd.DataFrame:
+    """A result as a DataFrame; a DataFrame as it is, so that a cell can run twice."""
+    return result if isinstance(result, pd.DataFrame) else result.DataFrame()
+
+
+def pick(store: int, amount: float) -> tuple[int, float]:
+    """The store and the correction in dollars, as given, if its largest June payment takes it.
+
+    Raises MedallionError, in one line with what is possible, if not.
+    """
+    if _lab is None:
+        raise MedallionError("No warehouse yet: run the cell with cells.start(lab) first.")
+    return picks.check(_lab.warehouse, store, amount)
 
 
 def exhibit(statement: str, first: str, last: str) -> Markdown:

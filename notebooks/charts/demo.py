@@ -24,8 +24,11 @@ def june(
 ) -> Picture:
     """Revenue by store (store_id, total_revenue), ranked then and ranked now; lines join a store.
 
-    A store that one side lacks counts as $0.00 there: the warehouse knew of no payment.
+    Where `then` has a column as_of, with the instant that its query asked about, the labels name
+    this instant. A store that one side lacks counts as $0.00: the warehouse knew of no payment.
     """
+    if "as_of" in then:
+        by = then_label = f"As of {say.instant(then['as_of'])}"
     before, after = say.money(then, "store_id"), say.money(now, "store_id")
     moved_by = say.change(before, after)
     left, right = (say.ranked(dict.fromkeys(moved_by, ZERO) | side) for side in (before, after))

@@ -29,6 +29,18 @@ def money(frame: pd.DataFrame, key: str) -> Money:
     return dict(zip(keys, map(cents, frame["total_revenue"]), strict=True))
 
 
+def instant(asked: pd.Series) -> str:
+    """The one instant in a column, in words; its time of day only where it has one."""
+    instants = asked.drop_duplicates()
+    if len(instants) > 1:
+        raise MedallionError(f"The frame is as of {len(instants)} instants: select a single one.")
+    at = next(iter(instants), "the instant asked about")
+    if isinstance(at, str):
+        return at
+    at = pd.Timestamp(at)
+    return f"{at:%-d %B %Y}" + (f", {at:%H:%M}" if at != at.normalize() else "")
+
+
 def by_day(frame: pd.DataFrame) -> Money:
     """daily_revenue by business_date, added up over the stores in the frame."""
     total: Money = {}

@@ -110,12 +110,29 @@ class Conductor:
     def go(self, cell: str) -> None:
         self.page.evaluate("i => stage.go(i)", self.place[cell])
 
-    def type(self, cell: str, source: str) -> None:
-        """Write this into the cell, whose question is in view."""
-        self.go(cell)
-        for keys in ("Enter", "Control+A"):
+    def type(self, cell: str, value: str) -> None:
+        """Type over what stands in the brackets or quotes of the active cell, as the guide says."""
+        assert self.active() == cell
+        old = re.search(
+            r"[(\"](.*)[)\"]$", self.page.evaluate("i => stage.source(i)", self.place[cell])
+        )
+        for keys in ["Enter", "End", "ArrowLeft", *["Backspace"] * len(old[1])]:
             self.page.keyboard.press(keys)
-        self.page.keyboard.insert_text(source)
+        self.page.keyboard.type(value)
+
+    def back(self, cell: str) -> None:
+        """Press the up arrow until this cell is the active one."""
+        for _ in self.cells:
+            if self.active() == cell:
+                return
+            self.page.keyboard.press("ArrowUp")
+
+    def active(self) -> str:
+        return self.cells[self.page.evaluate("stage.active()")]["id"]
+
+    def below(self, cell: str) -> dict[str, Any]:
+        """What a spectator sees below the cell: said, figures, title, and whether the remark."""
+        return self.page.evaluate("i => stage.below(i)", self.place[cell])
 
     def play(self, until: str) -> None:
         """Press Shift+Enter until this cell has run."""

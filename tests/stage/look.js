@@ -8,6 +8,13 @@ window.stage = (() => {
     (next?.model.type === "code" || cell.node.querySelector("h1, h2") !== null);
   const shown = (cell) =>
     cell.node.querySelectorAll(".jp-OutputArea-output").length >= cell.model.outputs.length;
+  const remarks = () =>
+    [...cells().keys()].filter(
+      (i) =>
+        cells()[i - 1]?.model.type === "code" &&
+        cells()[i].model.type === "markdown" &&
+        !asks(cells()[i], cells()[i + 1]),
+    );
 
   return {
     ready: () => panel()?.sessionContext?.session?.kernel?.status === "idle" && cells().length > 0,
@@ -28,6 +35,15 @@ window.stage = (() => {
       const { executionCount, executionState } = cells()[i].model;
       return executionCount !== null && executionState !== "running" && shown(cells()[i]);
     },
+    source: (i) => cells()[i].model.sharedModel.source,
+    // What is on screen below a cell: its output's text, and whether the remark on it can be read.
+    below: (i) => ({
+      said: cells()[i].outputArea.node.innerText.trim(),
+      figures: cells()[i].outputArea.node.querySelectorAll("svg.mb-figure").length,
+      title: cells()[i].outputArea.node.querySelector("svg.mb-figure text, svg.mb-figure")?.textContent ?? "",
+      remark: remarks().includes(i + 1) ? getComputedStyle(cells()[i + 1].node).opacity === "1" : null,
+    }),
+    remarks: () => remarks().map((i) => getComputedStyle(cells()[i].node).opacity === "1"),
     outputs: (i) => cells()[i].model.outputs?.toJSON() ?? [],
     // Where the cells from `first` to `last` stand in the part of the page that shows the notebook.
     place: (first, last) => {

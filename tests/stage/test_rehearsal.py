@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conductor import Conductor, Played, make_demo
@@ -20,7 +21,12 @@ GUIDE = ROOT / "book" / "presenters_guide.md"
 STORY = re.search(r"```\n(Board pack.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
 SCREEN = {"viewport": {"width": 853, "height": 480}, "device_scale_factor": 1.5}
 WORDS_A_MINUTE = 130
-PICKED = "store, amount = 6, -3.50"
+BAD_PICKS = {
+    "9, 25.00": "9 is no store: write one of 1, 2, 3, 4, 5, 6, 7, then the amount.",
+    "'3', 25.00": "'3' is no store: write one of 1, 2, 3, 4, 5, 6, 7, then the amount.",
+    **dict.fromkeys(("3, 1000000", "3, 0", "3, -50", "3, '3'", "3, 0.001"), "can't be added to"),
+}
+PICKED = "6, -3.50"
 Record = Callable[[str, object], None]
 
 
@@ -28,7 +34,8 @@ Record = Callable[[str, object], None]
 class Rehearsal:
     """What was seen of two performances.
 
-    In the second the audience picks and the server is killed in the middle of a beat.
+    In the second the audience picks, badly at first, and the server is killed in the middle of a
+    beat.
     """
 
     printed: str
@@ -38,6 +45,9 @@ class Rehearsal:
     first: list[Played]
     second: list[Played]
     recovered: float  # seconds from the kill to the end of the next cell
+    remarks: dict[str, list[bool]]  # whether each could be read
+    stopped: str  # the cell at which the question about the pick stops
+    refused: dict[str, dict[str, Any]]  # what stood below a cell, by what was typed and by the cell
 
     @property
     def machine(self) -> float:
@@ -50,17 +60,59 @@ def rehearsal(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
         conductor = Conductor(chromium.new_page(**SCREEN))
         conductor.open(address)
         kernel = conductor.page.evaluate("stage.kernel()")
+        remarks = {"opened": conductor.page.evaluate("stage.remarks()")}
+        conductor.play(until="story")
+        remarks["told"] = conductor.page.evaluate("stage.remarks()")
         conductor.play(until="again")
+        remarks["again"] = conductor.page.evaluate("stage.remarks()")
         first, conductor.played = conductor.played, []
+        conductor.go("waterfall-seen")
+        conductor.page.keyboard.press("Shift+Enter")
+        conductor.page.wait_for_timeout(300)
+        stopped = conductor.active()
+        refused = _play_badly(conductor)
         conductor.type("pick", PICKED)
         conductor.play(until="update")
         killed = time.monotonic()
         kill_server(server.locate())
         conductor.play(until="peek")
         recovered = time.monotonic() - killed
+        conductor.play(until="moved")
+        conductor.go("date")
+        refused |= _date_badly(conductor)
         conductor.play(until="again")
         seen = conductor.intruders()
-        yield Rehearsal(printed, address, kernel, seen, first, conductor.played, recovered)
+        yield Rehearsal(printed, address, kernel, seen, first, conductor.played, recovered,
+                        remarks, stopped, refused)  # fmt: skip
+
+
+def _play_badly(conductor: Conductor) -> dict[str, dict[str, Any]]:
+    """Each bad pick, and after the last of them the cells that follow, as if nothing were wrong."""
+    seen = {}
+    for typed in BAD_PICKS:
+        conductor.back("pick")
+        conductor.type("pick", typed)
+        conductor.play(until="pick")
+        seen[typed] = conductor.below("pick") | {"whole": conductor.played.pop().whole}
+    for cell in ("picked", "update"):
+        conductor.play(until=cell)
+        seen[cell] = conductor.below(cell)
+    conductor.played.clear()
+    conductor.back("pick")
+    return seen
+
+
+def _date_badly(conductor: Conductor) -> dict[str, dict[str, Any]]:
+    seen = {}
+    for typed in ("3 July", "2023-07-03"):
+        conductor.back("date")
+        conductor.type("date", typed)
+        kept = len(conductor.played)
+        conductor.play(until="asked-ranking")
+        seen |= {f"{typed}, {cell}": conductor.below(cell) for cell in ("asked", "asked-ranking")}
+        if typed == "3 July":
+            del conductor.played[kept:]
+    return seen
 
 
 def test_make_demo_tells_the_story_and_opens_the_demo(rehearsal: Rehearsal) -> None:
@@ -78,6 +130,46 @@ def test_every_cell_runs_without_an_error(rehearsal: Rehearsal) -> None:
         for output in played.outputs:
             assert output["output_type"] != "error", output
             assert output.get("name") != "stderr", output
+
+
+def test_what_was_seen_appears_with_its_answer(rehearsal: Rehearsal) -> None:
+    assert len(rehearsal.remarks["opened"]) > 15 and not any(rehearsal.remarks["opened"])
+    assert all(rehearsal.remarks["told"][:-1])
+    assert rehearsal.remarks["again"][-1] and not any(rehearsal.remarks["again"][:-1])
+
+
+def test_one_press_shows_the_question_and_stops_in_its_cell(rehearsal: Rehearsal) -> None:
+    assert rehearsal.stopped == "pick"
+
+
+@pytest.mark.parametrize("typed", BAD_PICKS)
+def test_a_bad_pick_is_refused_in_its_own_cell_in_one_line(
+    rehearsal: Rehearsal, typed: str
+) -> None:
+    seen = rehearsal.refused[typed]
+    assert BAD_PICKS[typed] in seen["said"] and "\n" not in seen["said"]
+    assert not seen["remark"] and seen["whole"]
+    if BAD_PICKS[typed] == "can't be added to":
+        assert re.search(r"write -\d+\.\d\d to 9\d\d\.\d\d, in cents, not 0", seen["said"])
+
+
+def test_no_later_cell_goes_on_with_an_older_pick(rehearsal: Rehearsal) -> None:
+    again = "the cell that makes it failed. Run that cell again, then this one."
+    assert rehearsal.refused["picked"]["said"] == f"There is no store: {again}"
+    assert rehearsal.refused["update"]["said"] == f"There is no picked: {again}"
+
+
+def test_a_date_that_is_none_draws_nothing(rehearsal: Rehearsal) -> None:
+    asked, drawn = (rehearsal.refused[f"3 July, {cell}"] for cell in ("asked", "asked-ranking"))
+    assert asked["said"].startswith("invalid input syntax") and not asked["remark"]
+    assert drawn["said"].startswith("There is no asked:") and "\n" not in drawn["said"]
+    assert drawn["figures"] == 0 and not drawn["remark"]
+
+
+def test_a_date_that_is_one_is_named_by_the_figure(rehearsal: Rehearsal) -> None:
+    drawn = rehearsal.refused["2023-07-03, asked-ranking"]
+    assert drawn["figures"] == 1 and drawn["remark"]
+    assert "As of 3 July 2023, store 5 won June." in drawn["title"]
 
 
 def test_every_beat_is_seen_whole(rehearsal: Rehearsal, record_property: Record) -> None:

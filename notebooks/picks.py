@@ -1,0 +1,43 @@
+"""What an audience may pick for the live correction."""
+
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+from sqlalchemy import Engine
+
+from medallion_lib.errors import MedallionError
+
+CENT, LIMIT = Decimal("0.01"), Decimal("999.99")  # payment.amount is numeric(5, 2)
+LARGEST = """
+    SELECT store_id, max(amount)
+    FROM fact_payment_current
+    WHERE store_id IS NOT NULL AND payment_date >= '2023-06-01' AND payment_date < '2023-07-01'
+    GROUP BY store_id ORDER BY store_id"""
+
+
+def check(warehouse: Engine, store: Any, amount: Any) -> tuple[int, float]:
+    """Both as they are, if the store's largest June payment would stay a payment."""
+    with warehouse.connect() as connection:
+        largest = {row[0]: row[1] for row in connection.exec_driver_sql(LARGEST)}
+    if not _is(store, Integral) or store not in largest:
+        stores = ", ".join(map(str, largest))
+        raise MedallionError(f"{store!r} is no store: write one of {stores}, then the amount.")
+    low, high = CENT - largest[store], LIMIT - largest[store]
+    if not _is(amount, Real | Decimal) or not _is_correction(Decimal(str(amount)), low, high):
+        raise MedallionError(
+            f"{amount!r} can't be added to {largest[store]}, store {store}'s largest June payment: "
+            f"write {low} to {high}, in cents, not 0."
+        )
+    print(f"Store {store}'s largest June payment, {largest[store]}, to get {float(amount):+,.2f}.")
+    return int(store), float(amount)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _is_correction(amount: Decimal, low: Decimal, high: Decimal) -> bool:
+    if not amount.is_finite() or not low <= amount <= high:
+        return False
+    return amount != 0 and amount == amount.quantize(CENT)
