@@ -38,6 +38,10 @@ class Word(Shown, str):
     """A JSON string, without its quotes."""
 
 
+class Bytes(Shown, bytes):
+    """A bytea."""
+
+
 class Float(Shown, float):
     """A float4 or float8."""
 
@@ -118,8 +122,8 @@ def _numeric(text: str, _: object) -> Decimal | str:
     return text if text == "NaN" else Decimal(text)
 
 
-def _bytes(text: str, cursor: Any) -> bytes:
-    return bytes(BINARY(text, cursor))
+def _bytes(text: str, cursor: Any) -> Bytes:
+    return _with_text(Bytes(BINARY(text, cursor)), text)
 
 
 def _json(text: str, _: object) -> Any:
@@ -184,7 +188,7 @@ def shown(value: Any) -> str:
         return "null"
     if isinstance(value, bool | dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, bytes | memoryview):
+    if isinstance(value, memoryview):
         return f"\\x{bytes(value).hex()}"
     if isinstance(value, timedelta):
         return duration(value)

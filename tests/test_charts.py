@@ -84,6 +84,20 @@ def test_the_title_names_the_winners(then: dict[int, str], now: dict[int, str], 
     assert texts(june(then, now))[0] == title
 
 
+@pytest.mark.parametrize(("asked", "label"), [
+    ("2023-07-12 00:00+00", "As of 12 July 2023"),
+    ("2023-07-12 18:30+00", "As of 12 July 2023, 18:30"),
+])  # fmt: skip
+def test_the_instant_of_the_result_is_the_label(asked: str, label: str) -> None:
+    then = by_store(THEN).assign(as_of=pd.Timestamp(asked))
+    shown = texts(charts.june(then, by_store(NOW), alt="June", by="By another", then_label="Another"))
+    assert shown[0].startswith(f"{label}, store 5 won June.") and label in shown[1:]
+    empty = texts(charts.june(then.iloc[:0], by_store(NOW), alt="June"))
+    assert empty[0] == "As of the instant asked about, no store had any June revenue."
+    with pytest.raises(MedallionError, match="as of 7 instants"):
+        charts.june(then.assign(as_of=range(7)), by_store(NOW), alt="June")
+
+
 def test_floats_and_decimals_draw_the_same_figure() -> None:
     floats = by_store(THEN).astype({"total_revenue": float})
     assert charts.june(floats, by_store(NOW), alt="June") == june()

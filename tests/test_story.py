@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from traitlets.config import Config
 from year import DATA, Stage, as_owner, ask, between, differences, own_lab, played
 
 import cells
-from medallion_lib import Medallion
+from medallion_lib import Medallion, MedallionError
 
 JULY = datetime(2023, 7, 1, tzinfo=UTC)
 INSTANTS = [*between("2023-06-30", 4), JULY]
@@ -143,6 +144,41 @@ def test_the_promise_holds_in_a_sql_cell(
     story: Story, cell: Callable[[str], pandas.DataFrame]
 ) -> None:
     kept(story, cell(STATEMENT))
+
+
+@pytest.mark.parametrize("pick", [(9, 25), ("3", 25), (None, 25), (3.7, 25), (True, 25), (3.0, 25)], ids=repr)
+def test_a_store_that_is_none_is_refused_with_those_there_are(
+    story: Story, cell: Callable[[str], pandas.DataFrame], pick: tuple[object, object]
+) -> None:
+    said = rf"^{re.escape(repr(pick[0]))} is no store: write one of 1, 2, 3, 4, 5, 6, 7, then the amount\.$"
+    with pytest.raises(MedallionError, match=said):
+        cells.pick(*pick)
+
+
+@pytest.mark.parametrize("amount", [
+    1000000, 0, 0.0, -50, "3", None, True, 25.001, Decimal("25.001"), 1e300, -1e-300, 10**30,
+    float("nan"), float("inf"), Decimal("NaN"), Decimal("sNaN"), 1j, [25],
+], ids=repr)  # fmt: skip
+def test_an_amount_that_cannot_be_is_refused_with_what_can(
+    story: Story, cell: Callable[[str], pandas.DataFrame], amount: object
+) -> None:
+    with pytest.raises(MedallionError) as refused:
+        cells.pick(3, amount)
+    assert re.fullmatch(r".* can't be added to \d+\.\d\d, store 3's largest June payment: "
+                        r"write -\d+\.\d\d to \d+\.\d\d, in cents, not 0\.", str(refused.value))  # fmt: skip
+
+
+def test_both_ends_of_what_can_be_are_taken_and_no_cent_more(
+    story: Story, cell: Callable[[str], pandas.DataFrame]
+) -> None:
+    for store in range(1, 8):
+        with pytest.raises(MedallionError) as refused:
+            cells.pick(store, 0)
+        low, high = map(Decimal, re.findall(r"-?\d+\.\d\d", str(refused.value))[-2:])
+        for amount, step in ((low, -1), (high, 1)):
+            assert cells.pick(store, float(amount)) == (store, float(amount))
+            with pytest.raises(MedallionError, match="can't be added"):
+                cells.pick(store, float(amount + step * Decimal("0.01")))
 
 
 def kept(story: Story, answer: pandas.DataFrame) -> None:
