@@ -26,7 +26,7 @@ def check(warehouse: Engine, store: Any, amount: Any) -> tuple[int, float]:
     low, high = CENT - largest[store], LIMIT - largest[store]
     if not _is(amount, Real | Decimal) or not _is_correction(Decimal(str(amount)), low, high):
         raise MedallionError(
-            f"{amount!r} can't be added to {largest[store]}, store {store}'s largest June payment: "
+            f"{amount!r} can't be added to store {store}'s {largest[store]}: "
             f"write {low} to {high}, in cents, not 0."
         )
     print(f"Store {store}'s largest June payment, {largest[store]}, to get {float(amount):+,.2f}.")

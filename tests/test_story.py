@@ -164,7 +164,7 @@ def test_an_amount_that_cannot_be_is_refused_with_what_can(
 ) -> None:
     with pytest.raises(MedallionError) as refused:
         cells.pick(3, amount)
-    assert re.fullmatch(r".* can't be added to \d+\.\d\d, store 3's largest June payment: "
+    assert re.fullmatch(r".* can't be added to store 3's \d+\.\d\d: "
                         r"write -\d+\.\d\d to \d+\.\d\d, in cents, not 0\.", str(refused.value))  # fmt: skip
 
 

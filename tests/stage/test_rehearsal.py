@@ -94,7 +94,7 @@ def _play_badly(conductor: Conductor) -> dict[str, dict[str, Any]]:
         conductor.type("pick", typed)
         conductor.play(until="pick")
         seen[typed] = conductor.below("pick") | {"whole": conductor.played.pop().whole}
-    for cell in ("picked", "update"):
+    for cell in ("picked", "update", "message", "bronze", "asserted-live", "story"):
         conductor.play(until=cell)
         seen[cell] = conductor.below(cell)
     conductor.played.clear()
@@ -157,6 +157,15 @@ def test_no_later_cell_goes_on_with_an_older_pick(rehearsal: Rehearsal) -> None:
     again = "the cell that makes it failed. Run that cell again, then this one."
     assert rehearsal.refused["picked"]["said"] == f"There is no store: {again}"
     assert rehearsal.refused["update"]["said"] == f"There is no picked: {again}"
+    for cell in ("message", "bronze"):
+        assert rehearsal.refused[cell]["said"] == f"There is no payment_id: {again}"
+
+
+def test_the_story_of_a_refused_pick_claims_no_correction(rehearsal: Rehearsal) -> None:
+    assert rehearsal.refused["asserted-live"]["said"].startswith("There is no store:")
+    told = rehearsal.refused["story"]["said"].splitlines()
+    assert told[4] == "Live correction:          none, or not proved."
+    assert [*told[:4], told[5]] == [line for line in STORY.splitlines() if "Live" not in line]
 
 
 def test_a_date_that_is_none_draws_nothing(rehearsal: Rehearsal) -> None:
