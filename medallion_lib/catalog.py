@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -19,6 +20,11 @@ class Catalog:
 
     cursor: Cursor
     tables: Sequence[Captured]  # those that are captured
+
+    def clock(self) -> datetime:
+        """The source's time of day."""
+        self.cursor.execute("SELECT clock_timestamp()")
+        return self.cursor.fetchone()[0]
 
     def captured(self, relation: Relation) -> Captured:
         """The captured table that a relation is, or is a partition of.

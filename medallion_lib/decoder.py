@@ -1,8 +1,9 @@
 """From the stream's messages to bronze rows: where one transaction ends, and what time it has."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from medallion_lib import pgoutput
 from medallion_lib.catalog import Catalog
@@ -15,6 +16,12 @@ from medallion_lib.tables import Captured
 
 BUSINESS_TIME = "medallion.system_time"  # the message's prefix: when a replayed change happened
 MARKER = "medallion.marker"
+# What Python and PostgreSQL read alike, within PostgreSQL's bounds of a zone; no 24:00, no :60.
+INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-5])(:[0-5]\d){0,2})?)?",
+    re.ASCII,
+)
+A_DAY = timedelta(days=1)  # how far a source's clock may have been ahead of what it says now
 
 
 @dataclass
@@ -29,10 +36,16 @@ class Decoder:
     stamp: str = ""  # this transaction's system time; empty before its first row
     seq: int = 0
     marker: str | None = None  # the last marker message seen
+    until: datetime | None = None  # no commit can be later, as last asked
 
     def feed(self, data: bytes) -> bool:
         """Take one message; whether bronze may be landed after it."""
-        match event := pgoutput.decode(data):
+        try:
+            event = pgoutput.decode(data)
+        except OverflowError:  # in the only sum there is, of a time
+            at = "infinite or not of the years 1 to 9999"
+            raise refusal("commit time unknown", at=at) from None
+        match event:
             case Insert():
                 self._row(self.targets[event.relation], "I", event.new)
             case Update():
@@ -55,7 +68,7 @@ class Decoder:
 
     def _add(self, target: Target, op: str, row: str | None) -> None:
         if not self.stamp:
-            self._settle_time(self.begun.commit_ts)
+            self._settle_time(self._commit_time(self.begun.commit_ts))
         self.seq += 1
         lsn = self.begun.lsn + self.landing.watermark.ahead
         self.landing.add(target, f"{lsn}\t{self.seq}", op, row, self.stamp)
@@ -101,7 +114,7 @@ class Decoder:
 
     def _commit(self, event: Commit) -> bool:
         if not self.stamp:
-            self._settle_time(event.commit_ts)
+            self._settle_time(self._commit_time(event.commit_ts))
         self.begun = None
         self.landing.watermark.lsn = event.end_lsn + self.landing.watermark.ahead
         self.landing.total.transactions += 1
@@ -110,17 +123,38 @@ class Decoder:
     def _message(self, event: Message) -> bool:
         watermark = self.landing.watermark
         if event.prefix == MARKER and not event.transactional:
-            self.marker = event.content.decode()
+            self.marker = event.content.decode(errors="replace")  # anybody may write one
             watermark.lsn = max(watermark.lsn, event.lsn + watermark.ahead)
             return self.begun is None
-        if event.prefix == BUSINESS_TIME and event.transactional and watermark.business_time:
-            at, last = datetime.fromisoformat(event.content.decode()), watermark.commit_ts
-            if self.stamp:
-                raise refusal("time comes late")
-            if last and at < last - timedelta(seconds=1):
-                raise refusal("time runs backwards", at=at, last=last)
-            self._settle_time(at)
+        if event.prefix == BUSINESS_TIME and watermark.business_time:
+            self._take_business_time(event, watermark.commit_ts)
         return False
+
+    def _take_business_time(self, event: Message, last: datetime | None) -> None:
+        try:
+            at = datetime.fromisoformat(INSTANT.fullmatch(event.content.decode())[0])
+            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, TypeError, OverflowError):
+            at = None
+        if at is None or at.year == datetime.max.year or not event.transactional:
+            content = event.content[:60].decode(errors="replace")
+            raise refusal("time not read", content=content, transactional=event.transactional)
+        if self.stamp:
+            raise refusal("time comes late")
+        if last and last - at > timedelta(seconds=1):
+            raise refusal("time runs backwards", at=at, last=last)
+        self._settle_time(at)
+
+    def _commit_time(self, at: datetime) -> datetime:
+        """The time a commit has in the log: an origin's, where one is replayed, so of any value.
+
+        Raises MedallionError where it is to come: all that follows would be dated after it.
+        """
+        if self.until is None or at > self.until:
+            self.until = self.catalog.clock() + A_DAY
+            if at > self.until:
+                raise refusal("commit time unknown", at=f"{at:%Y-%m-%d %H:%M:%S}, still to come")
+        return at
 
     def _settle_time(self, source_time: datetime) -> None:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()

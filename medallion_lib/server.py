@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection, cursor as Cursor, encrypt_password
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -105,6 +106,8 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
                 yield cursor
             connection.commit()
     except psycopg2.Error as problem:
+        if isinstance(problem, errors.UntranslatableCharacter):
+            raise refusal("text not converted", reason=problem.diag.message_primary) from None
         if problem.pgcode and not problem.pgcode.startswith(("08", "57P")):
             raise
         raise refusal("connection lost", ConnectionLost, reason=str(problem).strip()) from problem

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from test_commands import REMEDY, begin, bronze_count, change, command, refused, wait_until
+from test_live import asked
 
 from medallion_lib import (
     Medallion, MedallionError, databases, server, slot, source, sqlfile, steps,
@@ -349,7 +355,8 @@ def test_a_server_without_room_for_a_slot_is_told(narrow: Medallion) -> None:
 
 @pytest.mark.parametrize(("order", "told"), [
     (("2022-06-01", None), r"A transaction of business time 2022-06-01 00:00:00 follows one of 2023-01-02"),
-    ((None, "2023-01-03"), "must say its business time before its rows"),
+    ((None, "2023-01-03"), "must say its business time before its rows, and once"),
+    (("2023-01-03", "2023-01-03", None), "must say its business time before its rows, and once"),
 ])  # fmt: skip
 def test_a_business_time_out_of_order_is_told_and_nothing_of_it_lands(
     lab: Medallion, order: tuple[str | None, ...], told: str
@@ -366,8 +373,160 @@ def test_a_business_time_out_of_order_is_told_and_nothing_of_it_lands(
                                      (f"{time} 00:00:00+00",))  # fmt: skip
     message = refused(lab, "capture")
     assert re.search(told, message)
-    assert f"{REMEDY} reset" in message or "pg_logical_emit_message(true, 'medallion.system_time'" in message
+    assert f"    {REMEDY} reset\n" in message
     assert bronze(lab) == before
+    the_remedy_goes_on(lab, message)
+
+
+def the_remedy_goes_on(lab: Medallion, message: str) -> None:
+    """After what it says to type, the source as it is has landed, and what comes next does."""
+    assert f"    {REMEDY} capture --resnapshot" in message
+    lab.capture(resnapshot=True)
+    change(lab.source, "UPDATE customer SET email = 'later@example' WHERE customer_id = 2")
+    assert lab.capture(merging=True).rows == 1
+    assert lab.verify() == []
+    assert customers_now(lab) == customers_at_source(lab)
+
+
+SYSTEM_TIME = "medallion.system_time"
+EMIT = "SELECT pg_logical_emit_message(%s, %s, %s)"
+
+
+def say(lab: Medallion, content: bytes, transactional: bool = True, prefix: str = SYSTEM_TIME) -> None:
+    """A message, then a row, in one transaction."""
+    with lab.source.begin() as shop:
+        shop.exec_driver_sql(EMIT, (transactional, prefix, content))
+        shop.exec_driver_sql("UPDATE customer SET email = md5(%s) WHERE customer_id = 1", (content,))
+
+
+@pytest.fixture(scope="module")
+def replayed() -> Iterator[Medallion]:
+    """A shop of three days, whose business time is trusted."""
+    opened = Medallion.open(f"said_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
+    opened.reset()
+    opened.replay("2023-01-03")
+    opened.capture(merging=True)
+    yield opened
+    opened.close()
+    opened.drop()
+
+
+def trust_again(lab: Medallion) -> None:
+    """As if all that the log has until now were captured, by 3 January, and its time were trusted."""
+    with databases.administering(lab.warehouse_url) as cursor:
+        cursor.execute("UPDATE meta.watermark SET lsn = ahead + (pg_current_wal_insert_lsn() - '0/0'), "
+                       "commit_ts = '2023-01-03', business_time = true WHERE stage = 'capture'")  # fmt: skip
+
+
+ODD = [
+    b"", b"soon", b"2023-01-04 24:00+00", b"infinity", b"-infinity", b"0044-03-15 00:00+00 BC", b"\xff", b"\x00",
+    b"10000-01-01 00:00+00", b"0001-01-01 00:00+14", b"9999-12-31 23:59:59.999999+00", b"2023-02-29", b"now",
+    b"{content} %s\n\\", "٢٠٢٣-٠١-٠٤".encode(), b"2023-01-04" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"soon", b"\xff"])
+def test_a_business_time_that_cannot_be_read_is_told_and_the_remedy_goes_on(lab: Medallion, content: bytes) -> None:
+    lab.replay("2023-01-03")
+    lab.capture(merging=True)
+    before = bronze(lab)
+    say(lab, content)
+    message = refused(lab, "capture")
+    assert repr(content.decode(errors="replace")) in message
+    assert "an instant of the years 1 to 9998; without a zone it means UTC" in message
+    assert bronze(lab) == before
+    the_remedy_goes_on(lab, message)
+
+
+# A text that is an instant, or almost one, and bytes of any kind.
+ALMOST = st.one_of(
+    st.binary(max_size=30), st.text(max_size=30).map(str.encode), st.sampled_from(ODD),
+    st.datetimes(timezones=st.sampled_from([None, UTC])).map(lambda at: str(at).encode()),
+    st.from_regex(rb"2023-0[1-9]-[0-3][0-9][ T][0-2][0-9]:[0-5][0-9](:[0-6][0-9])?([+-][0-2][0-9](:[0-9]{2})?|Z)?", fullmatch=True),
+)  # fmt: skip
+
+
+def as_postgresql_reads(lab: Medallion, content: bytes) -> datetime | None:
+    """The instant; None where it reads none, or one of no year from 1 to 9998."""
+    try:
+        return asked(lab.source_url, "SELECT CASE WHEN extract(year FROM at AT TIME ZONE 'UTC') BETWEEN 1 AND 9998 THEN at END "
+                     "FROM (SELECT %s::timestamptz AS at) AS one", content.decode())  # fmt: skip
+    except (psycopg2.DataError, ValueError):
+        return None
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(content=ALMOST, transactional=st.sampled_from([True, True, True, False]))
+@example(content=b"2023-01-04 10:00", transactional=True)
+@example(content=b"2023-01-04 10:00+02:30", transactional=False)
+def test_of_any_content_a_business_time_is_taken_as_postgresql_reads_it_or_refused(
+    replayed: Medallion, content: bytes, transactional: bool
+) -> None:
+    trust_again(replayed)
+    say(replayed, content, transactional)
+    try:
+        replayed.capture()
+    except MedallionError as told:
+        assert "It must be transactional, and an instant" in str(told) or "History can't be written backwards" in str(told)
+        if "backwards" in str(told):
+            assert as_postgresql_reads(replayed, content) < datetime(2023, 1, 3, tzinfo=UTC)
+        return
+    at = "SELECT commit_ts FROM bronze.br_customer_cdc ORDER BY lsn DESC LIMIT 1"
+    last = datetime(2023, 1, 3, tzinfo=UTC) + timedelta(microseconds=1)
+    assert transactional
+    assert asked(replayed.warehouse_url, at) == max(as_postgresql_reads(replayed, content), last)
+
+
+@pytest.mark.parametrize("content", ODD[:8])
+def test_what_is_no_instant_is_refused(replayed: Medallion, content: bytes) -> None:
+    trust_again(replayed)
+    say(replayed, content)
+    with pytest.raises(MedallionError, match=r"It must be transactional, and an instant of the years 1 to 9998"):
+        replayed.capture()
+
+
+@settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(said=st.lists(st.tuples(
+    st.sampled_from([SYSTEM_TIME, "medallion.marker", "medallion.other", "medallion.", "", "grün %s"]),
+    st.booleans(), ALMOST), min_size=1, max_size=20))  # fmt: skip
+@example(said=[(prefix, kind, content) for content in ODD for kind in (True, False)
+               for prefix in (SYSTEM_TIME, "medallion.marker")])  # fmt: skip
+def test_a_message_of_ours_from_somebody_else_is_passed_over_where_no_time_is_trusted(
+    replayed: Medallion, said: list[tuple[str, bool, bytes]]
+) -> None:
+    """Whatever is in it, before rows and after; a marker from anybody is one, and says no more."""
+    replayed.capture(resnapshot=True)
+    for prefix, transactional, content in said:
+        say(replayed, content, transactional, prefix)
+    began = asked(replayed.source_url, "SELECT now() - interval '1 hour'")
+    assert replayed.capture().rows == len(said)
+    at = "SELECT min(commit_ts) FROM bronze.br_customer_cdc WHERE op = 'U' AND lsn > (SELECT max(lsn) FROM bronze.br_customer_cdc WHERE op = 'R')"
+    assert asked(replayed.warehouse_url, at) > began
+
+
+@pytest.mark.parametrize(("at", "told"), [
+    ("infinity", "infinite or not of the years"), ("-infinity", "infinite"), ("294276-12-31 23:59", "years 1 to 9999"),
+    ("0044-03-15 BC", "years 1 to 9999"), ("2999-01-01", "2999-01-01 00:00:00, still to come"),
+])  # fmt: skip
+def test_a_commit_of_an_impossible_time_is_told_and_the_remedy_goes_on(begun: Medallion, at: str, told: str) -> None:
+    """An origin's time is what the log has of a transaction that came by another replication."""
+    begun.capture()
+    before, origin = bronze(begun), f"from_{begun.name}"
+    with databases.administering(begun.source_url) as cursor:
+        cursor.execute("SELECT pg_replication_origin_create(%s)", (origin,))
+        try:
+            cursor.execute("SELECT pg_replication_origin_session_setup(%s)", (origin,))
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT pg_replication_origin_xact_setup('0/1', %s)", (at,))
+            cursor.execute("UPDATE customer SET email = 'odd@example' WHERE customer_id = 1")
+            cursor.execute("COMMIT")
+        finally:
+            cursor.execute("SELECT pg_replication_origin_session_reset()")
+            cursor.execute("SELECT pg_replication_origin_drop(%s)", (origin,))
+    message = refused(begun, "capture")
+    assert told in message
+    assert bronze(begun) == before
+    the_remedy_goes_on(begun, message)
 
 
 # Replay

@@ -692,3 +692,34 @@ def test_no_password_appears_anywhere(other_server: Embedded, ready: Own, monkey
     encoded = [libpq(url).split(":")[2].split("@")[0] for url in (ready.reader, wrong)]
     for secret in (PASSWORD, PASSWORD[:-1], *encoded, "s3cr"):
         assert [text for text in shown if secret in text] == []
+
+
+def test_a_text_that_unicode_lacks_is_told_and_the_remedy_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a database that is not in UTF-8; the byte 81 is none of WIN1252's characters, and it takes it."""
+    at, name = Medallion.open().place.url, f"win1252_{WORKER}"
+    with databases.administering(at) as cursor:
+        cursor.execute(f"CREATE DATABASE {name} ENCODING 'WIN1252' LOCALE 'C' TEMPLATE template0")
+    monkeypatch.setenv("MEDALLION_SOURCE_URL", libpq(at.set(database=name)))
+    lab = Medallion.open(name)
+    try:
+        with databases.administering(lab.source_url) as shop:
+            shop.execute(SHOP)
+            lab.reset()
+            lab.capture()
+            shop.execute("UPDATE film SET title = 'grün' WHERE film_id = 1")
+            shop.execute("UPDATE film SET title = chr(129) WHERE film_id = 2")
+            for words in (["capture"], ["capture", "--resnapshot"]):
+                message = refused(lab, *words)
+                assert 'byte sequence 0x81 in encoding "WIN1252" has no equivalent in encoding "UTF8"' in message
+                assert typed(message) == f"{REMEDY} capture --resnapshot"
+            shop.execute("UPDATE film SET title = 'Two' WHERE film_id = 2")
+            lab.capture(resnapshot=True, merging=True)
+            assert lab.verify() == []
+            titles = "SELECT array_agg(title ORDER BY film_id) FROM silver.dim_film WHERE film_id < 3"
+            assert asked(lab.warehouse_url, titles) == ["grün", "Two"]
+            slot.drop(shop, lab.slot)
+    finally:
+        lab.close()
+        with databases.administering(at) as cursor:
+            databases.drop(cursor, name)
+            databases.drop(cursor, lab.warehouse_name)
