@@ -68,7 +68,8 @@ prove: $(STAR)
 bench: $(STAR)
 	@$(RUN) tests/bench.py
 
-# Stop the server and remove what was made here, the virtual environment included.
+# Stop the server and remove what was made here, the virtual environment included. Where there is a
+# source of one's own, its slot would keep log for nobody: it asks, and removes that, too.
 clean:
-	@if [ -x $(RUN) ]; then $(RUN) -m medallion_lib down; fi
+	@if [ -x $(RUN) ]; then $(RUN) -m medallion_lib down --forget; fi
 	rm -rf $(VENV) .medallion .book .dbt .results .stage _build

@@ -56,6 +56,7 @@ def prepare() -> Medallion:
     lab = Medallion.open()
     lab.reset(year=True)
     print(f"Ready in {time.monotonic() - began:.1f} s. The server is {lab.place.place}", flush=True)
+    print(f"How far it is: .venv/bin/python -m medallion_lib --name {NAME} status", flush=True)
     return lab
 
 

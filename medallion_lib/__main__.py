@@ -4,32 +4,47 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib.errors import Unconfirmed, refusal
+
+T = TypeVar("T")
 
 
 def up(lab: Medallion) -> str:
     """start the server, and make the databases if there are none"""
+    names = [lab.warehouse_name] if lab.own_source else [lab.source_name, lab.warehouse_name]
     with databases.administering(lab.place.url) as cursor:
-        if not databases.exists(cursor, lab.warehouse_name):
-            lab.reset()
-    return f"PostgreSQL runs: {lab.place.place}"
+        there = [databases.exists(cursor, name) for name in names]
+    if any(there) and not all(there):
+        raise refusal("half a pair", source=lab.source_name, warehouse=lab.warehouse_name)
+    if not all(there):
+        lab.reset()
+    made = "is there already" if all(there) else "was made now, empty"
+    told = "It was started now." if lab.was_started else "It ran already."
+    told = [f"PostgreSQL runs: {lab.place.place}", told, *(f"Database {x} {made}." for x in names)]
+    return "\n".join(told)
 
 
-def down(lab: Medallion) -> str:
+def down(lab: Medallion, forget: bool, yes: bool) -> str:
     """stop the server; its data is kept"""
+    if forget:
+        _sure(lab.forget, yes)
     told = "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
-    if lab.own_source:
+    if lab.own_source and forget:
         told += "\nThe slot is gone from your source, and the publication if this role owned it."
         told += "\nTo go on: python -m medallion_lib capture --resnapshot"
+    elif lab.own_source:
+        told += f"\nA slot {lab.slot} at your source stays, and keeps log until capture goes on."
+        told += "\nTo remove it for good: python -m medallion_lib down --forget"
     return told
 
 
-def reset(lab: Medallion, year: bool) -> str:
+def reset(lab: Medallion, year: bool, yes: bool) -> str:
     """start again with an empty source and warehouse"""
-    lab.reset(year)
+    _sure(lab.reset, yes, year)
     return f"Reset: {'the sample year, captured and merged' if year else 'nothing in it yet'}."
 
 
@@ -38,9 +53,9 @@ def replay(lab: Medallion, until: str | None, scale: int | None) -> str:
     return f"Replayed {lab.replay(until, scale):,} events."
 
 
-def load(lab: Medallion, file: str) -> str:
+def load(lab: Medallion, file: str, yes: bool) -> str:
     """replace the source's data by Pagila's own"""
-    return f"Loaded {lab.load(file)} tables. The next capture takes a snapshot."
+    return f"Loaded {_sure(lab.load, yes, file)} tables. The next capture takes a snapshot."
 
 
 def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool) -> str:
@@ -66,12 +81,25 @@ def verify(lab: Medallion) -> str:
     return "Silver's current rows are the source's, and no versions overlap."
 
 
-def rebuild(lab: Medallion) -> str:
+def rebuild(lab: Medallion, yes: bool) -> str:
     """make silver anew from bronze, and compare"""
-    done = lab.rebuild()
+    done = _sure(lab.rebuild, yes)
     if any(table.lost or table.gained for table in done):
         raise MedallionError(f"Silver was made anew, and is not what it was:\n{_table(done)}")
     return f"Silver was made anew, identical in every row.\n{_table(done)}"
+
+
+def _sure(work: Callable[..., T], yes: bool, *arguments: object) -> T:
+    """Do work that may end history: with a yes, or one that a person types once told what ends."""
+    try:
+        return work(*arguments, yes=yes)
+    except Unconfirmed as told:
+        if not (sys.stdin and sys.stdin.isatty()):
+            raise
+        print(f"{told}\nDo it? y or yes: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise refusal("not done")
+    return work(*arguments, yes=True)
 
 
 def _table(done: Sequence[NamedTuple]) -> str:
@@ -83,13 +111,17 @@ def _table(done: Sequence[NamedTuple]) -> str:
 
 def status(lab: Medallion, json_: bool) -> str:
     """how far everything is"""
+    lab.must_run()
     return json.dumps(lab.status(), indent=2) if json_ else str(lab.status())
 
 
 def url(lab: Medallion, which: str) -> str:
     """where to connect with psql; without the password, which psql asks for"""
-    url = lab.source_url if which == "source" else lab.warehouse_url
-    return server.libpq(url._replace(password=None))
+    lab.must_run()
+    return server.libpq(lab.address(which)._replace(password=None))
+
+
+READ_ONLY = (down, status, url)  # they start nothing, and write nothing
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,6 +137,9 @@ def parser() -> argparse.ArgumentParser:
         named.set_defaults(command=command)
         add[command] = named.add_argument
     add[reset]("--year", action="store_true", help="with the whole sample year in both")
+    add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
+    for command in (down, reset, load, rebuild):
+        add[command]("--yes", action="store_true", help="do not ask before history ends")
     add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
     add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
     add[load]("file", help="a dump of Pagila's data")
@@ -120,7 +155,8 @@ def main() -> int:
     asked = vars(parser().parse_args())
     command, name = asked.pop("command"), asked.pop("name")
     try:
-        print(command(Medallion.open(name), **asked))
+        lab = Medallion.find(name) if command in READ_ONLY else Medallion.open(name)
+        print(command(lab, **asked))
     except MedallionError as problem:
         print(problem, file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from medallion_lib import (
     capture, databases, merge, pgoutput, server, slot, sqlfile, tables, versioned,
 )  # fmt: skip
 from medallion_lib.catalog import Catalog
-from medallion_lib.errors import Busy, refusal
+from medallion_lib.errors import Busy, Unconfirmed, refusal
 from medallion_lib.landing import BATCH_ROWS, Watermark
 from medallion_lib.progress import Progress
 from medallion_lib.shape import Shape
@@ -97,10 +97,11 @@ class Rebuilt(NamedTuple):
     gained: int  # that are there now and were not before
 
 
-def rebuild(warehouse: Connection) -> list[Rebuilt]:
+def rebuild(warehouse: Connection, yes: bool = False) -> list[Rebuilt]:
     """Drop silver and gold, make them again from their SQL and bronze, and compare: all or nothing.
 
     Columns that silver.sql has gained or lost are left out of the comparison.
+    Raises Unconfirmed, and changes nothing, when history would be lost and `yes` was not said.
     Raises MedallionError, and changes nothing, when relations of somebody else read silver.
     """
     with warehouse, warehouse.cursor() as cursor:
@@ -117,6 +118,9 @@ def rebuild(warehouse: Connection) -> list[Rebuilt]:
         merge.attach_months(cursor, batch, made)
         for table in made:
             merge.merge_table(cursor, table, batch)
+        lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
+        if lost:
+            raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
         tables.keep(cursor, "merge", versioned=tables.versioned_in(cursor))
         return [_compared(cursor, shape) for shape in before]
 
@@ -155,6 +159,26 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> 
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
     versioned.regenerate(cursor.connection)
+
+
+def _lost(cursor: Cursor, before: Shape) -> str:
+    """How many rows a table would lose, with some keys; empty where it is none.
+
+    Where silver.sql has other columns now, versions may be divided or joined: what each said must
+    still be said at its beginning and at its end.
+    """
+    table, now = before.table, Shape.read(cursor, before.table)
+    same = [name for name in now.types if now.types[name] == before.types.get(name)]
+    parts = {
+        "kept": _kept(table),
+        "silver": table.silver,
+        "key": sql.Identifier(table.key),
+        "values": sqlfile.identifiers(same, "each.{}"),
+        "is_same": sql.Literal(now.types.keys() == before.types.keys()),
+    }
+    cursor.execute(sqlfile.compose("rebuild_lost", **parts))
+    count, keys = cursor.fetchone()
+    return f"    {table.shown}: {count:,} rows, of {table.key} {', '.join(keys)}" if count else ""
 
 
 def _compared(cursor: Cursor, before: Shape) -> Rebuilt:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -27,6 +28,15 @@ def administering(url: URL, lock: str | None = None) -> Iterator[Cursor]:
 def exists(cursor: Cursor, database: str) -> bool:
     cursor.execute("SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", (database,))
     return cursor.fetchone()[0]
+
+
+def labs(cursor: Cursor) -> list[str]:
+    """The names of those whose warehouse is on this server."""
+    cursor.execute(
+        "SELECT substr(datname, 11) FROM pg_database "
+        "WHERE datname ~ '^medallion(_[a-z0-9][a-z0-9_]*)?$' ORDER BY 1"
+    )
+    return [name or "medallion" for (name,) in cursor]
 
 
 def create(cursor: Cursor, database: str, template: str = "template0") -> None:
@@ -64,6 +74,25 @@ def make_missing(cursor: Cursor, captured: Iterable[tables.Captured]) -> None:
     for table in captured:
         if not tables.is_there(cursor, table.bronze):
             make_bronze(cursor, table)
+
+
+def held(url: URL) -> tuple[int | None, str | None, int, datetime | None]:
+    """What a warehouse was captured from, system and name, its rows in bronze, and since when."""
+    with server.session(url) as cursor:
+        cursor.execute(sqlfile.read("bronze_tables"))
+        bronze = [sql.Identifier(*names) for names in cursor]
+        if not bronze:
+            return None, None, 0, None
+        counts = sqlfile.each(bronze, "SELECT count(*), min(commit_ts) FROM {}", " UNION ALL ")
+        cursor.execute(sqlfile.compose("bronze_held", counts=counts))
+        return cursor.fetchone()
+
+
+def strangers(url: URL) -> int:
+    """How many tables are in a source that nothing here has built."""
+    with server.session(url) as cursor:
+        cursor.execute(sqlfile.read("strangers"))
+        return cursor.fetchone()[0]
 
 
 def make_bronze(cursor: Cursor, table: tables.Captured) -> None:

@@ -25,6 +25,7 @@ from medallion_lib.errors import MedallionError, refusal
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
 OWNER = "medallion"  # the embedded server's superuser
+FULL = "FATAL: .*(too many clients|are reserved)"
 SOCKET_DIR = re.compile(r"[\w./+-]{1,85}", re.ASCII)  # a socket's path may have about 100 bytes
 
 
@@ -38,26 +39,44 @@ class Embedded:
     notebook_password = None  # whoever may open the socket is let in
 
     def __init__(self, home: Path) -> None:
-        """Makes `home`, for data, socket and log; under /var/tmp where the account can't go."""
+        """Writes nothing: `start` makes the home, under /var/tmp where the account can't go."""
         self.account = _account()
         asked = Path(os.path.abspath(home))
-        elsewhere = Path(f"/var/tmp/medallion-{_digest(asked)}")
-        found = next(filter(self._have, (asked, elsewhere)), None)
-        if found is None:
-            raise refusal("no home", asked=asked, elsewhere=elsewhere)
-        self.home = found
-        self.place = str(found)
-        self.data = found / "data"
-        # Inside home, unless a Unix socket's path or a command line can't take that.
-        inside = found / "run"
-        short = Path(f"/tmp/medallion-{os.geteuid()}-{_digest(found)}")
-        self.socket_dir = inside if SOCKET_DIR.fullmatch(str(inside)) else short
+        self._homes = asked, Path(f"/var/tmp/medallion-{_digest(asked)}")
+        self.home = next(filter(self._has, self._homes), asked)
+
+    @property
+    def place(self) -> str:
+        return str(self.home)
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def socket_dir(self) -> Path:
+        """Inside home, unless a Unix socket's path or a command line can't take that."""
+        inside = self.home / "run"
+        short = Path(f"/tmp/medallion-{os.geteuid()}-{_digest(self.home)}")
+        return inside if SOCKET_DIR.fullmatch(str(inside)) else short
+
+    @property
+    def url(self) -> URL:
         query = {"host": str(self.socket_dir)}
-        self.url = URL.create("postgresql+psycopg2", OWNER, database="postgres", query=query)
+        return URL.create("postgresql+psycopg2", OWNER, database="postgres", query=query)
+
+    def _has(self, path: Path) -> bool:
+        """Whether the directory is there, and the account owns and reaches it."""
+        try:
+            found = path.lstat()
+        except OSError:
+            return False
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == self.account[0]
+        return is_ours and self._run("test", "-w", str(path)).returncode == 0
 
     def _have(self, path: Path) -> bool:
         """Make the directory, 0700, if it is missing; whether the account owns and reaches it."""
-        try:
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():  # made under another name: nobody finds it before it is owned
                 new = tempfile.mkdtemp(prefix=".medallion-", dir=path.parent)
@@ -65,11 +84,7 @@ class Embedded:
                 with suppress(OSError):  # when another process is first
                     os.rename(new, path)
                 shutil.rmtree(new, ignore_errors=True)
-            found = path.lstat()
-        except OSError:
-            return False
-        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == self.account[0]
-        return is_ours and self._run("test", "-w", str(path)).returncode == 0
+        return self._has(path)
 
     def _own(self, path: Path) -> None:
         os.chown(path, *self.account, follow_symlinks=False)
@@ -113,20 +128,25 @@ class Embedded:
             log, output = self.home / "server.log", done.stdout.strip()
             raise refusal("server command failed", command=program, output=output, log=log)
 
-    def start(self) -> None:
-        """Make the server if there is none, start it if it does not run. Safe at any time."""
+    def start(self) -> bool:
+        """Make the server if there is none, start it if it does not run; whether it did not run."""
         if self.running():
-            return
+            return False
+        home = next(filter(self._have, (self.home, *self._homes)), None)
+        if home is None:
+            raise refusal("no home", asked=self._homes[0], elsewhere=self._homes[1])
+        self.home = home
         with open(self.home / "start.lock", "w") as lock:  # a second starter waits, then finds it
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.running():
-                return
+                return False
             if not self._have(self.socket_dir):
                 raise refusal("no socket directory", path=self.socket_dir)
             if not (self.data / "PG_VERSION").exists():
                 self._initdb()
             self._remove_stale_pid_file()
             self._start()
+            return True
 
     def _initdb(self) -> None:
         half = self.home / "data.half"
@@ -152,24 +172,24 @@ class Embedded:
                 time.sleep(0.2)
 
     def stop(self) -> bool:
-        """Stop it; whether it ran."""
-        if not self.running():
+        """Stop it; whether it ran. One that lets nobody in, full or recovering, runs too."""
+        if not self.running("FATAL:"):
             return False
         self._postgres("pg_ctl", str(self.data), "-m", "fast", "-w", "stop")
         return True
 
-    def running(self) -> bool:
-        """Whether a server answers on our socket."""
+    def running(self, or_says: str = "(?!)") -> bool:
+        """Whether a server on our socket lets us in, or says what this pattern finds."""
         place = {"host": str(self.socket_dir), "user": OWNER, "dbname": "postgres"}
         try:
             psycopg2.connect(**place, connect_timeout=5).close()
-        except psycopg2.OperationalError:
-            return False
+        except psycopg2.OperationalError as problem:
+            return re.search(or_says, str(problem)) is not None
         return True
 
     def was_killed(self) -> bool:
         """Whether it ended without being stopped: its pid file is there, and says nothing of it."""
-        if self.running():
+        if self.running(FULL):
             return False
         try:
             return "stopping" not in (self.data / "postmaster.pid").read_text()

@@ -23,6 +23,10 @@ class Busy(MedallionError):
     """Somebody else is doing this, or stands in its way; later it may go well."""
 
 
+class Unconfirmed(MedallionError):
+    """It would end history for good, and needs a yes: `yes=True`, or --yes to a command."""
+
+
 def refusal(
     about: str, /, error: type[MedallionError] = MedallionError, **facts: object
 ) -> MedallionError:

@@ -26,16 +26,18 @@ RETRY = 1.0  # seconds between attempts to find a lost server again
 class Medallion(Pair):
     """What is done with a source and its warehouse, from the first replay to the last question."""
 
-    def reset(self, year: bool = False) -> None:
+    def reset(self, year: bool = False, yes: bool = False) -> None:
         """Start again: an empty source with its slot and an empty warehouse.
 
         With `year`: the whole sample year, replayed, captured and merged, cloned from a prepared
         copy in under a second; the first time the copy is made, which takes some seconds more.
         A source of the user's own stays as it is: the slot is dropped, the warehouse emptied.
+        Raises Unconfirmed, unless `yes`, where more would go than the sample and its history.
         """
         if self.own_source:
-            self._begin_with_own_source(year)
+            self._begin_with_own_source(year, yes)
             return
+        self._ask(yes)
         templates = self._prepared_year() if year else ("template0", "template0")
         with self._setting_up() as cursor:
             self._drop(cursor)
@@ -50,13 +52,14 @@ class Medallion(Pair):
             with slot.made(self.source_url, self.slot, before, business_time=True) as (first, _):
                 first.write(cursor)  # no snapshot is needed
 
-    def _begin_with_own_source(self, year: bool) -> None:
+    def _begin_with_own_source(self, year: bool, yes: bool) -> None:
         """An empty warehouse without a watermark, so that the next capture takes a snapshot."""
         if year:
             self._only_with_ours("reset --year")
         known = self._known()
         with databases.administering(self.source_url) as at_source:
             slot.preflight(at_source, self.source_url)
+            self._ask(yes)
             slot.drop(at_source, self.slot, *known)
         with self._setting_up() as cursor:
             databases.drop(cursor, self.warehouse_name)
@@ -96,15 +99,17 @@ class Medallion(Pair):
         with self._connected(self.source_url, True) as shop, shown("replay", "months") as show:
             return source.replay(shop, until, scale, show)
 
-    def load(self, path: str | Path) -> int:
+    def load(self, path: str | Path, yes: bool = False) -> int:
         """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
 
         Nothing is replaced unless the whole file loads. The next capture takes a snapshot.
+        Raises Unconfirmed, unless `yes`, where more would go than the sample and its history.
         """
         self._only_with_ours("load")
         path = Path(path)
         if not os.path.isfile(path):  # unlike Path.is_file, also where the name is too long
             raise refusal("no file", path=path)
+        self._ask(yes)
         incoming = Medallion(self.place, "_loading")
         with self._setting_up() as cursor:
             databases.drop(cursor, incoming.source_name)
@@ -189,10 +194,10 @@ class Medallion(Pair):
         with self._connected(self.warehouse_url) as cursor, shown("verify", "rows") as show:
             return audit.verify(url, cursor.connection, show)
 
-    def rebuild(self) -> list[Rebuilt]:
+    def rebuild(self, yes: bool = False) -> list[Rebuilt]:
         """Make silver and gold anew from bronze, and compare; see `audit.rebuild`."""
         with self._connected(self.warehouse_url) as cursor:
-            rebuilt = audit.rebuild(cursor.connection)
+            rebuilt = audit.rebuild(cursor.connection, yes)
         self.regenerate()  # the notebooks' views have lost their functions with silver's
         return rebuilt
 

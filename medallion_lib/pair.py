@@ -9,9 +9,9 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import databases, server, slot, system_time, tables
+from medallion_lib import databases, server, slot, sqlfile, system_time, tables
 from medallion_lib.embedded import Embedded
-from medallion_lib.errors import refusal
+from medallion_lib.errors import Unconfirmed, refusal
 from medallion_lib.landing import Watermark
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
@@ -27,6 +27,7 @@ class Pair:
     def __init__(self, place: Embedded | server.Server, name: str) -> None:
         suffix = "" if name == "medallion" else f"_{name}"
         self.place = place
+        self.was_started = False  # by `open`
         self.name = name
         self.source_name = f"pagila{suffix}"
         self.warehouse_name = f"medallion{suffix}"
@@ -48,14 +49,31 @@ class Pair:
 
         Raises MedallionError when the server can't be started, reached or used.
         """
-        name = name or os.environ.get("MEDALLION_NAME") or "medallion"
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
-            raise refusal("bad name", name=name)
-        lab = cls(server.locate(), name)
-        lab.place.start()
+        cls.find(name)  # a name that can't be one starts nothing
+        place = server.locate()
+        was_started = place.start()
+        lab = cls.find(name, place)
+        lab.was_started = was_started
         with lab._setting_up() as cursor:
             server.set_notebook_role(cursor, lab.place.notebook_password)
         return lab
+
+    @classmethod
+    def find(cls, name: str | None = None, place: Embedded | server.Server | None = None) -> Self:
+        """The same, but nothing is started or written."""
+        name = name or os.environ.get("MEDALLION_NAME") or "medallion"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
+            raise refusal("bad name", name=name)
+        return cls(place or server.locate(), name)
+
+    def must_run(self) -> None:
+        """Raise MedallionError where the embedded server does not run; it stays so."""
+        if isinstance(self.place, Embedded) and not self.place.running("FATAL:"):
+            raise refusal("server stopped", place=self.place.place)
+
+    def address(self, which: str) -> URL:
+        """The URL of the source or the warehouse. MedallionError when it isn't there."""
+        return self._existing(self.source_url if which == "source" else self.warehouse_url)
 
     def _only_with_ours(self, command: str) -> None:
         """Refuse what would replace or write data in a source of the user's own."""
@@ -64,20 +82,37 @@ class Pair:
             raise refusal("own source", command=command, url=shown)
 
     def down(self) -> bool:
-        """Stop the server; whether it was ours and running. Data and slots stay.
-
-        In a source of the user's own the slot is removed, and the publication where it is ours.
-        """
+        """Stop the server; whether it was ours and running. Data and slots stay."""
         self.close()
-        try:
-            if self.own_source:
-                known = self._known()
-                with databases.administering(self.source_url) as at_source:
-                    slot.drop(at_source, self.slot, *known)
-                    slot.unpublish(at_source, *known)
-        finally:
-            stopped = self.place.stop()
-        return stopped
+        return self.place.stop()
+
+    def forget(self, yes: bool = False) -> None:
+        """Remove the slot, and the publication if it is ours, from a source of the user's own."""
+        if self.own_source:
+            shown = self.own_source.render_as_string(hide_password=True)
+            if not yes:
+                raise refusal("slot forgotten", Unconfirmed, slot=self.slot, url=shown)
+            known = self._known()
+            with databases.administering(self.source_url) as at_source:
+                slot.drop(at_source, self.slot, *known)
+                slot.unpublish(at_source, *known)
+
+    def _ask(self, yes: bool) -> None:
+        """Raise Unconfirmed where more than the sample would go, with both databases: say what."""
+        with databases.administering(self.place.url) as cursor:
+            cursor.execute(sqlfile.read("source_identity"))
+            system, _ = cursor.fetchone()
+            there = databases.exists(cursor, self.warehouse_name)
+            shop = not self.own_source and databases.exists(cursor, self.source_name)
+        if not yes and there:
+            held = databases.held(self.warehouse_url)
+            sample = not self.own_source and held[:2] == (system, self.source_name)
+            if held[2] and not sample:
+                of = {"name": held[1], "rows": held[2], "since": held[3]}
+                raise refusal("history dropped", Unconfirmed, database=self.warehouse_name, **of)
+        if not yes and shop and (tables := databases.strangers(self.source_url)):
+            of = {"database": self.source_name, "tables": tables}
+            raise refusal("database not ours", Unconfirmed, **of)
 
     def close(self) -> None:
         """Give the engines' connections back."""
@@ -124,5 +159,6 @@ class Pair:
             return url
         with databases.administering(self.place.url) as cursor:
             if not databases.exists(cursor, url.database):
-                raise refusal("no database", database=url.database)
+                there = ", ".join(databases.labs(cursor)) or "none"
+                raise refusal("no database", database=url.database, there=there)
         return url

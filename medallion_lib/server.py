@@ -38,12 +38,13 @@ class Server:
         own = self.url.password
         return own and hmac.new(str(own).encode(), b"medallion_notebook", "sha256").hexdigest()
 
-    def start(self) -> None:
-        """Raise MedallionError, naming all that is missing and its remedy, if it can't serve us."""
+    def start(self) -> bool:
+        """Return False: it runs. Raises MedallionError, naming all that it lacks and the remedy."""
         with session(self.url) as cursor:
             cursor.execute(sqlfile.read("preflight"))
             if wrong := "\n".join(text for (text,) in cursor):
                 raise refusal("server unfit", url=self.place, wrong=wrong)
+        return False
 
     def stop(self) -> bool:
         """Leave it running: it is not ours to stop."""

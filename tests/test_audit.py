@@ -12,6 +12,7 @@ from test_live import Writer, asked, following
 from year import own_lab
 
 from medallion_lib import Medallion, MedallionError, audit, databases, server, sqlfile
+from medallion_lib.errors import Unconfirmed
 
 CLEAN = "Silver's current rows are the source's, and no versions overlap.\n"
 
@@ -146,7 +147,7 @@ def test_the_command_lists_every_difference_and_exits_with_1(weeks: Medallion) -
     assert sorted(line.split(" is ")[0] for line in lines) == [
         f"dim_film_hist, film_id {film}: {column}" for film in (31, 32) for column in ("length", "title")
     ]
-    assert [done.lost for done in weeks.rebuild()] == [0, 2, 0, 0]
+    assert [done.lost for done in weeks.rebuild(yes=True)] == [0, 2, 0, 0]
     assert done(weeks, "verify") == CLEAN
 
 
@@ -225,7 +226,12 @@ def test_rebuild_goes_as_far_as_merge_had_come_and_no_farther(weeks: Medallion) 
 def test_rebuild_tells_what_it_mended(weeks: Medallion) -> None:
     run(weeks.warehouse_url, "DELETE FROM silver.fact_rental WHERE rental_id <= 3",
         "UPDATE silver.dim_customer_hist SET email = 'forged@example' WHERE customer_id = 61")  # fmt: skip
-    ended = command(weeks, "rebuild")
+    before = asked(weeks.warehouse_url, "SELECT count(*) FROM silver.fact_rental")
+    asking = refused(weeks, "rebuild")
+    assert re.search(r"^    dim_customer_hist: [1-9] rows, of customer_id 61$", asking, re.MULTILINE)
+    assert "fact_rental" not in asking, "what would only be gained is no loss"
+    assert asked(weeks.warehouse_url, "SELECT count(*) FROM silver.fact_rental") == before
+    ended = command(weeks, "rebuild", "--yes")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "Silver was made anew, and is not what it was" in ended.stderr
     counts = {line.split()[0]: line.split()[2:] for line in ended.stderr.splitlines()[2:]}
@@ -234,6 +240,43 @@ def test_rebuild_tells_what_it_mended(weeks: Medallion) -> None:
     assert int(counts["fact_rental"][1]) >= 3
     assert counts["dim_film_hist"] == ["0", "0"]
     assert weeks.verify() == []
+
+
+NEWEST = "op = 'I' AND lsn = (SELECT max(lsn) FROM {} WHERE op = 'I')"
+EDITED = ("    special_features      text[],\n", "    special_features      text[],\n    fulltext              text,\n")
+
+
+@pytest.mark.parametrize(("table", "source", "where", "is_edited"), [
+    ("fact_rental", "rental", NEWEST, False), ("fact_payment", "payment", "op = 'D'", False),
+    ("dim_film_hist", "film", NEWEST, True), ("dim_film_hist", "film", "op = 'D'", True),
+    *(pytest.param(*each, marks=pytest.mark.slow) for each in (
+        ("dim_customer_hist", "customer", "op = 'U'", False), ("fact_payment", "payment", "true", False),
+        ("dim_film_hist", "film", "op = 'U'", True), ("dim_film_hist", "film", "true", True))),
+])  # fmt: skip
+def test_what_bronze_has_lost_is_told_before_silver_is_made_anew(
+    weeks: Medallion, table: str, source: str, where: str, is_edited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change, a beginning, an end, all there is; also where silver.sql was edited meanwhile."""
+    change(weeks.source, "INSERT INTO film (title, language_id) VALUES ('Brief', 1), ('Short', 1); "
+                         "DELETE FROM payment WHERE payment_id = (SELECT min(payment_id) FROM payment)")  # fmt: skip
+    weeks.capture(merging=True)
+    change(weeks.source, "UPDATE film SET length = 1 WHERE title = 'Short'; DELETE FROM film WHERE title = 'Brief'")
+    weeks.capture(merging=True)
+    if is_edited:
+        text, read = sqlfile.read("silver").replace(*EDITED), sqlfile.read
+        assert text != read("silver")
+        monkeypatch.setattr(sqlfile, "read", lambda name: text if name == "silver" else read(name))
+    bronze, rows = f"bronze.br_{source}_cdc", f"SELECT array_agg(t.*::text ORDER BY t.*::text) FROM silver.{table} AS t"
+    before = asked(weeks.warehouse_url, rows)
+    run(weeks.warehouse_url, f"CREATE TABLE public.kept AS TABLE {bronze}", f"DELETE FROM {bronze} WHERE {where.format(bronze)}")
+    try:
+        with pytest.raises(Unconfirmed, match=rf"    {table}: [\d,]+ rows, of \w+_id \d+"):
+            weeks.rebuild()
+        assert asked(weeks.warehouse_url, rows) == before
+    finally:
+        run(weeks.warehouse_url, f"DELETE FROM {bronze}", f"INSERT INTO {bronze} TABLE public.kept", "DROP TABLE public.kept")
+    monkeypatch.undo()
+    assert not any(each.lost or each.gained for each in weeks.rebuild())
 
 
 @pytest.mark.slow

@@ -649,6 +649,7 @@ OLD = Path("/usr/lib/postgresql/15/bin")
 @pytest.mark.skipif(not OLD.exists(), reason="there is no PostgreSQL 15 here to refuse")
 def test_a_server_that_is_too_old_is_told(parent: Path) -> None:
     helper = Embedded(parent / "home")
+    assert helper._have(helper.home)
     run = helper._run
     data, log = str(helper.home / "old"), str(helper.home / "old.log")
     assert run(str(OLD / "initdb"), "-D", data, "-U", "old", "-A", "trust").returncode == 0

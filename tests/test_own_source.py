@@ -281,7 +281,7 @@ def test_nothing_is_written_to_it_but_slot_and_markers(ready: Own) -> None:
     assert before["writes"]
     lab = ready.lab
     for work in (lab.capture, lab.merge, lambda: lab.capture(resnapshot=True), lab.merge, lab.verify,
-                 lab.rebuild, lab.status, lab.reset, lab.capture):  # fmt: skip
+                 lab.rebuild, lab.status, lambda: lab.reset(yes=True), lab.capture):  # fmt: skip
         work()
     assert dump(ready) == before
     slots = "SELECT array_agg(slot_name::text) FROM pg_replication_slots"
@@ -304,7 +304,12 @@ def test_what_would_write_to_it_is_refused_and_changes_nothing(ready: Own, words
 def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: Own) -> None:
     ready.lab.capture(merging=True)
     before = dump(ready)
-    assert done(ready.lab, "reset") == "Reset: nothing in it yet.\n"
+    message = refused(ready.lab, "reset")
+    assert re.search(r"holds 170 changes captured from the source shop_\w+ since 20\d\d-", message)
+    assert "add --yes to the command" in message
+    assert ready.slots() == 1
+    assert ready.lab.status()["rows"]["silver.fact_rental"] == 40
+    assert done(ready.lab, "reset", "--yes") == "Reset: nothing in it yet.\n"
     assert ready.slots() == 0
     assert dump(ready) == before
     assert set(ready.lab.status()["rows"].values()) == {0}
@@ -314,34 +319,63 @@ def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: 
 # `down`, on a server that is nobody's to stop: the other tests' databases are there
 
 
-def down(own: Own) -> str:
-    ended = command(own.lab, "down", MEDALLION_SERVER_URL=libpq(own.lab.place.url))
+def down(own: Own, *words: str) -> str:
+    ended = command(own.lab, "down", *words, MEDALLION_SERVER_URL=libpq(own.lab.place.url))
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "The slot is gone from your source" in ended.stdout
-    assert f"{REMEDY} capture --resnapshot" in ended.stdout
     return ended.stdout
 
 
-def test_down_removes_the_slot_and_leaves_the_owners_publication(ready: Own) -> None:
+def test_down_leaves_what_is_needed_to_go_on_and_says_what_it_costs(ready: Own) -> None:
     ready.lab.capture()
+    before = dump(ready)
+    told = down(ready)
+    assert f"A slot {ready.lab.slot} at your source stays, and keeps log" in told
+    assert f"{REMEDY} down --forget" in told
+    assert (dump(ready), ready.slots()) == (before, 1)
+    ready.as_owner(LIVE)
+    assert ready.lab.capture().rows == 10
+    all_is_well(ready)
+
+
+def test_down_forgets_the_slot_when_told_and_leaves_the_owners_publication(ready: Own) -> None:
+    ready.lab.capture()
+    message = refused(ready.lab, "down", "--forget", MEDALLION_SERVER_URL=libpq(ready.lab.place.url))
+    assert typed(message) == f"{REMEDY} down --forget --yes"
     assert ready.slots() == 1
-    assert "publication if this role owned it" in down(ready)
+    told_of_it = down(ready, "--forget", "--yes")
+    assert "The slot is gone from your source, and the publication if this role owned it" in told_of_it
+    assert f"{REMEDY} capture --resnapshot" in told_of_it
     assert ready.slots() == 0
     assert ready.ask("SELECT count(*) FROM pg_publication") == 1
     assert "No replication slot" in told(ready.lab.capture)
     ready.lab.capture(resnapshot=True)
 
 
-def test_down_removes_a_publication_that_our_role_made(here: Own) -> None:
+def test_down_forgets_a_publication_that_our_role_made(here: Own) -> None:
     here.as_superuser(f"GRANT {OWNER} TO {READER}; GRANT CREATE ON DATABASE {here.database} TO {READER}")
     here.lab.reset()
     here.lab.capture()
     made = f"SELECT count(*) FROM pg_publication WHERE pubowner = '{READER}'::regrole"
     assert here.ask(made) == 1
-    down(here)
+    down(here, "--forget", "--yes")
     assert here.slots() == 0
     assert here.ask("SELECT count(*) FROM pg_publication") == 0
     here.lab.capture(resnapshot=True)
+
+
+def test_what_was_captured_from_it_is_not_dropped_by_who_forgot_to_name_it(
+    ready: Own, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without MEDALLION_SOURCE_URL, reset and load are the sample's, and the warehouse is not."""
+    ready.lab.capture(merging=True)
+    monkeypatch.delenv("MEDALLION_SOURCE_URL")
+    (tmp_path / "dump.sql").write_text("no dump")
+    for words in (["reset"], ["reset", "--year"], ["load", str(tmp_path / "dump.sql")]):
+        assert "170 changes captured from the source" in refused(ready.lab, *words)
+    assert ready.slots() == 1
+    assert asked(ready.lab.warehouse_url, "SELECT count(*) FROM silver.fact_rental") == 40
+    monkeypatch.setenv("MEDALLION_SOURCE_URL", libpq(ready.reader))
+    all_is_well(ready)
 
 
 @pytest.mark.slow
@@ -352,7 +386,10 @@ def test_down_stops_our_server_though_the_source_does_not_answer(
     place = Embedded(parent / "home")
     try:
         place.start()
-        message = refused(None, "down", MEDALLION_SOURCE_URL=f"postgresql://me:{'x' * 9}@/shop?host={parent}")
+        gone = f"postgresql://me:{'x' * 9}@/shop?host={parent}"
+        message = refused(None, "down", "--forget", "--yes", MEDALLION_SOURCE_URL=gone)
+        assert place.running()
+        assert command(None, "down", MEDALLION_SOURCE_URL=gone).returncode == 0
         assert "No connection to" in message
         assert "MEDALLION_SOURCE_URL" in message
         assert "x" * 9 not in message

@@ -311,7 +311,12 @@ def test_rebuild_finds_a_replay_identical_and_tells_of_every_row_that_was_tamper
     in_warehouse(shop, "UPDATE silver.dim_film_hist SET rental_rate = 9.99 WHERE film_id = 3; "
                        "DELETE FROM silver.fact_payment WHERE payment_id IN (5, 6); "
                        "INSERT INTO silver.dim_customer_hist (customer_id, row_hash, sys_start) VALUES (-1, 0, now())")  # fmt: skip
-    ended = command(shop, "rebuild")
+    was = versions(shop)
+    asking = command(shop, "rebuild")
+    assert (asking.returncode, asking.stdout) == (1, "")
+    assert "    dim_customer_hist: 1 rows, of customer_id -1\n    dim_film_hist: 1 rows, of film_id 3\n" in asking.stderr
+    assert versions(shop) == was
+    ended = command(shop, "rebuild", "--yes")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Silver was made anew, and is not what it was:\n")
     lost = {line.split()[0]: line.split()[2:] for line in ended.stderr.splitlines()[2:]}

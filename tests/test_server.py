@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import pwd
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg2
 import pytest
+from sqlalchemy import URL, make_url
 from test_commands import begin, command
 
-from medallion_lib import Medallion, server
+from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.embedded import CHECKOUT, Embedded
 
 IS_ROOT = os.geteuid() == 0
 ACCOUNTS = {entry.pw_name for entry in pwd.getpwall()}
+MADE = "Database pagila was made now, empty.\nDatabase medallion was made now, empty.\n"
 HAS_PROC = Path("/proc/self/stat").exists()
 
 
@@ -56,7 +62,11 @@ def kill_server(place: Embedded) -> int:
 
 
 def asked(place: Embedded, statement: str) -> str:
-    connection = server.connect(place.url)
+    return asked_at(place.url, statement)
+
+
+def asked_at(url: URL, statement: str) -> object:
+    connection = server.connect(url)
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement)
@@ -87,6 +97,150 @@ def test_a_server_is_started_found_again_and_stopped(parent: Path) -> None:
             assert path.stat().st_mode & 0o777 == 0o700
         socket = place.socket_dir / ".s.PGSQL.5432"
         assert socket.stat().st_mode & 0o077 == 0
+
+
+def files(parent: Path) -> dict[str, tuple]:
+    """All that is there, so that whatever was made, written or given other rights shows."""
+    found = {path: path.lstat() for path in parent.rglob("*")}
+    return {str(path): (f.st_mode, f.st_uid, f.st_size, f.st_mtime_ns) for path, f in found.items()}
+
+
+STOPPED = "PostgreSQL does not run at {home}, and this starts nothing. To start it:\n    python -m medallion_lib up\n"
+UNREACHED = "That is a server of your own"
+NOBODY = "postgresql://me@/postgres?host=/nowhere"
+READING = ["status"], ["url", "source"], ["url", "warehouse"]
+
+
+def says(home: Path, words: list[str], **environment: str) -> tuple[int, str]:
+    ended = command(None, *words, MEDALLION_HOME=str(home), **environment)
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def only_says(parent: Path, words: list[str], status: int, text: str, **environment: str) -> None:
+    """The command says this, and nothing on disk is other than before."""
+    before = files(parent)
+    told = says(parent / "home", words, **environment)
+    assert (told[0], text.format(home=parent / "home") in told[1]) == (status, True), (words, told)
+    assert files(parent) == before, words
+
+
+def test_what_reads_or_stops_starts_and_writes_nothing_whatever_is_there(parent: Path) -> None:
+    """No home, one without data, a server stopped, one killed; each by its words, with files compared."""
+    with at_home(parent / "home") as place:
+
+        def where_no_server_runs() -> None:
+            only_says(parent, ["down"], 0, "There was no server of ours to stop.")
+            for words in READING:
+                only_says(parent, words, 1, STOPPED)
+
+        where_no_server_runs()
+        only_says(parent, ["--help"], 0, "usage: ")
+        for words in (["up"], ["capture"], *READING):
+            only_says(parent, words, 1, UNREACHED, MEDALLION_SERVER_URL=NOBODY)
+        only_says(parent, ["down"], 0, "There was no server of ours", MEDALLION_SERVER_URL=NOBODY)
+        only_says(parent, ["down"], 0, "keeps log until", MEDALLION_SOURCE_URL=NOBODY)
+        only_says(parent, ["status"], 1, STOPPED, MEDALLION_SOURCE_URL=NOBODY)
+        with pytest.raises(MedallionError, match=UNREACHED):
+            server.connect(make_url(NOBODY))
+        assert not (parent / "home").exists()
+        assert place._have(place.home)
+        where_no_server_runs()
+        assert place.start()
+        assert not place.start()
+        place.stop()
+        where_no_server_runs()
+        place.start()
+        kill_server(place)
+        where_no_server_runs()
+
+
+def test_a_running_server_is_read_without_a_change_and_says_what_it_has(parent: Path) -> None:
+    """Neither databases nor roles are other after it; `up` says what it did."""
+    home = parent / "home"
+    rows = ("SELECT md5(array_agg(all_of::text ORDER BY all_of::text)::text) FROM (SELECT datname || oid FROM pg_database "
+            "UNION ALL SELECT concat(rolname, xmin, rolpassword) FROM pg_authid) AS all_of")  # fmt: skip
+    with at_home(home) as place:
+        place.start()
+        before = asked(place, rows)
+        for words in READING:
+            status, told = says(home, words)
+            assert status == 1
+            assert "Warehouses of these names are on this server: none." in told
+        assert asked(place, rows) == before
+        assert says(home, ["--name", "demo", "up"])[1].splitlines()[1:] == [
+            "It ran already.", "Database pagila_demo was made now, empty.", "Database medallion_demo was made now, empty."]  # fmt: skip
+        before = asked(place, rows)
+        for words in READING:
+            status, told = says(home, words)
+            assert "Warehouses of these names are on this server: demo." in told
+            assert "python -m medallion_lib --name demo status" in told
+            assert says(home, ["--name", "demo", *words])[0] == 0
+        assert asked(place, rows) == before
+        assert says(home, ["down"]) == (0, "PostgreSQL is stopped.\n")
+        assert says(home, ["--name", "demo", "up"])[1].splitlines()[1:] == [
+            "It was started now.", "Database pagila_demo is there already.", "Database medallion_demo is there already."]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_server_that_lets_nobody_in_is_stopped_all_the_same(parent: Path) -> None:
+    with at_home(parent / "home") as place:
+        place.start()
+        place.stop()
+        with open(place.data / "postgresql.conf", "a", encoding="utf-8") as settings:
+            settings.write("max_connections = 6\nsuperuser_reserved_connections = 0\nmax_wal_senders = 2\n")
+        place.start()
+        held = [server.connect(place.url) for _ in range(6)]
+        assert not place.running()
+        assert "too many clients" in says(parent / "home", ["status"])[1]
+        assert says(parent / "home", ["down"]) == (0, "PostgreSQL is stopped.\n")
+        assert not (place.data / "postmaster.pid").exists()
+        assert [connection.close() for connection in held] == [None] * 6
+
+
+# What would end history asks first
+
+
+def test_up_and_reset_leave_a_database_that_was_not_made_here(lab: Medallion) -> None:
+    """On a server of one's own, a database of the sample's name may be somebody's."""
+    lab.drop()
+    with databases.administering(lab.place.url) as cursor:
+        databases.create(cursor, lab.source_name)
+    with databases.administering(lab.source_url) as cursor:
+        cursor.execute("CREATE TABLE precious (a integer); INSERT INTO precious VALUES (1)")
+    assert "only one is there" in command(lab, "up").stderr
+    for words in (["reset"], ["reset", "--year"]):
+        ended = command(lab, *words)
+        assert f"The database {lab.source_name} holds 1 tables that were not made here" in ended.stderr
+        assert (ended.returncode, ended.stdout) == (1, "")
+    assert asked_at(lab.source_url, "SELECT count(*) FROM precious") == 1
+    assert command(lab, "reset", "--yes").returncode == 0
+    lab.drop()
+
+
+@pytest.mark.parametrize(("answer", "is_done"), [
+    (b"yes\n", True), (b" Y \n", True), (b"no\n", False), (b"\n", False), (b"\x04", False), (b"\x03", False)])  # fmt: skip
+def test_on_a_terminal_a_typed_yes_does_it_and_nothing_else(lab: Medallion, answer: bytes, is_done: bool) -> None:
+    with databases.administering(lab.source_url) as cursor:
+        cursor.execute("DROP SCHEMA replay CASCADE")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "medallion_lib", "--name", lab.name, "reset"]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=CHECKOUT, start_new_session=True,
+                          preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as process:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        while b"y or yes: " not in shown:
+            shown += os.read(ours, 4096)
+        assert b"holds 15 tables that were not made here" in shown
+        os.write(ours, answer)
+        with suppress(OSError):  # it has closed its end
+            while more := os.read(ours, 4096):
+                shown += more
+        assert process.wait(60) == (0 if is_done else 130 if answer == b"\x03" else 1)
+    os.close(ours)
+    assert b"Traceback" not in shown
+    assert (b"Reset: nothing in it yet." in shown) is is_done
+    assert (asked_at(lab.source_url, "SELECT to_regclass('replay.clock')") is not None) is is_done
 
 
 @pytest.mark.skipif(not HAS_PROC, reason="no /proc to ask for open sockets")
@@ -137,7 +291,8 @@ def test_two_starters_at_once_make_one_server(parent: Path) -> None:
         starters = [begin(None, "--name", name, "up", MEDALLION_HOME=str(home)) for name in names]
         for starter in starters:
             out, err = starter.communicate(timeout=60)
-            assert (out, err) == (f"PostgreSQL runs: {home}\n", "")
+            assert re.match(rf"PostgreSQL runs: {home}\nIt (was started now|ran already)\.\n.* was made now", out)
+            assert err == ""
         count = "SELECT count(*)::text FROM pg_database WHERE datname LIKE '%at_once%'"
         assert asked(place, count) == "4"
 
@@ -179,7 +334,7 @@ def test_a_home_that_the_account_cannot_reach_goes_to_var_tmp(parent: Path) -> N
         assert place.home.parent == Path("/var/tmp")
         assert place.home.stat().st_mode & 0o777 == 0o700
         assert command(None, "up", MEDALLION_HOME=str(parent / "home")).stdout == (
-            f"PostgreSQL runs: {place.home}\n")  # fmt: skip
+            f"PostgreSQL runs: {place.home}\nIt ran already.\n{MADE}")  # fmt: skip
         assert parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -215,7 +370,7 @@ def test_an_ordinary_user_has_a_server_too(parent: Path) -> None:
         return done.stdout
 
     try:
-        assert run("up") == f"PostgreSQL runs: {own / 'home'}\n"
+        assert run("up") == f"PostgreSQL runs: {own / 'home'}\nIt was started now.\n{MADE}"
         assert not list((own / "home").glob("postgresql-*")), "its binaries need no copy"
         run("replay", "--until", "2023-01-02")
         assert "Landed" in run("capture")
