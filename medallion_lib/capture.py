@@ -134,7 +134,7 @@ def snapshot(
     made = slot.made(source, slot_name, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")
-        at = watermark.advance(Catalog(cursor).clock())
+        at = watermark.advance(Catalog(cursor, ()).clock())
         into = Landing(warehouse, watermark, Landed())
         _collect(cursor, into, at.isoformat(), again=before is not None, progress=progress)
         into.land()

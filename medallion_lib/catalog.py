@@ -1,7 +1,7 @@
 """What the source's catalog says of the tables whose changes are in the log."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,21 @@ class Catalog:
         """The source's time of day."""
         self.cursor.execute("SELECT clock_timestamp()")
         return self.cursor.fetchone()[0]
+
+    def names(self, known: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What the names of columns and of enums' labels mean, and those meant that are gone.
+
+        Raises MedallionError where one means something else than was known: rows not written since
+        are in bronze under its old meaning.
+        """
+        self.cursor.execute(sqlfile.read("source_names"), {"captured": described(self.tables)})
+        (now,) = self.cursor.fetchone()
+        both = {**now, **(known or {})}
+        changed = [name for name in now if both[name] != now[name]]
+        if changed:
+            told = "\n".join(f"    {name}: {both[name]} then, {now[name]} now" for name in changed)
+            raise refusal("names changed", changed=told)
+        return both
 
     def captured(self, relation: Relation) -> Captured:
         """The captured table that a relation is, or is a partition of.

@@ -160,7 +160,8 @@ class Decoder:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()
 
     def _relation(self, relation: Relation) -> None:
-        table = self.catalog.captured(relation)
+        table, watermark = self.catalog.captured(relation), self.landing.watermark
+        watermark.names = self.catalog.names(watermark.names)
         target = self.landing.target(table, relation, self.base_types)
         if not relation.logged.issuperset(table.key):
             raise refusal("old rows not logged", table=relation.quoted)

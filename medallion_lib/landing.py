@@ -1,6 +1,7 @@
 """Rows on their way into bronze, and the watermark that is committed with them."""
 
 import io
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Watermark:
     publication: str
     business_time: bool
     ahead: int = 0
+    names: dict[str, str] | None = None  # what they mean at the source; see `catalog.names`
     captured: tuple[Captured, ...] = ()
     is_kept: bool = True  # whether the warehouse knows these tables
 
@@ -59,7 +61,8 @@ class Watermark:
         return row and cls(*row, tables.captured_in(cursor))
 
     def write(self, cursor: Cursor) -> None:
-        cursor.execute(sqlfile.read("watermark_write"), vars(self))
+        facts = vars(self) | {"names": self.names and json.dumps(self.names)}
+        cursor.execute(sqlfile.read("watermark_write"), facts)
         if not self.is_kept:
             tables.keep(cursor, "capture", captured=self.captured, versioned=tables.VERSIONED)
             self.is_kept = True

@@ -117,11 +117,12 @@ def made(
         drop(cursor, slot)
         cursor.execute(sqlfile.read("source_identity"))
         system, name = cursor.fetchone()
+        names = catalog.Catalog(cursor, tables.CAPTURED).names()
     with replicating(source) as stream:
         lsn, snapshot = create(stream, slot)
         last = before and before.commit_ts
         ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
-        facts = (slot, system, name, published, business_time, ahead, tables.CAPTURED)
+        facts = (slot, system, name, published, business_time, ahead, names, tables.CAPTURED)
         yield Watermark(lsn + ahead, last, *facts, is_kept=False), snapshot
 
 
@@ -196,6 +197,7 @@ def check(cursor: Cursor, watermark: Watermark) -> str:
     if problem:
         facts |= {"found": found, "reason": reason, "position": position, "log_end": log_end}
         raise refusal(problem, **facts)
+    watermark.names = catalog.Catalog(cursor, watermark.captured).names(watermark.names)
     return published.name
 
 

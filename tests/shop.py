@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -225,6 +226,8 @@ class Shop:
         self.warehouse = server.connect(lab.warehouse_url)
         self.by_key: set[str] = set()
         self.extra: dict[str, dict[str, str]] = {"customer": {}, "film": {}}
+        self.named: dict[tuple[str, str], str] = {}  # an extra column, by table and name
+        self.fresh = itertools.count()
         self.stops = 0
 
     def close(self) -> None:
@@ -246,6 +249,7 @@ class Shop:
             for name in list(columns):
                 self.alter(table, f'DROP COLUMN "{name}"')
                 del columns[name]
+        self.named.clear()
         self.execute("SELECT pg_log_standby_snapshot()")
         self.capture()
         with self.warehouse, self.warehouse.cursor() as cursor:
@@ -305,11 +309,13 @@ class Shop:
 
     def evolve(self, table: str, name: str) -> None:
         """Add one of the extra columns; where it is, rename it; where it was renamed, widen or drop it."""
-        columns = self.extra[table]
+        columns, kind, asked = self.extra[table], EXTRA[name], (table, name)
         self.commit_all()
+        # No name is used twice: capture refuses that.
+        name = self.named.setdefault(asked, f"{name} {next(self.fresh)}")
         if name not in columns and f"{name} 2" not in columns:
-            columns[name] = EXTRA[name]
-            self.alter(table, f'ADD COLUMN "{name}" {EXTRA[name]}')
+            columns[name] = kind
+            self.alter(table, f'ADD COLUMN "{name}" {kind}')
         elif name in columns:
             columns[f"{name} 2"] = columns.pop(name)
             self.alter(table, f'RENAME COLUMN "{name}" TO "{name} 2"')
@@ -317,7 +323,7 @@ class Shop:
             columns[f"{name} 2"] = "text"
             self.alter(table, f'ALTER COLUMN "{name} 2" TYPE text')
         else:
-            del columns[f"{name} 2"]
+            del columns[f"{name} 2"], self.named[asked]
             self.alter(table, f'DROP COLUMN "{name} 2"')
 
     def alter(self, table: str, change: str) -> None:

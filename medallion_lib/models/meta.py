@@ -25,3 +25,4 @@ class Watermark(Base):
     business_time: Mapped[bool]
     ahead: Mapped[Big]
     tables: Mapped[dict[str, Any] | None]
+    names: Mapped[dict[str, Any] | None]

@@ -23,7 +23,8 @@ CREATE TABLE meta.watermark (
     publication    text,
     business_time  boolean NOT NULL DEFAULT false,
     ahead          bigint NOT NULL DEFAULT 0,
-    tables         jsonb
+    tables         jsonb,
+    names          jsonb
 );
 COMMENT ON TABLE meta.watermark IS 'One row for capture and one for merge: the position up to which each is complete.';
 COMMENT ON COLUMN meta.watermark.stage IS 'capture (source to bronze) or merge (bronze to silver).';
@@ -36,6 +37,7 @@ COMMENT ON COLUMN meta.watermark.source_name IS 'The source database; null for m
 COMMENT ON COLUMN meta.watermark.publication IS 'What the source''s publication was when capture began, so that one altered since is noticed; null for merge.';
 COMMENT ON COLUMN meta.watermark.ahead IS 'How far positions here are ahead of the source''s log: 0 unless it went back, or is another one.';
 COMMENT ON COLUMN meta.watermark.tables IS 'The tables as they were declared: for capture those it takes from the source, for both those of silver.';
+COMMENT ON COLUMN meta.watermark.names IS 'What the source''s columns and enum labels are behind their names, so that a name given to another is noticed; null for merge.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
 
 GRANT USAGE ON SCHEMA bronze, silver, gold, meta, scratch TO medallion_notebook;

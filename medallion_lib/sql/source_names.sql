@@ -1,0 +1,32 @@
+-- What each name at the source means: a column by its number in the table, an enum's label by its text.
+-- Types that are parts of a column's type count too. Bronze has names and texts alone.
+WITH RECURSIVE captured AS (
+    SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name
+    FROM json_to_recordset(%(captured)s) AS declared (schema text, name text)
+    JOIN pg_namespace ON nspname = schema
+    JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid
+),
+col AS (
+    SELECT format('column %%I of %%s', attname, captured.name) AS name, attnum, atttypid
+    FROM captured
+    JOIN pg_attribute ON attrelid = captured.oid AND attnum > 0 AND NOT attisdropped
+),
+used AS (
+    SELECT atttypid AS type FROM col
+    UNION
+    SELECT part.type
+    FROM used
+    JOIN pg_type ON pg_type.oid = used.type
+    CROSS JOIN LATERAL (
+        SELECT typbasetype UNION SELECT typelem
+        UNION SELECT rngsubtype FROM pg_range WHERE used.type IN (rngtypid, rngmultitypid)
+        UNION SELECT atttypid FROM pg_attribute WHERE attrelid = typrelid AND attnum > 0
+    ) AS part (type)
+),
+meaning AS (
+    SELECT name, attnum::text AS is FROM col
+    UNION ALL
+    SELECT format('label %%s of an enum', pg_enum.oid), enumlabel::text
+    FROM pg_enum JOIN used ON used.type = enumtypid
+)
+SELECT coalesce(json_object_agg(name, meaning.is), '{}') FROM meaning
