@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine, create_engine
 
 from medallion_lib import server, sqlfile, tables, versioned
-from medallion_lib.errors import TEXTS
+from medallion_lib.errors import TEXTS, Busy, refusal
 from medallion_lib.source import DATA
 
 
@@ -53,7 +53,14 @@ def rename(cursor: Cursor, database: str, name: str) -> None:
 
 
 def _execute(cursor: Cursor, statement: str, *names: str) -> None:
-    cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    try:
+        cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    except errors.ObjectInUse as problem:
+        # A copy is kept from being made by who is in what it is copied from.
+        database = names[-1] if statement.startswith("CREATE") else names[0]
+        of = {"database": database, "literal": sql.Literal(database).as_string(cursor)}
+        said = filter(None, (problem.diag.message_primary, problem.diag.message_detail))
+        raise refusal("database in use", Busy, reason=". ".join(said), **of) from None
 
 
 def build_warehouse(url: URL) -> None:

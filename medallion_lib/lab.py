@@ -56,13 +56,11 @@ class Medallion(Pair):
         """An empty warehouse without a watermark, so that the next capture takes a snapshot."""
         if year:
             self._only_with_ours("reset --year")
-        known = self._known()
         with databases.administering(self.source_url) as at_source:
             slot.preflight(at_source, self.source_url)
             self._ask(yes)
-            slot.drop(at_source, self.slot, *known)
         with self._setting_up() as cursor:
-            databases.drop(cursor, self.warehouse_name)
+            self._drop(cursor)
             databases.create(cursor, self.warehouse_name)
         databases.build_warehouse(self.warehouse_url)
 

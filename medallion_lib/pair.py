@@ -125,13 +125,14 @@ class Pair:
             self._drop(cursor)
 
     def _drop(self, cursor: Cursor) -> None:
+        """The warehouse first: where something keeps it, slot and source stay as they are."""
+        known = self._known()
+        databases.drop(cursor, self.warehouse_name)
         if self.own_source or databases.exists(cursor, self.source_name):
-            known = self._known()
             with databases.administering(self.source_url) as at_source:
                 slot.drop(at_source, self.slot, *known)
         if not self.own_source:
             databases.drop(cursor, self.source_name)
-        databases.drop(cursor, self.warehouse_name)
 
     def _known(self) -> tuple[Watermark | None, str | None]:
         """What tells what is ours at a source of the user's own: the watermark, and our mark."""

@@ -109,6 +109,9 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
     except psycopg2.Error as problem:
         if isinstance(problem, errors.UntranslatableCharacter):
             raise refusal("text not converted", reason=problem.diag.message_primary) from None
+        if isinstance(problem, errors.LockNotAvailable):
+            of = {"database": url.database, "reason": problem.diag.message_primary}
+            raise refusal("lock not granted", Busy, **of) from None
         if problem.pgcode and not problem.pgcode.startswith(("08", "57P")):
             raise
         raise refusal("connection lost", ConnectionLost, reason=str(problem).strip()) from problem

@@ -149,11 +149,16 @@ def drop(
     """Drop this database's slot if it is there, ending whoever reads it; whether it was.
 
     With a `mark`, only one that is the warehouse's: it has read from it, or marked a publication
-    of that name before it made the slot.
+    of that name before it made the slot. Raises MedallionError where this role may not end whoever
+    reads it, or that does not end.
     """
     if not _is_ours(cursor, slot, before, mark):
         return False
-    cursor.execute(sqlfile.read("slot_drop"), {"slot": slot})
+    try:
+        cursor.execute(sqlfile.read("slot_drop"), {"slot": slot})
+    except (errors.ObjectInUse, errors.InsufficientPrivilege) as problem:
+        reason = problem.diag.message_primary
+        raise refusal("slot in use", slot=slot, reason=reason) from None
     return cursor.rowcount > 0
 
 

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import URL
 from test_commands import REMEDY, begin, bronze_count, change, command, refused, wait_until
 from test_live import asked
 
@@ -261,6 +262,105 @@ def test_a_transaction_that_keeps_the_slot_waiting_is_found_by_the_remedy(
             assert cursor.fetchone()[0] == writing
     assert bronze(begun) == before
     resnapshot_brings_everything(begun)
+
+
+@pytest.fixture
+def two_phased(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Medallion]:
+    """A shop of two days on a server that takes prepared transactions, which have no session."""
+    with another_server(parent / "home", max_prepared_transactions="5", fsync="off"):
+        monkeypatch.setenv("MEDALLION_HOME", str(parent / "home"))
+        lab = Medallion.open("held")
+        lab.reset()
+        lab.replay("2023-01-03")
+        lab.capture(merging=True)
+        yield lab
+        lab.close()
+
+
+@contextmanager
+def prepared(url: URL, statement: str) -> Iterator[None]:
+    with databases.administering(url) as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(statement)
+        cursor.execute("PREPARE TRANSACTION 'it''s held'")
+        yield
+        cursor.execute("ROLLBACK PREPARED 'it''s held'")
+
+
+def shown_by(message: str, url: URL) -> str:
+    """What its SELECT gives."""
+    query = "\n".join(re.findall("^    ((?!python).*)$", message, re.MULTILINE))
+    with databases.administering(url) as cursor:
+        cursor.execute(query)
+        return str(cursor.fetchall())
+
+
+def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
+    two_phased: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot waits for its number; reads, writes and DDL for its locks; its database can't be dropped."""
+    lab = two_phased
+    sooner(monkeypatch)
+    ways: list[tuple[URL, str, Callable[[], object], str]] = [
+        (lab.source_url, "UPDATE film SET length = 1", lambda: lab.capture(resnapshot=True), "The slot .* was not made"),
+        (lab.warehouse_url, "LOCK TABLE bronze.br_customer_cdc IN SHARE MODE", lab.capture, "A lock was not granted"),
+        (lab.warehouse_url, "LOCK TABLE silver.dim_film_hist IN SHARE MODE", lab.merge, "A lock was not granted"),
+        (lab.warehouse_url, "SELECT count(*) FROM silver.dim_film", lab.rebuild, "A session that reads silver"),
+        (lab.warehouse_url, "SELECT 1", lab.reset, "The database medallion_held can't be dropped"),
+        (lab.source_url, "SELECT 1", lab.reset, "The database pagila_held can't be dropped"),
+    ]
+    for url, statement, work, told in ways:
+        change(lab.source, "UPDATE customer SET email = 'live@example' WHERE customer_id = 1")
+        if work == lab.merge:
+            lab.capture(resnapshot=True)
+        before = bronze(lab)
+        with prepared(url, statement):
+            with pytest.raises(MedallionError, match=told) as refused_:
+                work()
+            assert "it's held" in shown_by(str(refused_.value), url).replace("''", "'"), told
+        if url == lab.warehouse_url:
+            assert bronze(lab) == before
+            assert lab.status()["slot_state"] != "missing", "what keeps the warehouse keeps the slot"
+        if work == ways[0][2]:
+            lab.capture(resnapshot=True)
+    lab.reset()
+    assert lab.capture().rows == 0
+
+
+def test_a_slot_and_a_session_that_keep_a_database_are_found(lab: Medallion) -> None:
+    """A slot that is read, of another name, keeps the source from being dropped; a session, from a copy."""
+    with databases.administering(lab.place.url) as cursor, server.session(lab.source_url):
+        with pytest.raises(MedallionError, match="can't be dropped, copied or renamed") as told:
+            databases.create(cursor, f"{lab.source_name}_copy", lab.source_name)
+        assert "'session'" in shown_by(str(told.value), lab.place.url)
+    other = f"other_{lab.slot}"
+    change(lab.source, "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", other)
+    lab.close()
+    with slot.replicating(lab.source_url) as stream:
+        slot.start(stream, other, 0)
+        with pytest.raises(MedallionError, match="is used by an active logical replication slot") as told:
+            lab.reset()
+        assert f"('slot', '{other}')" in shown_by(str(told.value), lab.place.url)
+    lab.reset()
+    with databases.administering(lab.place.url) as cursor:
+        cursor.execute("SELECT count(*) FROM pg_replication_slots WHERE slot_name = %s", (other,))
+        assert cursor.fetchone() == (0,), "one that nobody reads goes with its database"
+
+
+def test_a_slot_that_a_role_may_not_take_from_its_reader_is_told(lab: Medallion) -> None:
+    """A superuser's session that reads it; who may not end that session is shown it."""
+    role = f"plain_{lab.name}"
+    with databases.administering(lab.source_url) as cursor:
+        cursor.execute(f"CREATE ROLE {role} LOGIN REPLICATION")
+        try:
+            with slot.replicating(lab.source_url) as stream:
+                slot.start(stream, lab.slot, 0)
+                with (databases.administering(lab.source_url.set(username=role)) as plain,
+                      pytest.raises(MedallionError, match="is in use: permission denied to terminate") as told):  # fmt: skip
+                    slot.drop(plain, lab.slot)
+                assert lab.slot in shown_by(str(told.value), lab.source_url)
+        finally:
+            cursor.execute(f"DROP ROLE {role}")
 
 
 @pytest.fixture
