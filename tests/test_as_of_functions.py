@@ -1,5 +1,6 @@
 """What FOR SYSTEM_TIME AS OF answers, against a plain Python model, and how it is computed."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from medallion_lib import server, system_time, tokens, versioned
+from medallion_lib import server, sqlfile, system_time, tokens, versioned
 from medallion_lib.system_time import SystemTimeError
 
 TABLES = """
@@ -319,12 +320,50 @@ def test_odd_names(scratch: Connection) -> None:
         assert execute(scratch, system_time.rewrite(sql)) == [expected]
 
 
+# Those read no history, so none of them is asked itself.
+HELPERS = """
+CREATE VIEW scratch.today AS SELECT current_date AS day;
+CREATE VIEW scratch.today_1 AS SELECT day FROM scratch.today;
+CREATE FUNCTION scratch.today() RETURNS date LANGUAGE sql STABLE RETURN current_date;
+CREATE VIEW scratch.today_2 AS SELECT scratch.today() AS day;
+CREATE FUNCTION scratch.plus_today(int, int) RETURNS int LANGUAGE sql STABLE
+    RETURN $1 + $2 + extract(day FROM now())::int;
+CREATE OPERATOR scratch.|+| (FUNCTION = scratch.plus_today, LEFTARG = int, RIGHTARG = int);
+CREATE AGGREGATE scratch.total(int) (SFUNC = scratch.plus_today, STYPE = int, INITCOND = 0);
+"""
 REFUSED = [
     ("SELECT * FROM item WHERE sys_start > now() - interval '1 day'", "now()"),
     ("SELECT *, CURRENT_DATE AS today FROM item", "CURRENT_DATE"),
     ("SELECT *, localtimestamp FROM item", "LOCALTIMESTAMP"),
     ("SELECT *, clock_timestamp() FROM item", "clock_timestamp()"),
     ("SELECT id, age(date_trunc('day', sys_start)) FROM item", "age()"),
+    ("SELECT id, name::date FROM item_hist", "text::date"),
+    ("SELECT id, 'now'::text::timestamptz FROM item", "text::timestamp with time zone"),
+    ("SELECT id, 'now'::varchar::time FROM item", "text::time without time zone"),
+    ("SELECT id, string_to_array(name, ',')::date[] FROM item_hist", "text::date"),
+    ("SELECT id, ('{' || name || '}')::date[] FROM item_hist", "text::date[]"),
+    ("SELECT id, ('[today,' || name)::daterange FROM item_hist", "text::daterange"),
+    ("SELECT id, ('(1,' || name || ')')::sale_current FROM item_hist", "text::silver.sale_current"),
+    ("SELECT id, date_in('today') FROM item", "date_in()"),
+    ("SELECT id, JSON_VALUE('{}', '$' RETURNING date) FROM item", "text::date"),
+    ("SELECT id, day FROM item, JSON_TABLE('{}', '$' COLUMNS (n int, day date)) AS j", "text::date"),
+    ("SELECT id, day FROM item_hist, XMLTABLE('/a' PASSING (name::xml) COLUMNS n int, day date) AS x", "text::date"),
+    ("SELECT id, day FROM item, jsonb_to_record('{}') AS j (day date)", "jsonb_to_record()"),
+    ("SELECT id, jsonb_populate_record(sale, '{}') FROM item JOIN sale USING (id)", "jsonb_populate_record()"),
+    ("SELECT id, time '12:00'::timetz FROM item", "timetz()"),
+    ("SELECT id, timetz '12:00+00' AT TIME ZONE 'Europe/Rome' FROM item", "timezone()"),
+    ("SELECT id FROM item WHERE random() < 0.5", "random()"),
+    ("SELECT id, gen_random_uuid() FROM item ORDER BY uuidv7()", "gen_random_uuid()"),
+    ("SELECT id, current_setting('app.today') FROM item", "current_setting()"),
+    ("SELECT id, pg_postmaster_start_time() FROM item", "pg_postmaster_start_time()"),
+    ("SELECT id, txid_current() - 1 FROM item", "txid_current()"),
+    ("SELECT id, age(xmin) FROM item_hist", "age()"),
+    ("SELECT id, table_to_xml('item', true, true, '') FROM item", "table_to_xml()"),
+    ("SELECT item.id, day FROM item, today_1", "CURRENT_DATE"),
+    ("SELECT item.id FROM item, today_2", "scratch.today()"),
+    ("SELECT id, id |+| 1 AS more FROM item", "scratch.plus_today(integer,integer)"),
+    ("SELECT scratch.total(id) FROM item", "scratch.plus_today(integer,integer)"),
+    ("SELECT item.id FROM item, pg_stat_activity", "pg_stat_get_activity()"),
     ("SELECT id FROM item_hist WHERE sys_end < 'infinity'", "sys_end itself"),
     ("SELECT id FROM item_hist WHERE sys_end = 'infinity' AND id > 1", "sys_end itself"),
     ("SELECT id, sys_end FROM item_hist WHERE sys_end = 'infinity'", "sys_end itself"),
@@ -338,6 +377,7 @@ REFUSED = [
 def test_a_view_that_cannot_travel_says_why(
     scratch: Connection, engine: Engine, select: str, reason: str
 ) -> None:
+    execute(scratch, HELPERS)
     execute(scratch, system_time.rewrite(f"CREATE VIEW scratch.v AS {select}"))
     execute(scratch, "CREATE VIEW scratch.on_v AS SELECT * FROM v")
     refused = versioned.regenerate(scratch)
@@ -348,6 +388,12 @@ def test_a_view_that_cannot_travel_says_why(
 
 
 ACCEPTED = [
+    "SELECT id, '{1,2}'::text::int[], '1'::text::numeric, '2 days'::text::interval, session_user,"
+    " '{\"a\": 1}'::text::jsonb, '[1,2)'::text::int4range, 'today'::date < sys_start AS is_new FROM item",
+    "SELECT id, to_date(substr(\"Name\", 6) || '-2023', 'FMDD-YYYY'), to_timestamp('2023', 'YYYY'),"
+    " to_char(sys_start AT TIME ZONE 'UTC', 'Mon'), sys_start::date, date_trunc('day', sys_start),"
+    " sys_start + interval '1 day' > '2023-01-01'::date AS is_late FROM item",
+    "SELECT \"Name\", json_agg(id), format('%s', max(sys_start)), to_jsonb(array_agg(id)) FROM item GROUP BY 1",
     "SELECT id, age(sys_start, '2023-01-01'), 'now()' AS \"CURRENT_DATE\" FROM item",
     "SELECT * FROM (item JOIN sale_current s USING (id)) NATURAL LEFT JOIN mart",
     "SELECT id FROM item UNION (SELECT id FROM sale_current EXCEPT SELECT id FROM item)",
@@ -367,6 +413,57 @@ def test_views_of_many_shapes_travel(scratch: Connection, select: str) -> None:
     today = execute(scratch, "SELECT * FROM v")
     then = execute(scratch, "SELECT * FROM v__as_of('2030-01-01')")
     assert sorted(map(str, then)) == sorted(map(str, today)) != []
+
+
+# Of PostgreSQL's stable functions by name: those whose answer follows from their arguments and from
+# how the session writes dates, numbers and text; and those that ask the clock, the catalog or the
+# session, or read a text as anything. One of neither is new.
+STEADY = """(date|timestamp|timestamptz)_(cmp|eq|ne|lt|le|gt|ge)_(date|timestamp|timestamptz)
+    timestamptz_(pl|mi)_interval interval_pl_timestamptz date time timestamp timestamptz timetz timezone
+    make_timestamptz date_(add|subtract|part|trunc) extract generate_series in_range overlaps
+    to_(char|date|number|timestamp|json|jsonb|tsvector) (plain|phrase|websearch_)?to_tsquery
+    concat concat_ws format quote_(literal|nullable) anytextcat textanycat array_to_(string|json)
+    convert(_from|_to)? length money numeric row_to_json jsonb?_(build|agg|object_agg)\\w+ jsonb?_agg
+    jsonb?_object_agg jsonb?_to_tsvector ts_headline ts_match_t[qt] enum_(first|last|range) xml
+    xml_is_well_formed pg_typeof"""
+UNSTEADY = """now (statement|transaction)_timestamp (mxid_)?age txid_\\w+ current_(setting|schemas?|database|user)
+    session_user system_user getpgusername getdatabaseencoding version inet_\\w+ get_current_ts_config
+    jsonb?_(populate|to)_record\\w* jsonb_path_\\w+_tz (database|schema|table)_to_xml\\w* regclass to_reg\\w+
+    has_\\w+_privilege row_security_active \\w+_description aclexplode oidvectortypes format_type ts_debug
+    ts_parse ts_token_type pg_(?!typeof)\\w+ \\w*_?(in|out|recv|send) \\w+sel \\w+_typanalyze fmgr_\\w+_validator"""
+CALLS = r"""SELECT proname, provolatile, format('%s(%s)', proname, string_agg(format(
+        'NULL::%s', CASE typname WHEN 'anyelement' THEN 'int' WHEN 'anynonarray' THEN 'int' WHEN 'any' THEN 'text'
+            WHEN 'anyarray' THEN 'int[]' WHEN 'anyrange' THEN 'int4range' WHEN 'anymultirange' THEN 'int4multirange'
+            WHEN 'anyenum' THEN 'scratch.mood' WHEN 'record' THEN 'silver.item'
+            ELSE format_type(types.oid, NULL) END), ', ' ORDER BY place)), bool_or(typname IN ('time', 'timetz'))
+    FROM pg_proc
+    LEFT JOIN unnest(proargtypes) WITH ORDINALITY AS argument (type, place) ON true
+    LEFT JOIN pg_type AS types ON types.oid = argument.type
+    WHERE pronamespace = 'pg_catalog'::regnamespace AND provolatile <> 'i' AND prokind = 'f'
+      AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype)
+    GROUP BY pg_proc.oid
+    HAVING count(*) FILTER (WHERE typtype = 'p' AND typname !~ '^any(element|nonarray|array|range|multirange|enum)?$|^record$') = 0"""
+
+
+def test_every_function_of_postgresql_is_known_to_follow_the_clock_or_not(scratch: Connection) -> None:
+    """Each is called in a view. A volatile one is refused, and so is a stable one not known to be steady."""
+    execute(scratch, "BEGIN; CREATE TYPE scratch.mood AS ENUM ('glad')")
+    expected = {}
+    for i, (name, volatility, call, of_time) in enumerate(execute(scratch, CALLS)):
+        steady, unsteady = (any(re.fullmatch(each, name) for each in all_.split()) for all_ in (STEADY, UNSTEADY))
+        assert steady != unsteady or volatility == "v", f"{call} is of neither or of both"
+        execute(scratch, "SAVEPOINT one")
+        try:
+            execute(scratch, f"CREATE VIEW scratch.v{i} AS SELECT id FROM item WHERE ({call})::text <> ''")
+        except psycopg2.Error:
+            execute(scratch, "ROLLBACK TO one")  # a set, or of a row: other tests have those
+            continue
+        travels = steady and volatility == "s" and not (of_time and name in ("timetz", "timezone"))
+        expected[f"v{i}"] = (None, None) if travels else ("view reads the clock", f"{name}()")
+    relations = execute(scratch, sqlfile.read("system_time_relations").replace("%%", "%"))
+    assert {row[2]: row[6:8] for row in relations if row[2] in expected} == expected
+    assert len(expected) > 400
+    execute(scratch, "ROLLBACK")
 
 
 PICKING = [

@@ -71,39 +71,97 @@ reads AS (
     FROM dependencies JOIN depths USING (relation)
     GROUP BY view
 ),
--- Only functions people made are dependencies; what those read is not known.
-calls AS (
-    SELECT rules.view, min(function.oid::regprocedure::text) AS call
-    FROM rules
-    JOIN pg_depend AS dependency
-      ON dependency.classid = 'pg_rewrite'::regclass AND dependency.objid = rules.oid
-     AND dependency.refclassid = 'pg_proc'::regclass
-    JOIN pg_proc AS function ON function.oid = dependency.refobjid
-    WHERE function.provolatile <> 'i'
-    GROUP BY rules.view
+-- A view is made of every view in it, too, whether that one reads history or not.
+parts AS (
+    SELECT view, view AS part FROM reading
+    UNION
+    SELECT parts.view, dependencies.relation
+    FROM parts JOIN dependencies ON dependencies.view = parts.part
 ),
--- The first nine values of a SQLVALUEFUNCTION are the clock's. age(x) counts from today,
--- age(x, y) does not.
-clock_words AS (
-    SELECT '{SQLVALUEFUNCTION :op ' || ordinality - 1 || ' ' AS node, word
-    FROM unnest(ARRAY[
+trees AS MATERIALIZED (
+    SELECT rules.view AS part, rules.tree
+    FROM rules
+    WHERE rules.view IN (SELECT part FROM parts)
+),
+called AS (
+    SELECT DISTINCT trees.part, found[1]::oid AS function
+    FROM trees
+    CROSS JOIN LATERAL regexp_matches(
+        trees.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS found
+),
+-- An aggregate is called immutable, whatever those that it is made of are.
+functions AS (
+    SELECT part, function FROM called
+    UNION
+    SELECT called.part, made_of.function
+    FROM called
+    JOIN pg_aggregate AS aggregate ON aggregate.aggfnoid = called.function
+    CROSS JOIN LATERAL (
+        VALUES (aggtransfn), (aggfinalfn), (aggmtransfn), (aggmfinalfn)) AS made_of (function)
+    WHERE called.function >= 16384  -- PostgreSQL's own are below
+),
+-- Text that is read as another type while the view runs: by a cast, JSON_VALUE, JSON_TABLE, XMLTABLE.
+read_as AS (
+    SELECT trees.part, found[1]::oid AS type
+    FROM trees
+    CROSS JOIN LATERAL regexp_matches(
+        trees.tree,
+        '(?:{JSONRETURNING :format {[^}]*} :typid '
+        '|:resulttype (?=[0-9]+ :resultcollid [0-9]+ :coerceformat ))([0-9]+)', 'g') AS found
+    UNION
+    SELECT trees.part, type::oid
+    FROM trees
+    CROSS JOIN LATERAL regexp_matches(
+        trees.tree, ':coltypes \(o ([0-9 ]+)\)(?=[^)]*\)[^)]*\) :colexprs )', 'g') AS found
+    CROSS JOIN LATERAL regexp_split_to_table(found[1], ' ') AS type
+),
+-- What answers otherwise tomorrow, of the same rows. A stable function may do so unless it is known
+-- to follow from its arguments and from how the session writes dates, numbers and text; of a time,
+-- the zone's offset is today's, and 'today' read as a date is, too.
+unsteady AS (
+    SELECT part, word AS clock, NULL AS call
+    FROM trees
+    JOIN unnest(ARRAY[
         'CURRENT_DATE', 'CURRENT_TIME', 'CURRENT_TIME', 'CURRENT_TIMESTAMP', 'CURRENT_TIMESTAMP',
         'LOCALTIME', 'LOCALTIME', 'LOCALTIMESTAMP', 'LOCALTIMESTAMP'
-    ]) WITH ORDINALITY AS words (word, ordinality)
+    ]) WITH ORDINALITY AS words (word, place)
+      ON strpos(tree, '{SQLVALUEFUNCTION :op ' || place - 1 || ' ') > 0
     UNION ALL
-    SELECT ':funcid ' || oid || ' ', proname || '()'
-    FROM pg_proc
-    WHERE pronamespace = 'pg_catalog'::regnamespace AND (
-        proname = 'age' AND pronargs = 1 OR proname IN (
-            'now', 'clock_timestamp', 'statement_timestamp', 'transaction_timestamp', 'timeofday'
-        )
-    )
+    SELECT
+        part,
+        CASE WHEN pronamespace = 'pg_catalog'::regnamespace THEN proname || '()' END,
+        CASE WHEN pronamespace <> 'pg_catalog'::regnamespace THEN pg_proc.oid::regprocedure::text END
+    FROM functions
+    JOIN pg_proc ON pg_proc.oid = functions.function
+    WHERE provolatile <> 'i' AND NOT (
+        provolatile = 's' AND pronamespace = 'pg_catalog'::regnamespace
+        AND proname ~ concat(
+            '^((date|timestamp|timestamptz)_(cmp|eq|ne|lt|le|gt|ge)_.*|timestamptz_(pl|mi)_interval',
+            '|interval_pl_timestamptz|date|time|timestamp|timestamptz|timetz|timezone|make_timestamptz',
+            '|date_(add|subtract|part|trunc)|extract|generate_series|in_range|overlaps',
+            '|to_(char|date|number|timestamp|json|jsonb|tsvector)|(plain|phrase|websearch_)?to_tsquery',
+            '|concat|concat_ws|format|quote_(literal|nullable)|anytextcat|textanycat|array_to_(string|json)',
+            '|convert(_from|_to)?|length|money|numeric|row_to_json|jsonb?_(build|agg|object_agg).*',
+            '|jsonb?_to_tsvector|ts_headline|ts_match_t[qt]|enum_(first|last|range)|xml|xml_is_well_formed',
+            '|pg_typeof)$')
+        AND NOT (proname IN ('timetz', 'timezone')
+                 AND proargtypes::oid[] && '{time,timetz}'::regtype[]::oid[]))
+    UNION ALL
+    SELECT part, 'text::' || format_type(type.oid, NULL), NULL
+    FROM read_as
+    JOIN pg_type AS type ON type.oid = read_as.type
+    LEFT JOIN pg_type AS element ON element.typarray = type.oid
+    LEFT JOIN pg_range ON coalesce(element.oid, type.oid) IN (rngtypid, rngmultitypid)
+    JOIN pg_type AS leaf ON leaf.oid = coalesce(rngsubtype, element.oid, type.oid)
+    JOIN pg_proc AS input ON input.oid = leaf.typinput
+    WHERE input.provolatile <> 'i' AND leaf.typtype <> 'e'
+      AND leaf.oid <> ALL ('{interval,money,xml}'::regtype[])
 ),
 clocks AS (
-    SELECT reading.view, min(clock_words.word) AS clock
-    FROM reading
-    JOIN clock_words ON strpos(reading.tree, clock_words.node) > 0
-    GROUP BY reading.view
+    SELECT parts.view, min(unsteady.clock) AS clock, min(unsteady.call) AS call
+    FROM parts
+    JOIN unsteady USING (part)
+    GROUP BY parts.view
 ),
 -- A view that is columns of one table's current rows, and no more, needs no WHERE of its own.
 current_state AS (
@@ -132,10 +190,10 @@ SELECT
     CASE
         WHEN relation.relkind = 'm' THEN 'view is materialized'
         WHEN clocks.clock IS NOT NULL THEN 'view reads the clock'
-        WHEN calls.call IS NOT NULL THEN 'view calls a function'
+        WHEN clocks.call IS NOT NULL THEN 'view calls a function'
         WHEN reads.uses_sys_end AND current_state.query IS NULL THEN 'view uses sys_end'
     END AS obstacle,
-    coalesce(clocks.clock, calls.call) AS fact,
+    coalesce(clocks.clock, clocks.call) AS fact,
     pg_get_userbyid(relation.relowner) = current_user AS is_mine,
     EXISTS (
         SELECT FROM pg_proc AS function JOIN pg_language AS language ON language.oid = prolang
@@ -147,7 +205,6 @@ JOIN pg_class AS relation ON relation.oid = depths.relation
 JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
 LEFT JOIN versioned ON versioned.relation = relation.oid
 LEFT JOIN reads ON reads.view = relation.oid
-LEFT JOIN calls ON calls.view = relation.oid
 LEFT JOIN clocks ON clocks.view = relation.oid
 LEFT JOIN current_state
   ON current_state.view = relation.oid
