@@ -18,13 +18,16 @@ CREATE FUNCTION meta.current_view(versioned oid) RETURNS text
 COMMENT ON FUNCTION meta.current_view IS 'What the view of a table''s current rows is called.';
 
 -- A closed version may refer to what is gone since, so no foreign key holds; an excluded overlap
--- would count closed versions.
+-- would count closed versions; and an index of current rows can't wait until the commit.
 CREATE FUNCTION meta.constraint_on_versions(versioned oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (
         SELECT min(format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname))
         FROM pg_constraint
-        WHERE versioned IN (conrelid, confrelid) AND contype IN ('f', 'x'));
+        WHERE versioned IN (conrelid, confrelid) AND (
+            contype IN ('f', 'x') OR contype IN ('p', 'u') AND (condeferrable OR conperiod AND NOT EXISTS (
+                SELECT FROM pg_attribute
+                WHERE attrelid = versioned AND attname = 'sys_period' AND attnum = ANY (conkey)))));
 COMMENT ON FUNCTION meta.constraint_on_versions IS 'The statement that drops a constraint which versions cannot keep; null without one.';
 
 CREATE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fact text)
@@ -128,8 +131,7 @@ BEGIN
                    || 'sys_end = ''infinity''' AS definition
         FROM pg_index
         LEFT JOIN pg_constraint ON conindid = indexrelid AND contype = 'u'
-        WHERE indrelid = versioned AND indisunique AND NOT indisprimary
-          AND pg_get_indexdef(indexrelid) !~ '\msys_end\M'
+        WHERE indrelid = versioned AND NOT indisprimary AND meta.counts_versions(indexrelid)
     LOOP
         EXECUTE CASE WHEN other.conname IS NULL
             THEN format('DROP INDEX %s', other.index)
@@ -149,9 +151,14 @@ BEGIN
         EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I '
                        'PRIMARY KEY (%s, sys_period WITHOUT OVERLAPS)', versioned, primary_key.name, key);
     END IF;
+EXCEPTION WHEN undefined_object OR undefined_function OR feature_not_supported THEN
+    RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+        'key unfit', 'table', versioned::text, 'key', key, 'reason', SQLERRM);
 END $$;
 COMMENT ON PROCEDURE meta.make_keys_current IS 'What was unique in a table is unique among its current rows, and no two versions of a key overlap.';
 
+-- Of the triggers for a row, PostgreSQL calls them by their names: the second sees what no other
+-- needs to see, and the third what all others made of a row.
 CREATE PROCEDURE meta.add_versioning_triggers(versioned regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -160,22 +167,27 @@ DECLARE
     one record;
 BEGIN
     FOR one IN VALUES
-        ('statement', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', '', 'STATEMENT',
+        ('system_versioning_statement', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'STATEMENT',
          'versioned_before_statement', 'Refuses what would take closed versions for rows.'),
-        ('row', 'BEFORE INSERT OR UPDATE OR DELETE', '', 'ROW',
-         'versioned_before_row', 'Changes current rows only, at the transaction''s time.'),
-        ('inserted', 'AFTER INSERT', 'REFERENCING NEW TABLE AS now_is', 'STATEMENT',
+        ('!!!system_versioning_closed', 'BEFORE UPDATE OR DELETE',
+         'ROW WHEN (OLD.sys_end <> ''infinity'')',
+         'versioned_before_closed_row', 'Leaves closed versions as they are.'),
+        ('~~~system_versioning_row', 'BEFORE INSERT OR UPDATE OR DELETE', 'ROW',
+         'versioned_before_row', 'Writes what is new, at the transaction''s time.'),
+        ('system_versioning_inserted', 'AFTER INSERT', 'STATEMENT',
          'versioned_after_statement', 'Lets a row that comes back unchanged go on.'),
-        ('updated', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is', 'STATEMENT',
+        ('system_versioning_updated', 'AFTER UPDATE', 'STATEMENT',
          'versioned_after_statement', 'Keeps what was replaced as closed versions.'),
-        ('deleted', 'AFTER DELETE', 'REFERENCING OLD TABLE AS was', 'STATEMENT',
+        ('system_versioning_deleted', 'AFTER DELETE', 'STATEMENT',
          'versioned_after_statement', 'Keeps what was deleted as closed versions.')
     LOOP
-        EXECUTE format('CREATE TRIGGER system_versioning_%s %s ON %s %s FOR EACH %s '
-                       'EXECUTE FUNCTION meta.%I()',
-                       one.column1, one.column2, versioned, one.column3, one.column4, one.column5);
-        EXECUTE format('COMMENT ON TRIGGER system_versioning_%s ON %s IS %L',
-                       one.column1, versioned, one.column6);
+        EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH %s EXECUTE FUNCTION meta.%I()',
+                       one.column1, one.column2, versioned, CASE one.column2
+                           WHEN 'AFTER INSERT' THEN 'REFERENCING NEW TABLE AS now_is'
+                           WHEN 'AFTER UPDATE' THEN 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is'
+                           WHEN 'AFTER DELETE' THEN 'REFERENCING OLD TABLE AS was'
+                       END, one.column3, one.column4);
+        EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', one.column1, versioned, one.column5);
     END LOOP;
 END $$;
 COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';

@@ -34,12 +34,107 @@ CREATE FUNCTION meta.each_of(names text[], one text, between_them text) RETURNS 
     );
 COMMENT ON FUNCTION meta.each_of IS 'A text for each of the names, which is @ in it.';
 
--- The setting alone could be made by anybody; the depth says that a trigger is at work.
+-- An index may name a column in its columns, expressions or predicate, or be a constraint's that does.
+CREATE FUNCTION meta.counts_versions(index oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT NOT EXISTS (
+            SELECT FROM pg_attribute
+            JOIN pg_depend ON refclassid = 'pg_class'::regclass AND refobjid = attrelid AND refobjsubid = attnum
+            LEFT JOIN pg_constraint ON classid = 'pg_constraint'::regclass AND pg_constraint.oid = objid
+            WHERE attrelid = indrelid AND attname IN ('sys_end', 'sys_period')
+              AND (classid = 'pg_class'::regclass AND objid = index OR conindid = index))
+        FROM pg_index
+        WHERE indexrelid = index AND indisunique;
+    END;
+COMMENT ON FUNCTION meta.counts_versions IS 'Whether an index holds closed versions to be as unique as current ones.';
+
+-- The setting alone could be made by anybody; the depth says that the trigger which made it is at
+-- work, and that the change is its own: one that a user's trigger makes meanwhile is deeper.
 CREATE FUNCTION meta.is_keeping_history(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN current_setting('medallion.keeping_history', true) = versioned::text
-       AND pg_trigger_depth() > 1;
+    RETURN pg_trigger_depth() > 1
+       AND current_setting('medallion.keeping_history', true) = versioned || ' ' || pg_trigger_depth() - 1;
 COMMENT ON FUNCTION meta.is_keeping_history IS 'Whether a change is one that the table''s own triggers make.';
+
+-- Strings and comments are dropped: no word in them is one of the statement's.
+CREATE FUNCTION meta.words_of(query text, OUT place bigint, OUT word text, OUT depth bigint)
+    RETURNS SETOF record
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+        SELECT
+            found.place,
+            CASE WHEN matched[1] ~ '^"' THEN replace(substr(matched[1], 2, length(matched[1]) - 2), '""', '"')
+                 ELSE lower(matched[1]) END,
+            sum(CASE matched[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY found.place)
+        FROM regexp_matches(query, concat(
+            '(--[^\n]*',
+            '|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*\*/',
+            '|[eE]''(?:[^''\\]|\\.|'''')*''|''(?:[^'']|'''')*''',
+            '|\$(\w*)\$(?:[^$]|\$(?!\w*\$))*\$\2\$',
+            '|"(?:[^"]|"")*"',
+            '|[^\x01-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]+',
+            '|\S)'), 'g') WITH ORDINALITY AS found (matched, place)
+        WHERE matched[1] !~ '^(--|/\*|[eE]?''|\$)';
+    END;
+COMMENT ON FUNCTION meta.words_of IS 'The words of a statement, names without quotes and others in lower case, and in how many brackets each stands.';
+
+CREATE FUNCTION meta.merges_into(query text, target text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+        WITH words AS MATERIALIZED (
+            SELECT *, lead(word) OVER (ORDER BY place) AS next_word FROM meta.words_of(query)
+        )
+        SELECT EXISTS (
+            SELECT FROM words AS merge
+            CROSS JOIN LATERAL (
+                SELECT word FROM words
+                WHERE place > merge.place AND word NOT IN ('into', 'only', '.')
+                  AND next_word IS DISTINCT FROM '.'
+                ORDER BY place
+                LIMIT 1) AS named
+            CROSS JOIN LATERAL (
+                SELECT min(place) AS place FROM words
+                WHERE place > merge.place AND word = 'when' AND depth = merge.depth) AS first_when
+            WHERE merge.word = 'merge' AND merge.next_word = 'into' AND named.word = target
+              AND NOT EXISTS (
+                SELECT FROM words
+                WHERE word = 'sys_end' AND place < first_when.place AND place > (
+                    SELECT max(place) FROM words
+                    WHERE word = 'on' AND depth = merge.depth AND place < first_when.place)));
+    END;
+COMMENT ON FUNCTION meta.merges_into IS 'Whether a statement is a MERGE into a table of that name, with nothing of sys_end in its ON.';
+
+-- Of a prepared statement or an SQL function nothing but the name is there.
+CREATE FUNCTION meta.statement_of(context text) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT concat_ws(
+            E'\n;', query,
+            (SELECT string_agg(statement, E'\n;') FROM pg_prepared_statements
+             WHERE query ~* '\mexecute\M' AND strpos(lower(query), lower(name)) > 0),
+            (SELECT string_agg(coalesce(pg_get_function_sqlbody(pg_proc.oid), prosrc), E'\n;')
+             FROM pg_proc JOIN pg_language ON pg_language.oid = prolang AND lanname = 'sql'
+             WHERE proname = substring(query FROM '^([^"»«“”]+)["»«“”] ')))
+        FROM (SELECT CASE WHEN strpos(context, E'\n') = 0 THEN current_query()
+                          ELSE substring(context FROM '\n[^"»«„“\n]*["»«„“](.*)$') END) AS sent (query);
+    END;
+COMMENT ON FUNCTION meta.statement_of IS 'The statement that fired a trigger, by the trigger''s PG_CONTEXT: the innermost one quoted there, or what the client sent.';
+
+CREATE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT 'trigger after ours', quote_ident(tgname)
+        FROM pg_trigger
+        WHERE tgrelid = versioned AND tgtype & 3 = 3 AND tgenabled IN ('O', 'A')
+          AND tgname > '~~~system_versioning_row'
+        UNION ALL
+        SELECT 'unique among versions', indexrelid::regclass::text
+        FROM pg_index
+        WHERE indrelid = versioned AND indisunique AND meta.counts_versions(indexrelid)
+        LIMIT 1;
+    END;
+COMMENT ON FUNCTION meta.obstacle_to_keeping IS 'What was added to a table since, and would spoil its versions: the name of a refusal, and a fact for it.';
 
 CREATE FUNCTION meta.versioned_before_statement() RETURNS trigger
     LANGUAGE plpgsql
@@ -47,20 +142,24 @@ CREATE FUNCTION meta.versioned_before_statement() RETURNS trigger
     AS $$
 DECLARE
     here text;
+    obstacle record;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'history truncated', 'table', TG_RELID::regclass::text);
     END IF;
-    -- MERGE would take a row that was deleted for one that is there, and not insert it again.
-    GET DIAGNOSTICS here = PG_CONTEXT;
-    here := current_query() || here;
-    IF here !~* '\mmerge\M' OR meta.is_keeping_history(TG_RELID) THEN
+    IF meta.is_keeping_history(TG_RELID) THEN
         RETURN NULL;
     END IF;
-    IF here ~* format('\mmerge\s+into\s+(only\s+)?("?\w+"?\s*\.\s*)?"?%s"?(\s|$)',
-                      regexp_replace(TG_TABLE_NAME, '(\W)', '\\\1', 'g'))
-       AND here !~* '\msys_end\M' THEN
+    SELECT * INTO obstacle FROM meta.obstacle_to_keeping(TG_RELID);
+    IF obstacle.about IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            obstacle.about, 'table', TG_RELID::regclass::text, 'fact', obstacle.fact);
+    END IF;
+    -- MERGE would take a row that was deleted for one that is there, and not insert it again.
+    GET DIAGNOSTICS here = PG_CONTEXT;
+    here := meta.statement_of(here);
+    IF here ~* '\mmerge\M' AND meta.merges_into(here, TG_TABLE_NAME) THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'history merged', 'table', TG_RELID::regclass::text,
             'view', meta.current_view(TG_RELID));
@@ -69,22 +168,43 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_statement IS 'Refuses TRUNCATE of a system-versioned table, and a MERGE into it that would take closed versions for rows.';
 
+CREATE FUNCTION meta.versioned_before_closed_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN CASE WHEN meta.is_keeping_history(TG_RELID) THEN coalesce(NEW, OLD) END;
+END $$;
+COMMENT ON FUNCTION meta.versioned_before_closed_row IS 'Leaves closed versions as they are, before other triggers see them.';
+
+-- It has the last word by its name, so what it compares is what will be written.
 CREATE FUNCTION meta.versioned_before_row() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     instant constant timestamptz := transaction_timestamp();
-    generated jsonb;
+    versions refcursor;
+    compared text;
+    is_same boolean;
     has_hash boolean;
     same_key text;
     last timestamptz;
 BEGIN
     IF meta.is_keeping_history(TG_RELID) THEN
-        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
-    END IF;
-    IF TG_OP <> 'INSERT' AND OLD.sys_end <> 'infinity' THEN
-        RETURN NULL;
+        -- As it was, whatever a user's triggers have made of it: in the cursor, or in OLD.
+        IF TG_OP = 'INSERT' THEN
+            versions := 'system_versioning ' || pg_trigger_depth() - 1;
+            FETCH versions INTO NEW;
+            NEW.sys_end := instant;
+        ELSIF TG_OP = 'UPDATE' THEN
+            last := NEW.sys_start;
+            NEW := OLD;
+            NEW.sys_start := last;
+        ELSE
+            RETURN OLD;
+        END IF;
+        RETURN NEW;
     END IF;
     IF TG_OP = 'DELETE' THEN
         last := OLD.sys_start;
@@ -95,21 +215,29 @@ BEGIN
                 'period written', 'table', TG_RELID::regclass::text,
                 'view', meta.current_view(TG_RELID));
         END IF;
-        SELECT jsonb_object_agg(attname, NULL) FILTER (WHERE attgenerated <> ''),
+        -- What is generated is not in NEW yet.
+        SELECT CASE WHEN bool_or(attgenerated <> '' AND attname <> 'sys_period') THEN format(
+                   'SELECT ROW(%s)::record *= ROW(%s)::record',
+                   string_agg(format('($1).%I', attname), ', ') FILTER (WHERE attgenerated = ''),
+                   string_agg(format('($2).%I', attname), ', ') FILTER (WHERE attgenerated = '')) END,
                bool_or(attname = 'row_hash' AND atttypid IN (
                    'int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)),
                string_agg(format('%1$I = ($1).%1$I', attname), ' AND ') FILTER (
                    WHERE attnum = ANY (conkey)
                      AND attname NOT IN ('sys_start', 'sys_end', 'sys_period'))
-        INTO generated, has_hash, same_key
+        INTO compared, has_hash, same_key
         FROM pg_attribute
         JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'
         WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped;
         IF TG_OP = 'UPDATE' THEN
             NEW.sys_start := OLD.sys_start;
             NEW.sys_end := 'infinity';
-            -- What is generated is not in NEW yet.
-            IF NEW *= jsonb_populate_record(OLD, generated) THEN
+            IF compared IS NULL THEN
+                is_same := NEW *= jsonb_populate_record(OLD, '{"sys_period": null}');
+            ELSE
+                EXECUTE compared INTO is_same USING NEW, OLD;
+            END IF;
+            IF is_same THEN
                 RETURN NEW;
             END IF;
             last := OLD.sys_start;
@@ -130,20 +258,23 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    -- As the merge into silver makes it, unless the statement brings one of its own.
+    -- As the merge into silver makes it, unless the statement brings one of its own. A null within a
+    -- document is a value.
     IF has_hash THEN
         IF TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
            OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash' THEN
             NEW := jsonb_populate_record(NEW, jsonb_build_object(
-                'row_hash', hashtextextended(jsonb_strip_nulls(
-                    to_jsonb(NEW) - '{row_hash,sys_start,sys_end,sys_period}'::text[])::text, 0)));
+                'row_hash', (
+                    SELECT hashtextextended(jsonb_object_agg(key, value)::text, 0)
+                    FROM jsonb_each(to_jsonb(NEW) - '{row_hash,sys_start,sys_end,sys_period}'::text[])
+                    WHERE value <> 'null')));
         END IF;
     END IF;
     NEW.sys_start := instant;
     NEW.sys_end := 'infinity';
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION meta.versioned_before_row IS 'Lets a statement change current rows only, and gives what it writes the transaction''s time.';
+COMMENT ON FUNCTION meta.versioned_before_row IS 'Gives what a statement writes the transaction''s time, where it writes anything new.';
 
 -- Once the new versions are there, the old ones are inserted as history: before, they would
 -- overlap.
@@ -152,43 +283,63 @@ CREATE FUNCTION meta.versioned_after_statement() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
+    instant constant timestamptz := transaction_timestamp();
     keeping constant text := current_setting('medallion.keeping_history', true);
     key constant text[] := meta.versioned_key(TG_RELID);
     columns constant text[] := meta.versioned_columns(TG_RELID);
     same constant text := meta.each_of(key, 'one.@ = other.@', ' AND ');
+    touched constant text := meta.each_of(key, 'one.@ = touched.@', ' AND ');
+    replaced text := 'FROM was AS one WHERE sys_start < $1';
+    versions refcursor := 'system_versioning ' || pg_trigger_depth();
+    again tid[];
+    kept bigint;
+    is_kept boolean := true;
 BEGIN
     IF meta.is_keeping_history(TG_RELID) THEN
         RETURN NULL;
     END IF;
-    PERFORM set_config('medallion.keeping_history', TG_RELID::text, true);
+    PERFORM set_config('medallion.keeping_history', TG_RELID || ' ' || pg_trigger_depth(), true);
     IF TG_OP <> 'INSERT' THEN
+        IF TG_OP = 'UPDATE' THEN
+            replaced := format('%s AND NOT EXISTS (SELECT FROM now_is AS other
+                WHERE %s AND other.sys_start = one.sys_start)', replaced, same);
+        END IF;
+        -- Row by row, the trigger takes from here what the INSERT brought before users' triggers had it.
+        OPEN versions FOR EXECUTE 'SELECT * ' || replaced USING instant;
         EXECUTE format(
             'INSERT INTO %s (%s, sys_start, sys_end) OVERRIDING SYSTEM VALUE '
-            'SELECT %2$s, sys_start, $1 FROM was AS one WHERE sys_start < $1 %s',
-            TG_RELID::regclass, array_to_string(columns, ', '),
-            CASE WHEN TG_OP = 'UPDATE' THEN format('AND NOT EXISTS (
-                SELECT FROM now_is AS other WHERE %s AND other.sys_start = one.sys_start)', same)
-            END)
-        USING transaction_timestamp();
+            'SELECT %2$s, sys_start, $1 %s', TG_RELID::regclass, array_to_string(columns, ', '), replaced)
+        USING instant;
+        MOVE versions;
+        is_kept := NOT FOUND;
+        CLOSE versions;
     END IF;
     -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
     -- Key by key, by index: what this statement has written is in no statistics yet.
     EXECUTE format(
-        'WITH again AS (DELETE FROM %1$s AS one
-            USING (SELECT DISTINCT %3$s FROM %4$s) AS touched
-            CROSS JOIN LATERAL (
-                SELECT * FROM %1$s AS one
-                WHERE %5$s AND sys_end = ''infinity'' AND sys_start = $1
-                OFFSET 0) AS other
-            WHERE %2$s AND one.sys_end = $1 AND ROW(%6$s)::record *= ROW(%7$s)::record
-            RETURNING one.*)
-         UPDATE %1$s AS one SET sys_start = other.sys_start FROM again AS other
-         WHERE %2$s AND one.sys_end = ''infinity''',
-        TG_RELID::regclass, same, array_to_string(key, ', '),
-        CASE WHEN TG_OP = 'DELETE' THEN 'was' ELSE 'now_is' END,
-        meta.each_of(key, 'one.@ = touched.@', ' AND '),
+        'SELECT array_agg(one.ctid) FROM (SELECT DISTINCT %s FROM %s) AS touched
+         CROSS JOIN LATERAL (
+            SELECT * FROM %3$s AS one WHERE %4$s AND sys_end = ''infinity'' AND sys_start = $1 OFFSET 0) AS other
+         CROSS JOIN LATERAL (
+            SELECT ctid, * FROM %3$s AS one WHERE %4$s AND sys_end = $1 OFFSET 0) AS one
+         WHERE ROW(%5$s)::record *= ROW(%6$s)::record',
+        array_to_string(key, ', '), CASE WHEN TG_OP = 'DELETE' THEN 'was' ELSE 'now_is' END,
+        TG_RELID::regclass, touched,
         meta.each_of(columns, 'one.@', ', '), meta.each_of(columns, 'other.@', ', '))
-    USING transaction_timestamp();
+    INTO again USING instant;
+    IF again IS NOT NULL THEN
+        EXECUTE format(
+            'WITH other AS (DELETE FROM %1$s WHERE ctid = ANY ($1) RETURNING *)
+             UPDATE %1$s AS one SET sys_start = other.sys_start FROM other
+             WHERE %2$s AND one.sys_end = ''infinity''', TG_RELID::regclass, same)
+        USING again;
+        GET DIAGNOSTICS kept = ROW_COUNT;
+        is_kept := is_kept AND kept = cardinality(again);
+    END IF;
+    IF NOT is_kept THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'trigger skips versions', 'table', TG_RELID::regclass::text);
+    END IF;
     PERFORM set_config('medallion.keeping_history', coalesce(keeping, ''), true);
     RETURN NULL;
 END $$;
