@@ -265,6 +265,8 @@ def explained(context: ExceptionContext, state: str, message: str) -> MedallionE
         return None
     for statement in statements(sql):
         tokens = statement.tokens
+        if not any(token.kind == "word" and token.text == "CONFLICT" for token in tokens):
+            continue
         for i in statement.outside_brackets():
             if (tokens[i].text, tokens[i + 1].text) != ("INSERT", "INTO"):
                 continue

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -58,11 +60,19 @@ def run(engine: Engine) -> Iterator[Any]:
     yield run
     for (kind, name) in run(LEFT):
         run(f"DROP {kind} IF EXISTS {name} CASCADE")
+    for (what,) in run(LEFT_BEHIND):
+        run(f"DROP {what} CASCADE")
     connection.close()
 
 
 LEFT = """SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, format('scratch.%I', relname)
     FROM pg_class WHERE relnamespace = CAST('scratch' AS regnamespace) AND relkind IN ('r', 'v', 'p')"""
+
+
+LEFT_BEHIND = """SELECT format('FUNCTION %s', CAST(oid AS regprocedure)) FROM pg_proc WHERE pronamespace = CAST('scratch' AS regnamespace)
+    UNION ALL SELECT format('%s scratch.%I', CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, typname) FROM pg_type
+    WHERE typnamespace = CAST('scratch' AS regnamespace) AND (typtype IN ('d', 'e', 'r') OR typtype = 'c' AND EXISTS (
+        SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c'))"""
 
 
 @pytest.fixture(scope="module")
@@ -343,6 +353,129 @@ def test_what_alters_nothing_leaves_even_the_row_that_is_returned(table: Connect
         assert do(table, "SELECT * FROM t") == inserted
 
 
+# --- Triggers of the user's --------------------------------------------------------------------
+
+# What one does to a row or to the table, and the events it may have. Of those that write to the
+# table again, a WHEN keeps the table's own changes out.
+ROW = "ON {table} FOR EACH ROW"
+DOES = {
+    "counts": ("BEFORE", ROW, "NEW.hits := coalesce(NEW.hits, 0) + 1; RETURN NEW", ["INSERT OR UPDATE", "INSERT", "UPDATE"]),
+    "rounds": ("BEFORE", ROW, "NEW.v := NEW.v / 2 * 2; RETURN NEW", ["INSERT OR UPDATE", "UPDATE"]),
+    "reverts": ("BEFORE", ROW, "RETURN OLD", ["UPDATE"]),
+    "rekeys": ("BEFORE", f"{ROW} WHEN (NEW.sys_end = 'infinity')", "NEW.id := NEW.id + 1; RETURN NEW", ["INSERT"]),
+    "forbids": ("BEFORE", ROW, "RETURN CASE WHEN OLD.v <> 1 THEN coalesce(NEW, OLD) END", ["DELETE", "UPDATE"]),
+    "again": ("AFTER", f"{ROW} WHEN (OLD.v IS DISTINCT FROM NEW.v)",
+              "EXECUTE format('UPDATE %I SET hits = 7 WHERE id = $1', TG_TABLE_NAME) USING NEW.id; RETURN NULL", ["UPDATE"]),
+    "takes back": ("AFTER", f"{ROW} WHEN (OLD.v < NEW.v)",
+                   "EXECUTE format('UPDATE %I SET v = $2 WHERE id = $1', TG_TABLE_NAME) USING NEW.id, OLD.v; RETURN NULL", ["UPDATE"]),
+    "comes back": ("AFTER", f"{ROW} WHEN (OLD.sys_end = 'infinity')",
+                   "EXECUTE format('INSERT INTO %I (id, v, hits) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', TG_TABLE_NAME) "
+                   "USING OLD.id, OLD.v, OLD.hits; RETURN NULL", ["DELETE"]),
+    "goes": ("AFTER", f"{ROW} WHEN (OLD.v < NEW.v AND NEW.v = 2)",
+             "EXECUTE format('DELETE FROM %I WHERE id = $1', TG_TABLE_NAME) USING NEW.id; RETURN NULL", ["UPDATE"]),
+    "also": ("AFTER", "ON {table} FOR EACH STATEMENT",
+             "IF pg_trigger_depth() = 1 THEN EXECUTE format('UPDATE %I SET hits = 5 WHERE hits > 3', TG_TABLE_NAME); END IF; RETURN NULL",
+             ["INSERT OR UPDATE"]),
+}  # fmt: skip
+NAMED = st.sampled_from(["!a", "a", "system_versioning_r", "system_versioning_updatee", "touch", "~"])
+TRIGGERS = st.lists(
+    st.one_of([st.tuples(NAMED, st.just(does), st.sampled_from(one[-1])) for does, one in DOES.items()]),
+    min_size=1, max_size=3, unique_by=lambda one: one[0])  # fmt: skip
+CHANGES = {name: SQL[name].replace(" t ", " {} ", 1) for name in ("update", "upsert", "delete", "same")} | {
+    "insert": "INSERT INTO {} (id, v) VALUES (%(a)s, %(b)s) ON CONFLICT DO NOTHING",
+    "merge": SQL["merge"].replace("t_current", "{}_current"),
+    "join": "UPDATE {} AS t SET v = s.v FROM (VALUES (%(a)s, %(b)s), (%(a)s, %(b)s)) AS s (id, v) WHERE t.id = s.id",
+    "more": "UPDATE {} SET v = v + 1",
+}  # fmt: skip
+CHANGED = st.lists(st.lists(st.tuples(st.sampled_from([*CHANGES]), KEYS, VALUES), min_size=1, max_size=4), max_size=5)
+
+
+@pytest.fixture
+def twins(plain: Connection) -> Iterator[Connection]:
+    """A connection with an empty table one that keeps its versions, and an ordinary one, two."""
+    for name in ("one", "two"):
+        do(plain, f"CREATE TABLE {name} (id int PRIMARY KEY, v int, hits int, sys_end timestamptz NOT NULL DEFAULT 'infinity')")
+    do(plain, "SELECT meta.scd_system_versioned('one'); CREATE VIEW two_current AS TABLE two")
+    do(plain, "CREATE UNIQUE INDEX ON two (id) WHERE sys_end = 'infinity'")
+    plain.commit()
+    yield plain
+    plain.rollback()
+    do(plain, "DROP TABLE one, two CASCADE")
+    plain.commit()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(triggers=TRIGGERS, changes=CHANGED)
+def test_triggers_lose_and_invent_no_version(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
+    kept_together(twins, triggers, changes)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=2_000, suppress_health_check=list(HealthCheck))
+@given(triggers=TRIGGERS, changes=CHANGED)
+def test_two_thousand_sets_of_triggers(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
+    kept_together(twins, triggers, changes)
+
+
+def kept_together(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
+    """Both get the triggers and the changes: what the ordinary table held after each transaction is the history."""
+    twins.rollback()
+    do(twins, "".join(f"DROP FUNCTION IF EXISTS does_{i} CASCADE;" for i in range(3)))
+    do(twins, "ALTER TABLE one DISABLE TRIGGER USER; TRUNCATE one, two; ALTER TABLE one ENABLE TRIGGER USER")
+    for i, (name, does, events) in enumerate(triggers):
+        when, header, body, _ = DOES[does]
+        do(twins, f"CREATE FUNCTION does_{i}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body}; END$$")
+        for table in ("one", "two"):
+            do(twins, f'CREATE TRIGGER "{name}" {when} {events} {header.format(table=table)} EXECUTE FUNCTION does_{i}()')
+    twins.commit()
+    hinders = any(does in ("forbids", "reverts") for _, does, _ in triggers)
+    now: dict[int, tuple[Any, ...]] = {}
+    began: dict[int, datetime] = {}
+    history: list[tuple[Any, ...]] = []
+    for steps in changes:
+        ((instant,),) = do(twins, "SELECT transaction_timestamp()")
+        faults = [[fault(twins, CHANGES[verb].format(table), a=a, b=b) for table in ("two", "one")] for verb, a, b in steps]
+        if hinders and any(one == "ST002" for _, one in faults):
+            twins.rollback()  # told that a version would be lost
+            continue
+        assert all(two == one for two, one in faults), faults
+        then = {row[0]: row for row in do(twins, "SELECT id, v, hits FROM two")}
+        twins.commit()
+        for key in {*now, *then}:
+            if now.get(key) != then.get(key):
+                if key in now:
+                    history.append((*now[key], began[key], instant))
+                began[key] = instant
+        now = then
+    expected = [*history, *((*row, began[key], FOREVER) for key, row in now.items())]
+    held = do(twins, "SELECT id, v, hits, sys_start, sys_end FROM one")
+    assert Counter(held) == Counter(expected)
+
+
+def fault(connection: Connection, sql: str, **parameters: int) -> str | None:
+    """What a statement is refused with; nothing is left of it then."""
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT this")
+        try:
+            cursor.execute(sql, parameters)
+        except psycopg2.Error as error:
+            cursor.execute("ROLLBACK TO this")
+            return error.pgcode
+    return None
+
+
+def test_a_trigger_that_touches_a_row_opens_a_version_and_alters_no_closed_one(run: Any) -> None:
+    run("CREATE TABLE item (id int PRIMARY KEY, price int, hits int, at timestamptz) WITH (system_versioning = true)")
+    run("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.hits = coalesce(NEW.hits, 0) + 1; NEW.at = clock_timestamp(); RETURN NEW; END'")
+    run("CREATE TRIGGER zzz BEFORE INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION touch()")
+    found = run("INSERT INTO item VALUES (1, 5) RETURNING hits, at, sys_start")
+    for _ in range(2):
+        found += run("UPDATE item SET price = 5 RETURNING hits, at, sys_start")
+    assert [hits for hits, _, _ in found] == [1, 2, 3]
+    assert run("SELECT hits, at, sys_start FROM item FOR SYSTEM_TIME ALL ORDER BY hits") == found
+
+
 # --- Closed versions ---------------------------------------------------------------------------
 
 FORGED = ["UPDATE t SET v = 7", "DELETE FROM t", "INSERT INTO t (id) VALUES (8)",
@@ -391,6 +524,17 @@ REFUSED = [
     ("period to come", f"{SOME}, sys_end timestamptz); INSERT INTO x VALUES (1, 1, '9999-12-31'); SELECT scd_system_versioned('x')", "9999-12-31"),
     ("constraint on versions", f"{SOME}, y int REFERENCES x) {WITH}", "DROP CONSTRAINT x_y_fkey"),
     ("constraint on versions", f"{SOME}, EXCLUDE USING gist (v WITH =)) {WITH}", "DROP CONSTRAINT x_v_excl"),
+    ("constraint on versions", "CREATE TABLE x (a int, p daterange, PRIMARY KEY (a, p WITHOUT OVERLAPS)) " + WITH, "DROP CONSTRAINT x_pkey"),
+    ("constraint on versions", f"{SOME}, p daterange, UNIQUE (v, p WITHOUT OVERLAPS)) {WITH}", "DROP CONSTRAINT x_v_p_key"),
+    ("constraint on versions", f"{SOME}, w int UNIQUE DEFERRABLE) {WITH}", "DROP CONSTRAINT x_w_key"),
+    ("constraint on versions", f"CREATE TABLE x (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED) {WITH}", "DROP CONSTRAINT x_pkey"),
+    ("constraint on versions", f"{SOME}, w int UNIQUE DEFERRABLE); SELECT scd_system_versioned('x')", "DROP CONSTRAINT x_w_key"),
+    ("constraint on versions", f"{ROWS}; ALTER TABLE x ADD CONSTRAINT y UNIQUE (v) DEFERRABLE", "DROP CONSTRAINT y"),
+    ("key unfit", f"CREATE TABLE x (id jsonb PRIMARY KEY) {WITH}", "IDENTITY PRIMARY KEY, id … UNIQUE"),
+    ("key unfit", "CREATE TABLE x (a int, b int[], PRIMARY KEY (a, b)); SELECT scd_system_versioned('x')", "integer[]"),
+    ("unique among versions", f"{ROWS}; CREATE UNIQUE INDEX of_v ON x ((v + 1)); INSERT INTO x VALUES (1)", "scd_system_versioned('scratch.x')"),
+    ("trigger after ours", f"{ROWS}; CREATE TRIGGER \"ähnlich\" BEFORE UPDATE ON x FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); INSERT INTO x VALUES (1)", 'ALTER TRIGGER "ähnlich" ON scratch.x'),
+    ("trigger skips versions", f"{ROWS}; CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL;\nEND'; INSERT INTO x VALUES (1); CREATE TRIGGER skip BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION skip(); UPDATE x SET v = 1", "WHEN (NEW.sys_end = 'infinity')"),
     ("period written", f"{ROWS}; INSERT INTO x (id, sys_start) VALUES (1, '2020-01-01')", "Leave them out"),
     ("period written", f"{ROWS}; INSERT INTO x (id, sys_end) VALUES (1, now())", "DELETE FROM scratch.x_current"),
     ("period written", f"{ROWS}; INSERT INTO x VALUES (1); UPDATE x SET sys_end = now()", "delete it"),
@@ -427,10 +571,202 @@ def test_what_is_no_refusal_stays_postgresqls(run: Any) -> None:
     run("INSERT INTO x VALUES (1, 1)")
     run("CREATE TABLE y (a int)")
     for sql, state in [("INSERT INTO x VALUES (1)", "23505"), ("INSERT INTO x VALUES (2, 1)", "23505"),
-                       ("INSERT INTO y VALUES (1) ON CONFLICT (a) DO NOTHING", "42P10")]:  # fmt: skip
+                       ("INSERT INTO y VALUES (1) ON CONFLICT (a) DO NOTHING", "42P10"),
+                       ("INSERT INTO x VALUES (3, 3); INSERT INTO y VALUES (1) ON CONFLICT (a) DO NOTHING", "42P10")]:  # fmt: skip
         with pytest.raises(DBAPIError) as error:
             run(sql)
         assert error.value.orig.pgcode == state
+
+
+# --- Keys and columns of every type ------------------------------------------------------------
+
+# Two values of each, as text; what has no such is no key of an ordinary table either, or none that people make.
+OF_TYPE = {
+    "bool": "ft", "char": "ab", "bpchar": "ab", "name": "ab", "text": "ab", "varchar": "ab", "bytea": [r"\x00", r"\x01"],
+    "date": ["infinity", "0044-03-15 BC"], "time": ["24:00", "12:00"], "timetz": ["24:00+00", "12:00+02"],
+    "timestamp": ["-infinity", "2023-07-01"], "timestamptz": ["infinity", "2023-07-01"], "interval": ["1 mon", "-1 day 02:03"],
+    "uuid": ["00000000-0000-0000-0000-00000000000" + c for c in "01"], "inet": ["10.0.0.1/8", "::1"], "cidr": ["10.0.0.0/8", "::1"],
+    "macaddr": ["08:00:2b:01:02:03", "08:00:2b:01:02:04"], "macaddr8": ["08:00:2b:01:02:03:04:05", "08:00:2b:01:02:03:04:06"],
+    "bit": "01", "varbit": ["0101", "01"], "jsonb": ["{}", '{"a": null}'], "pg_lsn": ["0/1", "1/0"], "tid": ["(0,1)", "(0,2)"],
+    "tsvector": "ab", "tsquery": "ab", "oidvector": ["1 2", "2"], "int4range": ["empty", "[1,)"], "int8range": ["[1,2)", "(,)"],
+    "numrange": ["[1.0,2)", "[1,3)"], "daterange": ["[2023-01-01,)", "empty"], "tsrange": ["[2023-01-01,)", "empty"],
+    "tstzrange": ["[2023-01-01,)", "empty"], "int4multirange": ["{}", "{[1,2)}"], "int8multirange": ["{}", "{[1,2)}"],
+    "nummultirange": ["{}", "{[1,2)}"], "datemultirange": ["{}", "{[2023-01-01,)}"], "tsmultirange": ["{}", "{(,)}"],
+    "tstzmultirange": ["{}", "{(,)}"], "mood": ["glad", "sad"], "pair": ["(1,a)", "(2,)"], "posint": "12", "pg_snapshot": ["1:1:", "1:2:"],
+    "float8": ["NaN", "-0"], "float4": ["Infinity", "0.1"], "numeric": ["NaN", "1.00"], "txid_snapshot": ["1:1:", "1:2:"],
+    "regclass": ["pg_class", "pg_proc"], "regtype": ["int4", "text"], "regrole": ["pg_monitor", "pg_read_all_data"],
+    "regnamespace": ["meta", "silver"], "regproc": ["now", "meta.refusal"], "regprocedure": ["now()", "version()"],
+    "regcollation": ['"C"', '"POSIX"'], "regconfig": ["english", "simple"], "regdictionary": ["simple", "english_stem"],
+    "regoper": ["pg_catalog.|/", "pg_catalog.||/"], "regoperator": ["+(integer,integer)", "-(integer,integer)"],
+}  # fmt: skip
+KEY_TYPES = """SELECT typname, CAST(pg_type.oid AS regtype)::text FROM pg_type
+    WHERE typtype IN ('b', 'r', 'm', 'e', 'd', 'c') AND typisdefined AND typcategory <> 'A' AND typrelid NOT IN (
+        SELECT pg_class.oid FROM pg_class WHERE relkind <> 'c') AND typnamespace IN ('pg_catalog'::regnamespace, 'scratch'::regnamespace)"""
+
+
+def test_a_key_of_any_type_works_or_is_refused_as_the_table_is_made(plain: Connection) -> None:
+    do(plain, "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b text)")
+    do(plain, "CREATE DOMAIN posint AS int NOT NULL CHECK (VALUE > 0)")
+    types = do(plain, KEY_TYPES)
+    types += [("_" + name, f"{type_}[]") for name, type_ in types if name in ("int4", "text", "mood")]
+    worked, refused = set(), set()
+    for name, type_ in types:
+        given_ = OF_TYPE.get(name, ["{}", "{NULL}"] if name[0] == "_" else "12")
+        values = {"a": f"CAST('{given_[0]}' AS {type_})", "b": f"CAST('{given_[1]}' AS {type_})"}
+        do(plain, "SAVEPOINT type")
+        if fault(plain, f"CREATE TABLE k (id {type_} PRIMARY KEY, v int)") or fault(plain, "INSERT INTO k SELECT {a}, 1".format(**values)):
+            do(plain, "ROLLBACK TO type")
+            continue  # nor is it a key elsewhere
+        do(plain, "TRUNCATE k")
+        if (state := fault(plain, "SELECT meta.scd_system_versioned('k')")) is not None:
+            assert state == "ST002", name
+            refused.add(name)
+        else:
+            for sql in ("INSERT INTO k VALUES ({a}, 1), ({b}, 1)", "UPDATE k SET v = 2 WHERE id = {a}", "UPDATE k SET id = {b} WHERE id = {b}",
+                        "UPDATE k SET id = id", "DELETE FROM k WHERE id = {b}", "INSERT INTO k VALUES ({b}, 1)"):  # fmt: skip
+                do(plain, sql.format(**values))
+            now = "SELECT v, sys_end - sys_start > '0' FROM k WHERE id = {} ORDER BY 1"
+            assert [do(plain, now.format(values[key])) for key in "ab"] == [[(2, True)], [(1, True)]], name
+            assert fault(plain, "INSERT INTO k VALUES ({a}, 3)".format(**values)) == "23505", name
+            worked.add(name)
+        do(plain, "ROLLBACK TO type")
+    plain.rollback()
+    assert {"int8", "text", "uuid", "numeric", "bytea", "date", "interval", "inet", "mood", "posint", "tstzrange", "bool", "money"} <= worked
+    assert refused - {"aclitem"} == {
+        "cidr", "name", "jsonb", "xid8", "pg_lsn", "tsvector", "tsquery", "pair", "_int4", "_text", "_mood", "tid", "char"}
+
+
+def test_unique_columns_of_every_kind_are_so_among_current_rows(run: Any) -> None:
+    run("""CREATE TABLE x (id text COLLATE "C", a int UNIQUE NULLS NOT DISTINCT, b int, note text,
+        g int UNIQUE GENERATED ALWAYS AS (b + 1) STORED, virtual int GENERATED ALWAYS AS (b + 2) VIRTUAL, s serial UNIQUE,
+        i int GENERATED ALWAYS AS IDENTITY, "sys_end " text UNIQUE,
+        PRIMARY KEY (id) INCLUDE (note), UNIQUE (a, b) INCLUDE (note) WITH (fillfactor = 70))""")
+    run("CREATE UNIQUE INDEX of_note ON x (lower(note) text_pattern_ops DESC, (lower(note) || 'sys_end')) WHERE b > 0 OR a IS NULL")
+    run("SELECT scd_system_versioned('x')")
+    run("INSERT INTO x (id, a, b, note, \"sys_end \") VALUES ('A', NULL, 1, 'N', 's')")
+    for again in ("('A', 2, 2, 'M', 'r')", "('B', NULL, 2, 'M', 'r')", "('B', 2, 1, 'M', 'r')", "('B', 2, 2, 'M', 's')"):
+        with pytest.raises(DBAPIError, match="duplicate key value"):
+            run(f'INSERT INTO x (id, a, b, note, "sys_end ") VALUES {again}')
+    run("UPDATE x SET note = 'n'")
+    run("UPDATE x SET b = 2")
+    run("DELETE FROM x WHERE id = 'A'")
+    run("INSERT INTO x (id, a, b, note, \"sys_end \") VALUES ('a', NULL, 1, 'N', 's')")
+    assert run("SELECT id, note, g, virtual, i FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start") == [
+        ("A", "N", 2, 3, 1), ("A", "n", 2, 3, 1), ("A", "n", 3, 4, 1), ("a", "N", 2, 3, 6)]  # fmt: skip
+    with pytest.raises(DBAPIError, match="of_note"):
+        run("INSERT INTO x (id, a, b, note) VALUES ('c', 3, 3, 'n')")
+
+
+def test_an_index_made_later_is_made_anew_of_current_rows(run: Any) -> None:
+    run(ROWS)
+    run("CREATE UNIQUE INDEX of_v ON x ((v + 1))")
+    run("SELECT scd_system_versioned('x')")
+    run("INSERT INTO x VALUES (1, 1)")
+    run("UPDATE x SET id = 2")
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME ALL ORDER BY 1") == [(1, 1), (2, 1)]
+
+
+def test_a_generated_column_may_be_of_a_domain_without_null_and_of_the_key(run: Any) -> None:
+    run("CREATE DOMAIN posint AS int NOT NULL CHECK (VALUE > 0)")
+    run(f"CREATE TABLE x (a int, g posint GENERATED ALWAYS AS (a + 1) STORED, v posint, row_hash bigint, PRIMARY KEY (g)) {WITH}")
+    run("INSERT INTO x (a, v) VALUES (1, 1), (2, 1)")
+    run("UPDATE x SET a = a")
+    run("UPDATE x SET v = a")
+    run("UPDATE x SET a = 5 WHERE a = 1")
+    assert run("SELECT a, g, v FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start, g") == [(1, 2, 1), (2, 3, 1), (2, 3, 2), (5, 6, 1)]
+
+
+def test_a_table_of_as_many_columns_as_there_can_be(plain: Connection) -> None:
+    columns = ", ".join(f"c{i} json" for i in range(1596))
+    do(plain, f"CREATE TABLE x (id int PRIMARY KEY, {columns}); SELECT meta.scd_system_versioned('x')")
+    do(plain, """INSERT INTO x (id, c0, c1595) VALUES (1, '{"a": null}', '1')""")
+    plain.commit()
+    ((since,),) = do(plain, "SELECT sys_start FROM x")
+    do(plain, "UPDATE x SET c1594 = c1594; UPDATE x SET c0 = '{}'; UPDATE x SET c0 = c1595")
+    do(plain, """UPDATE x SET c0 = '{"a": null}'""")
+    plain.commit()
+    assert do(plain, "SELECT sys_start, sys_end FROM x") == [(since, FOREVER)]
+    do(plain, "UPDATE x SET c1595 = '1 '")
+    plain.commit()
+    assert do(plain, "SELECT c0::text, c1595::text FROM x ORDER BY sys_start") == [('{"a": null}', "1"), ('{"a": null}', "1 ")]
+    do(plain, "DROP TABLE x CASCADE")
+    plain.commit()
+
+
+DOCUMENTS = st.recursive(st.none() | st.integers(0, 1), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+    st.sampled_from("ab"), inner, max_size=2), max_leaves=4)  # fmt: skip
+
+
+@pytest.fixture
+def documents(plain: Connection) -> Iterator[Connection]:
+    do(plain, "CREATE TYPE pair AS (n int, doc json)")
+    do(plain, "CREATE TABLE doc (id int PRIMARY KEY, a json, b jsonb, c json[], d pair, p point, row_hash bigint)")
+    do(plain, "SELECT meta.scd_system_versioned('doc')")
+    plain.commit()
+    yield plain
+    plain.rollback()
+    do(plain, "DROP TABLE doc CASCADE; DROP TYPE pair")
+    plain.commit()
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(one=DOCUMENTS, two=DOCUMENTS, of=st.sampled_from("abcdp"))
+def test_columns_without_equality_open_a_version_where_they_differ(documents: Connection, one: Any, two: Any, of: str) -> None:
+    do(documents, "DELETE FROM doc")
+    documents.commit()
+    before = do(documents, "SELECT count(*) FROM doc")
+    made = {"a": "%s::json", "b": "%s::jsonb", "c": "ARRAY[%s::json]", "d": "ROW(1, %s)::pair", "p": "point(length(%s), 'NaN')"}[of]
+    do(documents, f"INSERT INTO doc (id, {of}) SELECT 1, {made}", json.dumps(one))
+    documents.commit()
+    do(documents, f"UPDATE doc SET {of} = {made}", json.dumps(two))
+    documents.commit()
+    versions = do(documents, f"SELECT {of}::text, row_hash FROM doc ORDER BY sys_start OFFSET %s", before[0][0])
+    texts = [do(documents, f"SELECT {made}::text", json.dumps(value))[0][0] for value in (one, two)]
+    assert [text_ for text_, _ in versions] == (texts if texts[0] != texts[1] else texts[:1])
+    assert len({hash_ for _, hash_ in versions}) == len(versions)
+
+
+# --- MERGE, by its words -----------------------------------------------------------------------
+
+NO_MERGE = [
+    "INSERT INTO x VALUES (1, 7) -- merge into x",
+    "/* merge into x /* when */ merge into x */ INSERT INTO x VALUES (1, 7)",
+    "WITH said (a) AS (VALUES ('merge into x'), (E'it\\'s merge into x'), ($$merge into x$$), ($q$'merge into x$q$)) INSERT INTO x SELECT 1, 7",
+    'WITH merge (into_, "merge into x") AS (SELECT 1, 7) INSERT INTO x SELECT merge.into_, "merge into x" FROM merge',
+    "DO $$ BEGIN IF false THEN MERGE INTO x USING (SELECT 1) AS s ON true WHEN MATCHED THEN DELETE; END IF; INSERT INTO x VALUES (1, 7); END $$",
+    "SELECT 'MERGE INTO x'; INSERT INTO x VALUES (1, 7)",
+    "INSERT INTO x VALUES (1, 7); PREPARE merging AS SELECT 'merge into x'; EXECUTE merging; DEALLOCATE merging",
+    "MERGE INTO x USING (SELECT CASE WHEN true THEN 1 END AS id) AS s ON (x.id = s.id AND x.sys_end = 'infinity') WHEN NOT MATCHED THEN INSERT VALUES (1, 7)",
+    "MERGE INTO x_current AS x USING (SELECT 1 AS id) AS s ON x.id = s.id WHEN NOT MATCHED THEN INSERT (id, v) VALUES (1, 7)",
+]
+MERGE = "MERGE INTO {} USING (SELECT 1 AS id, 'infinity'::timestamptz AS sys_end WHERE 'sys_end' <> '') AS s ON x.id = s.id WHEN NOT MATCHED THEN INSERT VALUES (1)"
+MERGES = [
+    MERGE.format("x"),
+    MERGE.format("/* a */ ONLY -- b\n scratch . \"x\" AS x"),
+    MERGE.format("X *"),
+    f"SELECT 1; {MERGE.format('x')}",
+    f"WITH done AS ({MERGE.format('x')} RETURNING 1) SELECT * FROM done",
+    f"EXPLAIN ANALYZE {MERGE.format('x')}",
+    f"DO $$ BEGIN {MERGE.format('x')}; END $$",
+    f"DO $$ BEGIN EXECUTE $q$ {MERGE.format('scratch.x')} $q$; END $$",
+    f"PREPARE merging AS {MERGE.format('x')}; EXECUTE merging",
+    f"CREATE FUNCTION merging() RETURNS void LANGUAGE sql AS $$ {MERGE.format('x')} $$; SELECT merging()",
+    f"CREATE FUNCTION merging() RETURNS void LANGUAGE sql BEGIN ATOMIC {MERGE.format('x')}; END; SELECT merging()",
+]
+
+
+@pytest.mark.parametrize("sql", NO_MERGE)
+def test_what_only_says_merge_is_none(run: Any, sql: str) -> None:
+    run(ROWS)
+    run(sql.replace(":", "\\:"))
+    assert run("SELECT id, v FROM x") == [(1, 7)]
+
+
+@pytest.mark.parametrize("sql", MERGES)
+def test_a_merge_is_told_wherever_it_stands(run: Any, engine: Engine, sql: str) -> None:
+    run(ROWS)
+    with engine.connect() as connection, pytest.raises(MedallionError, match=r"MERGE INTO scratch\.x_current"):
+        connection.exec_driver_sql(sql)
 
 
 # --- Tables of many kinds, and what becomes of them --------------------------------------------

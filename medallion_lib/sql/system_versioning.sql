@@ -64,7 +64,7 @@ CREATE FUNCTION meta.words_of(query text, OUT place bigint, OUT word text, OUT d
     BEGIN ATOMIC
         SELECT
             found.place,
-            CASE WHEN matched[1] ~ '^"' THEN replace(substr(matched[1], 2, length(matched[1]) - 2), '""', '"')
+            CASE WHEN matched[1] ~ '^".+"$' THEN replace(substr(matched[1], 2, length(matched[1]) - 2), '""', '"')
                  ELSE lower(matched[1]) END,
             sum(CASE matched[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY found.place)
         FROM regexp_matches(query, concat(
@@ -329,11 +329,13 @@ BEGIN
     INTO again USING instant;
     IF again IS NOT NULL THEN
         EXECUTE format(
-            'WITH other AS (DELETE FROM %1$s WHERE ctid = ANY ($1) RETURNING *)
-             UPDATE %1$s AS one SET sys_start = other.sys_start FROM other
-             WHERE %2$s AND one.sys_end = ''infinity''', TG_RELID::regclass, same)
-        USING again;
-        GET DIAGNOSTICS kept = ROW_COUNT;
+            'WITH other AS (DELETE FROM %1$s WHERE ctid = ANY ($1) RETURNING *),
+             back AS (
+                UPDATE %1$s AS one SET sys_start = other.sys_start FROM other
+                WHERE %2$s AND one.sys_end = ''infinity''
+                RETURNING one.sys_start = other.sys_start AS is_kept)
+             SELECT count(*) FILTER (WHERE is_kept) FROM back', TG_RELID::regclass, same)
+        INTO kept USING again;
         is_kept := is_kept AND kept = cardinality(again);
     END IF;
     IF NOT is_kept THEN
