@@ -185,10 +185,10 @@ CREATE FUNCTION meta.versioned_before_row() RETURNS trigger
 DECLARE
     instant constant timestamptz := transaction_timestamp();
     versions refcursor;
-    compared text;
-    is_same boolean;
+    generated jsonb;
     has_hash boolean;
-    same_key text;
+    key_names name[];
+    is_key_new boolean := true;
     last timestamptz;
 BEGIN
     IF meta.is_keeping_history(TG_RELID) THEN
@@ -215,38 +215,36 @@ BEGIN
                 'period written', 'table', TG_RELID::regclass::text,
                 'view', meta.current_view(TG_RELID));
         END IF;
-        -- What is generated is not in NEW yet.
-        SELECT CASE WHEN bool_or(attgenerated <> '' AND attname <> 'sys_period') THEN format(
-                   'SELECT ROW(%s)::record *= ROW(%s)::record',
-                   string_agg(format('($1).%I', attname), ', ') FILTER (WHERE attgenerated = ''),
-                   string_agg(format('($2).%I', attname), ', ') FILTER (WHERE attgenerated = '')) END,
+        -- What is generated is not in NEW yet, so it is nothing in both, or for a domain what it was.
+        SELECT jsonb_object_agg(attname, CASE
+                   WHEN attname <> 'sys_period' AND (SELECT typtype FROM pg_type WHERE pg_type.oid = atttypid) = 'd'
+                   THEN to_jsonb(OLD) -> attname::text END) FILTER (WHERE attgenerated <> ''),
                bool_or(attname = 'row_hash' AND atttypid IN (
                    'int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)),
-               string_agg(format('%1$I = ($1).%1$I', attname), ' AND ') FILTER (
+               array_agg(attname) FILTER (
                    WHERE attnum = ANY (conkey)
                      AND attname NOT IN ('sys_start', 'sys_end', 'sys_period'))
-        INTO compared, has_hash, same_key
+        INTO generated, has_hash, key_names
         FROM pg_attribute
         JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'
         WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped;
         IF TG_OP = 'UPDATE' THEN
             NEW.sys_start := OLD.sys_start;
             NEW.sys_end := 'infinity';
-            IF compared IS NULL THEN
-                is_same := NEW *= jsonb_populate_record(OLD, '{"sys_period": null}');
-            ELSE
-                EXECUTE compared INTO is_same USING NEW, OLD;
-            END IF;
-            IF is_same THEN
+            IF jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated) THEN
                 RETURN NEW;
             END IF;
             last := OLD.sys_start;
+            is_key_new := EXISTS (
+                SELECT FROM unnest(key_names) AS part (name)
+                WHERE to_jsonb(NEW) -> name::text IS DISTINCT FROM to_jsonb(OLD) -> name::text);
         END IF;
         -- A key that is new to the table may have been in it before.
-        IF last IS NULL OR last <= instant THEN
+        IF is_key_new AND (last IS NULL OR last <= instant) THEN
             EXECUTE format(
                 'SELECT max(sys_end) FROM %s WHERE %s AND sys_end > $2 AND sys_end < ''infinity''',
-                TG_RELID::regclass, same_key)
+                TG_RELID::regclass, (
+                    SELECT string_agg(format('%1$I = ($1).%1$I', name), ' AND ') FROM unnest(key_names) AS part (name)))
             INTO last USING NEW, instant;
         END IF;
     END IF;
@@ -313,20 +311,23 @@ BEGIN
         MOVE versions;
         is_kept := NOT FOUND;
         CLOSE versions;
+        PERFORM set_config('medallion.has_closed', 'yes', true);
     END IF;
     -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
     -- Key by key, by index: what this statement has written is in no statistics yet.
-    EXECUTE format(
-        'SELECT array_agg(one.ctid) FROM (SELECT DISTINCT %s FROM %s) AS touched
-         CROSS JOIN LATERAL (
-            SELECT * FROM %3$s AS one WHERE %4$s AND sys_end = ''infinity'' AND sys_start = $1 OFFSET 0) AS other
-         CROSS JOIN LATERAL (
-            SELECT ctid, * FROM %3$s AS one WHERE %4$s AND sys_end = $1 OFFSET 0) AS one
-         WHERE ROW(%5$s)::record *= ROW(%6$s)::record',
-        array_to_string(key, ', '), CASE WHEN TG_OP = 'DELETE' THEN 'was' ELSE 'now_is' END,
-        TG_RELID::regclass, touched,
-        meta.each_of(columns, 'one.@', ', '), meta.each_of(columns, 'other.@', ', '))
-    INTO again USING instant;
+    IF TG_OP <> 'INSERT' OR current_setting('medallion.has_closed', true) = 'yes' THEN
+        EXECUTE format(
+            'SELECT array_agg(one.ctid) FROM (SELECT DISTINCT %s FROM %s) AS touched
+             CROSS JOIN LATERAL (
+                SELECT * FROM %3$s AS one WHERE %4$s AND sys_end = ''infinity'' AND sys_start = $1 OFFSET 0) AS other
+             CROSS JOIN LATERAL (
+                SELECT ctid, * FROM %3$s AS one WHERE %4$s AND sys_end = $1 OFFSET 0) AS one
+             WHERE ROW(%5$s)::record *= ROW(%6$s)::record',
+            array_to_string(key, ', '), CASE WHEN TG_OP = 'DELETE' THEN 'was' ELSE 'now_is' END,
+            TG_RELID::regclass, touched,
+            meta.each_of(columns, 'one.@', ', '), meta.each_of(columns, 'other.@', ', '))
+        INTO again USING instant;
+    END IF;
     IF again IS NOT NULL THEN
         EXECUTE format(
             'WITH other AS (DELETE FROM %1$s WHERE ctid = ANY ($1) RETURNING *),
