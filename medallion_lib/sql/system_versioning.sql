@@ -256,7 +256,7 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    -- As the merge into silver makes it, unless the statement brings one of its own. A null within a
+    -- Of the values that are there, unless the statement brings a hash of its own. A null within a
     -- document is a value.
     IF has_hash THEN
         IF TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
