@@ -105,13 +105,21 @@ def calendar(*amounts: float, alt: str = "Days") -> Picture:
     return charts.calendar(scorecard(*(amounts or (10, 20, 30))), alt=alt)
 
 
-HELD = [("bronze", 50_000, 9 << 20), ("bronze", 9_547, 1 << 20), ("silver", 54_937, 5 << 20),
+HELD = [("bronze", 50_000, 9_000_000), ("bronze", 9_547, 1_000_000), ("silver", 54_937, 5_000_000),
         ("gold", 84, None)]  # fmt: skip
 
 
 def layers(*rows: tuple[str, int, int | None], alt: str = "Layers") -> Picture:
     frame = pd.DataFrame(rows or HELD, columns=["layer", "rows", "bytes"])
     return charts.layers(frame, alt=alt)
+
+
+COSTS = [("<Copy>, 500 a transaction", "native", 0.75), ("<Copy>, 500 a transaction", "nowhere", 0.2),
+         ("Look up & add", "MariaDB", 2.5)]  # fmt: skip
+
+
+def costs(*rows: tuple[str, str, float], alt: str = "Costs") -> Picture:
+    return charts.costs(pd.DataFrame(rows or COSTS, columns=["what", "beside", "ratio"]), alt=alt)
 
 
 SEGMENTS = [("loyal", 10, "60.00"), ("regular & <more>", 80, "40.00"), ("never rented", 10, "0")]
@@ -167,7 +175,7 @@ def feeds(*leads: tuple[float, float], alt: str = "Feeds") -> Picture:
 
 
 FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers,
-           feeds, segments, cohorts, churn, lineage]  # fmt: skip
+           feeds, costs, segments, cohorts, churn, lineage]  # fmt: skip
 
 
 def texts(picture: Picture) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 import charts
 from figures import (
-    AUGUST, HELD, JULY, LIFE, by_month, calendar, feeds, layers, life, months, movers, scorecard, texts,
+    AUGUST, HELD, JULY, LIFE, by_month, calendar, costs, feeds, layers, life, months, movers, scorecard, texts,
     two_months, versions,
 )  # fmt: skip
 from medallion_lib import MedallionError
@@ -118,6 +118,13 @@ def test_layers_add_up_and_a_view_stores_nothing() -> None:
     assert texts(layers(HELD[-1]))[0] == "No layer stores anything"
     with pytest.raises(MedallionError, match="No such layer: lead"):
         layers(("lead", 1, 1))
+
+
+def test_costs_are_ratios_and_equal_steps_double() -> None:
+    assert texts(costs())[0] == "From 0.2 to 2.5 times as fast as the alternatives"
+    assert texts(costs()).count("<Copy>, 500 a transaction") == 1, "once for what it is compared with"
+    assert {"× 0.75", "× 0.2", "× 2.5"} <= {*texts(costs())}
+    assert texts(charts.costs(pd.DataFrame(columns=["what", "beside", "ratio"]), alt="Costs"))[0] == "Nothing was compared"
 
 
 @pytest.mark.parametrize(

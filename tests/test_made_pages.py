@@ -9,7 +9,7 @@ from string import Formatter
 
 import nbformat
 import pytest
-from made import dictionary, kept, proofs, refusals, status, tables
+from made import costs, dictionary, kept, missed, proofs, refusals, status, tables
 from year import COPIED, CURRENT, as_owner, ask, own_lab
 
 from medallion_lib import Medallion
@@ -104,6 +104,29 @@ def test_what_is_kept_is_counted_table_by_table(year: Medallion) -> None:
             f"relname ~ '^{table}(_p[0-9]+_[0-9]+|_default)?$') FROM {table}").one() for table in COPIED]  # fmt: skip
     rows, held = map(sum, zip(*sizes, strict=True))
     assert f"| {rows:,} rows | {held / 1_000_000:.1f} MB |" in source
+
+
+def test_what_files_miss_is_what_a_year_of_them_missed(year: Medallion) -> None:
+    """make prove loads all of those nights: tests/test_two_feeds.py has the same numbers from them."""
+    told = " ".join(missed.page(year, Path()).split())
+    assert "versions: 5,596 of customers, " in told
+    assert "miss 65 of customers, 0 of films, 0 of rentals, 0 of payments." in told
+    assert "by $78.21 on average, and by up to $186.54." in told
+    assert round(28468.43 / 364, 2) == 78.21
+
+
+# What it costs
+
+
+def test_each_cost_is_told_once_and_compared_by_its_ratio(year: Medallion) -> None:
+    for each in costs.MEASURED["alone"]:
+        assert f"| {each['what']} | {each['took']} |" in costs.page(year, Path())
+    found = {(row.what, row.beside): round(row.ratio, 2) for row in costs.ratios().itertuples()}
+    assert len(found) == sum(len(each["beside"]) for each in costs.MEASURED["compared"])
+    assert found["Aggregate AS OF, a million versions", "MariaDB"] == round(0.155 / 0.061, 2)
+    assert found["Capture, one change per transaction", "native subscription"] == round(44_600 / 54_600, 2)
+    assert all(f"{row.ratio:.2g} times {row.beside}" in costs.figure(year, Path())
+               for row in costs.ratios().itertuples())  # fmt: skip
 
 
 # The execution status

@@ -10,13 +10,16 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
 
-from made import dictionary, drag, kept, proofs, receipt, refusals, status, tables
+from made import costs, dictionary, drag, kept, missed, proofs, receipt, refusals, status, tables
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
+    "costs.html": costs.figure,
+    "costs.md": costs.page,
     "dictionary.md": dictionary.page,
     "drag.html": drag.page,
     "kept.md": kept.page,
+    "missed.md": missed.page,
     "proofs.md": proofs.page,
     "receipt.html": receipt.page,
     "refusals.md": refusals.page,

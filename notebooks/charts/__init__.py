@@ -3,6 +3,7 @@
 A circle is then, a square is now, a star is the winner. Money may be Decimal or float.
 """
 
+from .costs import costs
 from .customers import churn, cohorts, segments
 from .days import calendar
 from .demo import june, moved, three_marts, waterfall
@@ -18,6 +19,7 @@ __all__ = [
     "calendar",
     "churn",
     "cohorts",
+    "costs",
     "feeds",
     "june",
     "layers",

@@ -53,11 +53,11 @@ def _bar(
 
 
 def nice(size: int) -> str:
-    """A number of bytes as PostgreSQL's pg_size_pretty would say it, with a digit more."""
+    """A number of bytes in the book's one unit: a kB has 1,000 bytes, an MB 1,000,000."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":
             break
-        size /= 1024
+        size /= 1000
     return f"{size:.{0 if unit == 'bytes' or size >= 100 else 1}f} {unit}"
 
 

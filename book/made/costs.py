@@ -1,0 +1,48 @@
+"""What it costs: the figures of costs.toml, as sentences and as ratios in one figure."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import charts
+import pandas as pd
+
+from medallion_lib import Medallion
+
+MEASURED: dict[str, Any] = tomllib.loads(
+    Path(__file__).with_name("costs.toml").read_text(encoding="utf-8")
+)
+FASTER = {"changes/s": True, "s": False}  # whether more of a unit is faster
+
+
+def ratios() -> pd.DataFrame:
+    """How many times as fast as each thing it is compared with (what, beside, ratio)."""
+    rows = [
+        (each["what"], other, _times(each["here"], figure, each["unit"]))
+        for each in MEASURED["compared"]
+        for other, figure in each["beside"].items()
+    ]
+    return pd.DataFrame(rows, columns=["what", "beside", "ratio"])
+
+
+def _times(here: float, other: float, unit: str) -> float:
+    return here / other if FASTER[unit] else other / here
+
+
+def page(_lab: Medallion, _copy: Path) -> str:
+    lines = [
+        f"`make bench` measured this on {MEASURED['measured']}, on {MEASURED['machine']}.",
+        "Figures are medians; runs that are compared took turns. `pg_recvlogical` threw away what",
+        "it received.\n",
+        "| measured alone | takes |\n|---|---|",
+        *(f"| {each['what']} | {each['took']} |" for each in MEASURED["alone"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def figure(_lab: Medallion, _copy: Path) -> str:
+    told = ratios()
+    words = (f"{row.what}, {row.ratio:.2g} times {row.beside}" for row in told.itertuples())
+    drawn = charts.costs(told, alt=f"Speed as a multiple of another's: {'; '.join(words)}.")
+    opening = '<div class="wide-drawing" role="region" tabindex="0" aria-label="The costs as ratios">'
+    return f"{opening}{drawn._repr_html_()}</div>\n"

@@ -1,0 +1,23 @@
+"""What nightly files miss of the year, counted in the versions that came from the log."""
+
+from pathlib import Path
+
+from medallion_lib import Medallion
+
+MISSED, LAG = (
+    Path(__file__).with_name(f"{name}.sql").read_text(encoding="utf-8")
+    for name in ("missed", "missed_lag")
+)
+
+
+def page(lab: Medallion, _copy: Path) -> str:
+    with lab.warehouse.connect() as warehouse:
+        tables = warehouse.exec_driver_sql(MISSED).all()
+        most, mean = warehouse.exec_driver_sql(LAG).one()
+    versions = ", ".join(f"{row.versions:,} of {row.name}" for row in tables)
+    missed = ", ".join(f"{row.missed:,} of {row.name}" for row in tables)
+    return (
+        f"The year has these versions: {versions}. The nightly files miss {missed}.\n"
+        f"They are also late: at noon, their payments differ from the log's by ${mean:,.2f} on\n"
+        f"average, and by up to ${most:,.2f}.\n"
+    )
