@@ -44,5 +44,5 @@ def figure(_lab: Medallion, _copy: Path) -> str:
     told = ratios()
     words = (f"{row.what}, {row.ratio:.2g} times {row.beside}" for row in told.itertuples())
     drawn = charts.costs(told, alt=f"Speed as a multiple of another's: {'; '.join(words)}.")
-    opening = '<div class="wide-drawing" role="region" tabindex="0" aria-label="The costs as ratios">'
+    opening = '<div class="wide-drawing" role="region" tabindex="0" aria-label="The costs">'
     return f"{opening}{drawn._repr_html_()}</div>\n"
