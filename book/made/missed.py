@@ -14,10 +14,8 @@ def page(lab: Medallion, _copy: Path) -> str:
     with lab.warehouse.connect() as warehouse:
         tables = warehouse.exec_driver_sql(MISSED).all()
         most, mean = warehouse.exec_driver_sql(LAG).one()
-    versions = ", ".join(f"{row.versions:,} of {row.name}" for row in tables)
-    missed = ", ".join(f"{row.missed:,} of {row.name}" for row in tables)
+    missed = ", ".join(f"{row.missed:,} of {row.versions:,} of {row.name}" for row in tables)
     return (
-        f"The year has these versions: {versions}. The nightly files miss {missed}.\n"
-        f"They are also late: at noon, their payments differ from the log's by ${mean:,.2f} on\n"
-        f"average, and by up to ${most:,.2f}.\n"
+        f"The nightly files miss these versions of the year: {missed}. At noon, their payments differ\n"
+        f"from the log's by ${mean:,.2f} on average, and by up to ${most:,.2f}.\n"
     )
