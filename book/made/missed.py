@@ -16,6 +16,6 @@ def page(lab: Medallion, _copy: Path) -> str:
         most, mean = warehouse.exec_driver_sql(LAG).one()
     missed = ", ".join(f"{row.missed:,} of {row.versions:,} of {row.name}" for row in tables)
     return (
-        f"The nightly files miss these versions of the year: {missed}. At noon, their payments differ\n"
-        f"from the log's by ${mean:,.2f} on average, and by up to ${most:,.2f}.\n"
+        f"The nightly files miss these versions of the year: {missed}. At noon, their\n"
+        f"payments differ from the log's by ${mean:,.2f} on average, and by up to ${most:,.2f}.\n"
     )
