@@ -153,7 +153,7 @@ class Decoder:
         if self.until is None or at > self.until:
             self.until = self.catalog.clock() + A_DAY
             if at > self.until:
-                raise refusal("commit time unknown", at=f"{at:%Y-%m-%d %H:%M:%S}, still to come")
+                raise refusal("commit time unknown", at=f"{at:%Y-%m-%d %H:%M:%S}, in the future")
         return at
 
     def _settle_time(self, source_time: datetime) -> None:

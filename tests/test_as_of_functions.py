@@ -569,8 +569,8 @@ def failure(engine: Engine, sql: str, **parameters: object) -> str:
 def test_errors_say_what_to_write(engine: Engine) -> None:
     clause = "FOR SYSTEM_TIME AS OF"
     assert failure(engine, f"SELECT * FROM lookup {clause} now()") == (
-        "lookup has no history. What has: mart, top, item, item_hist, sale, sale_current. "
-        "A view of these that is new gets its own with lab.regenerate()."
+        "lookup has no history. These have: mart, top, item, item_hist, sale, sale_current. "
+        "A new view of these gets its own with lab.regenerate()."
     )
     assert failure(engine, f'SELECT * FROM silver."A b" {clause} now()').startswith(
         "silver.A b has no history."

@@ -89,8 +89,8 @@ def drop_publication(lab: Medallion) -> None:
 
 
 @pytest.mark.parametrize(("take_away", "told"), [
-    (drop_slot, "No replication slot"), (remake_slot, "made anew or moved on behind our back"),
-    (advance_slot, "made anew or moved on behind our back"), (drop_publication, "No publication"),
+    (drop_slot, "No replication slot"), (remake_slot, "made anew or moved on by something else"),
+    (advance_slot, "made anew or moved on by something else"), (drop_publication, "No publication"),
 ])  # fmt: skip
 def test_a_gap_is_told_and_a_new_snapshot_closes_it(begun: Medallion, take_away, told: str) -> None:  # noqa: ANN001
     before = bronze(begun)
@@ -455,8 +455,8 @@ def test_a_server_without_room_for_a_slot_is_told(narrow: Medallion) -> None:
 
 @pytest.mark.parametrize(("order", "told"), [
     (("2022-06-01", None), r"A transaction of business time 2022-06-01 00:00:00 follows one of 2023-01-02"),
-    ((None, "2023-01-03"), "must say its business time before its rows, and once"),
-    (("2023-01-03", "2023-01-03", None), "must say its business time before its rows, and once"),
+    ((None, "2023-01-03"), "must say its business time once, before its rows"),
+    (("2023-01-03", "2023-01-03", None), "must say its business time once, before its rows"),
 ])  # fmt: skip
 def test_a_business_time_out_of_order_is_told_and_nothing_of_it_lands(
     lab: Medallion, order: tuple[str | None, ...], told: str
@@ -606,7 +606,7 @@ def test_a_message_of_ours_from_somebody_else_is_passed_over_where_no_time_is_tr
 
 @pytest.mark.parametrize(("at", "told"), [
     ("infinity", "infinite or not of the years"), ("-infinity", "infinite"), ("294276-12-31 23:59", "years 1 to 9999"),
-    ("0044-03-15 BC", "years 1 to 9999"), ("2999-01-01", "2999-01-01 00:00:00, still to come"),
+    ("0044-03-15 BC", "years 1 to 9999"), ("2999-01-01", "2999-01-01 00:00:00, in the future"),
 ])  # fmt: skip
 def test_a_commit_of_an_impossible_time_is_told_and_the_remedy_goes_on(begun: Medallion, at: str, told: str) -> None:
     """An origin's time is what the log has of a transaction that came by another replication."""

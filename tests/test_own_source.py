@@ -636,12 +636,12 @@ def test_two_warehouses_of_other_tables_keep_out_of_each_others_way(
 
 STRANGERS = {
     "publication": (f"CREATE PUBLICATION {PUBLICATION} FOR TABLE unrelated",
-                    f'There is a publication "{PUBLICATION}" in this source already'),
+                    f'This source has a publication "{PUBLICATION}" that was not made for this warehouse'),
     "slot": (f"SELECT pg_create_logical_replication_slot('{PUBLICATION}', 'pgoutput')",
-             f'There is a replication slot "{PUBLICATION}" on this server already'),
+             f'The server has a replication slot "{PUBLICATION}" that this warehouse did not make'),
     "marked": (f"CREATE PUBLICATION {PUBLICATION} FOR TABLE customer, film, inventory, rental, payment "
                f"WITH (publish_generated_columns = stored); COMMENT ON PUBLICATION {PUBLICATION} IS 'For another.'",
-               f'There is a publication "{PUBLICATION}" in this source already'),
+               f'This source has a publication "{PUBLICATION}" that was not made for this warehouse'),
 }  # fmt: skip
 
 

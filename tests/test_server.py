@@ -105,8 +105,8 @@ def files(parent: Path) -> dict[str, tuple]:
     return {str(path): (f.st_mode, f.st_uid, f.st_size, f.st_mtime_ns) for path, f in found.items()}
 
 
-STOPPED = "PostgreSQL does not run at {home}, and this starts nothing. To start it:\n    python -m medallion_lib up\n"
-UNREACHED = "That is a server of your own"
+STOPPED = "PostgreSQL does not run at {home}, and this command starts nothing. To start it:\n    python -m medallion_lib up\n"
+UNREACHED = "That is your own server"
 NOBODY = "postgresql://me@/postgres?host=/nowhere"
 READING = ["status"], ["url", "source"], ["url", "warehouse"]
 
@@ -166,14 +166,14 @@ def test_a_running_server_is_read_without_a_change_and_says_what_it_has(parent: 
         for words in READING:
             status, told = says(home, words)
             assert status == 1
-            assert "Warehouses of these names are on this server: none." in told
+            assert "This server has warehouses of these names: none." in told
         assert asked(place, rows) == before
         assert says(home, ["--name", "demo", "up"])[1].splitlines()[1:] == [
             "It ran already.", "Database pagila_demo was made now, empty.", "Database medallion_demo was made now, empty."]  # fmt: skip
         before = asked(place, rows)
         for words in READING:
             status, told = says(home, words)
-            assert "Warehouses of these names are on this server: demo." in told
+            assert "This server has warehouses of these names: demo." in told
             assert "python -m medallion_lib --name demo status" in told
             assert says(home, ["--name", "demo", *words])[0] == 0
         assert asked(place, rows) == before
@@ -208,7 +208,7 @@ def test_up_and_reset_leave_a_database_that_was_not_made_here(lab: Medallion) ->
         databases.create(cursor, lab.source_name)
     with databases.administering(lab.source_url) as cursor:
         cursor.execute("CREATE TABLE precious (a integer); INSERT INTO precious VALUES (1)")
-    assert "only one is there" in command(lab, "up").stderr
+    assert "Only one of the databases" in command(lab, "up").stderr
     for words in (["reset"], ["reset", "--year"]):
         ended = command(lab, *words)
         assert f"The database {lab.source_name} holds 1 tables that were not made here" in ended.stderr

@@ -214,7 +214,7 @@ def test_of_several_rows_with_one_key_none_is_undone(shop: Medallion) -> None:
     change(shop.source, "INSERT INTO payment SELECT payment_id, customer_id, staff_id, rental_id, 77, '2023-09-01' "
                         f"FROM payment WHERE payment_id = {key}")  # fmt: skip
     before = at_source(shop, "SELECT payment::text FROM payment ORDER BY 1")
-    assert "that one column tells apart, and those of payment are not" in refused(lambda: shop.undo("fact_payment", key, at))
+    assert "one column identifies each row of a captured table, which is not so in payment" in refused(lambda: shop.undo("fact_payment", key, at))
     assert at_source(shop, "SELECT payment::text FROM payment ORDER BY 1") == before
 
 
@@ -270,7 +270,7 @@ def test_a_change_that_does_not_end_is_told_and_nothing_is_written(
         other.exec_driver_sql("UPDATE customer SET email = 'second@example' WHERE customer_id = 1")
         told = refused(lambda: shop.undo("dim_customer_hist", 1, at))
         other.commit()
-    assert "canceling statement due to lock timeout" in told and "a change not yet committed, is in its way" in told
+    assert "canceling statement due to lock timeout" in told and "a change that is not committed yet, undo or end that first" in told
     assert email(shop) == [("second@example",)]
 
 
@@ -278,7 +278,7 @@ def test_an_instant_to_come_is_refused(shop: Medallion) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     for work in (lambda: shop.undo("dim_customer_hist", 1, later), lambda: shop.changed("dim_customer", ["customer_id"], "2023-01-02", later),
                  lambda: shop.receipt("vw_monthly_revenue", later, store_id=1, revenue_month="2023-01-01")):  # fmt: skip
-        assert "is yet to come: at the source it is 2" in refused(work)
+        assert "is in the future: at the source it is 2" in refused(work)
 
 
 def test_where_another_capture_follows_it_is_waited_for_and_else_told(
@@ -320,7 +320,7 @@ def test_what_was_before_a_snapshot_is_not_known_and_nothing_is_deleted(
     change(lab.source, "UPDATE note SET body = 'c'")
     lab.capture(resnapshot=True, merging=True)
     for at in (before, in_gap, "2023-01-01"):
-        assert "is not known: it was not captured then" in refused(lambda at=at: lab.undo("note_hist", 1, at))
+        assert "is not known: it was captured only later" in refused(lambda at=at: lab.undo("note_hist", 1, at))
     assert at_source(lab, "SELECT body FROM note ORDER BY id") == [("c",), ("c",)]
     lab.undo("note_hist", 1, known)
     assert at_source(lab, "SELECT body FROM note ORDER BY id") == [("a",), ("c",)]
@@ -347,7 +347,7 @@ def test_a_table_captured_later_than_others_is_not_known_before(lab: Medallion, 
 def test_without_a_capture_there_is_nothing_to_undo_to(lab: Medallion) -> None:
     with server.session(lab.warehouse_url) as cursor:
         cursor.execute("DELETE FROM meta.watermark")
-    assert "Nothing was captured yet" in refused(lambda: lab.undo("dim_customer_hist", 1, "2023-01-02"))
+    assert "Nothing has been captured yet" in refused(lambda: lab.undo("dim_customer_hist", 1, "2023-01-02"))
 
 
 # What the source, or bronze, makes of it
@@ -462,7 +462,7 @@ def test_a_key_may_be_anything_that_prints_as_one(shop: Medallion) -> None:
 
 def test_a_key_that_was_never_there_is_told_and_nothing_is_sent(shop: Medallion) -> None:
     told = refused(lambda: shop.undo("dim_customer_hist", 123456, "2023-01-02"))
-    assert "had none and has none: there is nothing to undo" in told
+    assert "did not exist then and does not now: there is nothing to undo" in told
 
 
 def test_a_table_without_history_is_refused(shop: Medallion) -> None:

@@ -254,12 +254,12 @@ def test_names_that_need_quotes_and_other_search_paths(
 DRIVERS = ["psycopg2", "psycopg", "psycopg, async"]
 VERSIONED = 'CREATE TABLE "now 1%" (id int PRIMARY KEY, v int) WITH (system_versioning = true)'
 NOT_THERE = {
-    "SELECT * FROM dim_stre FOR SYSTEM_TIME AS OF '2023-07-01'": "dim_stre has no history. What has: .*dim_customer,",
+    "SELECT * FROM dim_stre FOR SYSTEM_TIME AS OF '2023-07-01'": "dim_stre has no history. These have: .*dim_customer,",
     "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 'June'": "invalid input syntax.*\\nAn instant is written like",
     "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 5": "The instant is of type integer. Cast it: dim_customer FOR",
-    'TRUNCATE "now 1%"': 'TRUNCATE would take the history of scratch."now 1%" away',
-    'INSERT INTO "now 1%" VALUES (1, 1) ON CONFLICT (id) DO NOTHING': "only current ones are unique",
-    'WITH one AS (SELECT 1) INSERT INTO "now 1%" SELECT 1, 1 ON CONFLICT (id) DO NOTHING': "only current ones are unique",
+    'TRUNCATE "now 1%"': 'TRUNCATE would remove the history of scratch."now 1%"',
+    'INSERT INTO "now 1%" VALUES (1, 1) ON CONFLICT (id) DO NOTHING': "only current rows are unique",
+    'WITH one AS (SELECT 1) INSERT INTO "now 1%" SELECT 1, 1 ON CONFLICT (id) DO NOTHING': "only current rows are unique",
 }
 
 

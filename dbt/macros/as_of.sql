@@ -24,7 +24,7 @@
     {%- elif known[2] -%}
         {%- do exceptions.raise_compiler_error(
             "as_of is " ~ text ~ ", and history is final until " ~ known[0].isoformat() ~ " only: what "
-            "comes by then is not known yet. Capture and merge first, or leave as_of away:\n"
+            "comes by then is not known yet. Capture and merge first, or leave as_of out:\n"
             "    python -m medallion_lib capture\n    python -m medallion_lib merge") -%}
     {%- endif -%}
     {%- do return(known[1].isoformat()) -%}

@@ -17,6 +17,6 @@ COMMENT ON TABLE {table} IS {meaning};
 COMMENT ON COLUMN {table}.lsn IS 'Commit position of the source transaction in its write-ahead log.';
 COMMENT ON COLUMN {table}.seq IS 'Place of the change within its transaction.';
 COMMENT ON COLUMN {table}.op IS 'I insert, U update, D delete, T truncate, R row read by a snapshot.';
-COMMENT ON COLUMN {table}.full_row IS 'The row as JSON, as it is after the change; for D as it last was; for T null.';
+COMMENT ON COLUMN {table}.full_row IS 'The row as JSON: after the change; for D, as it last was; for T, null.';
 COMMENT ON COLUMN {table}.commit_ts IS 'System time of the transaction: its commit at the source, never earlier than the one before.';
 COMMENT ON COLUMN {table}.load_ts IS 'When the change landed here.';

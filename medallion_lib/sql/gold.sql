@@ -130,4 +130,4 @@ COMMENT ON COLUMN gold.vw_store_scorecard.unique_titles_rented IS 'Different fil
 COMMENT ON COLUMN gold.vw_store_scorecard.completed_rentals IS 'Of the rentals begun that day, those returned since.';
 COMMENT ON COLUMN gold.vw_store_scorecard.late_returns IS 'Of the rentals begun that day, those returned after the film''s rental duration.';
 COMMENT ON COLUMN gold.vw_store_scorecard.late_return_pct IS 'Late returns in percent of completed rentals; null before the first return.';
-COMMENT ON COLUMN gold.vw_store_scorecard.avg_rental_rate IS 'Mean price of the films rented that day, one count for each rental, as of the same instant.';
+COMMENT ON COLUMN gold.vw_store_scorecard.avg_rental_rate IS 'Mean price of the films rented that day, each rental counted once, as of the same instant.';

@@ -53,8 +53,8 @@ COMMENT ON COLUMN silver.dim_film_hist.title IS 'Title.';
 COMMENT ON COLUMN silver.dim_film_hist.description IS 'One sentence about the film.';
 COMMENT ON COLUMN silver.dim_film_hist.release_year IS 'Year of release.';
 COMMENT ON COLUMN silver.dim_film_hist.language_id IS 'The language of the copy.';
-COMMENT ON COLUMN silver.dim_film_hist.original_language_id IS 'The language it was made in, where it differs.';
-COMMENT ON COLUMN silver.dim_film_hist.rental_duration IS 'Days a rental lasts; returned later, it is late.';
+COMMENT ON COLUMN silver.dim_film_hist.original_language_id IS 'The language the film was made in, where it differs.';
+COMMENT ON COLUMN silver.dim_film_hist.rental_duration IS 'Days a rental lasts; a copy returned later is late.';
 COMMENT ON COLUMN silver.dim_film_hist.rental_rate IS 'Price of a rental, in dollars.';
 COMMENT ON COLUMN silver.dim_film_hist.length IS 'Running time in minutes.';
 COMMENT ON COLUMN silver.dim_film_hist.replacement_cost IS 'Charge for a lost copy, in dollars.';
@@ -87,7 +87,7 @@ COMMENT ON COLUMN silver.fact_rental.return_date IS 'When it came back; null whi
 COMMENT ON COLUMN silver.fact_rental.customer_id IS 'Who rented it.';
 COMMENT ON COLUMN silver.fact_rental.inventory_id IS 'The copy.';
 COMMENT ON COLUMN silver.fact_rental.film_id IS 'The copy''s film when this rental first named the copy.';
-COMMENT ON COLUMN silver.fact_rental.store_id IS 'The copy''s store when this rental first named the copy; a copy that moves later takes no past rental along.';
+COMMENT ON COLUMN silver.fact_rental.store_id IS 'The copy''s store when this rental first named the copy; a later move of the copy does not change it.';
 COMMENT ON COLUMN silver.fact_rental.staff_id IS 'Who handed it out.';
 
 CREATE TABLE silver.fact_payment (
@@ -122,9 +122,9 @@ BEGIN
     FOREACH hist IN ARRAY ARRAY['silver.dim_customer_hist', 'silver.dim_film_hist',
                                 'silver.fact_rental', 'silver.fact_payment']::regclass[]
     LOOP
-        EXECUTE format('COMMENT ON COLUMN %s.row_hash IS ''A number made from the source''''s columns: a change that leaves it the same opens no version.''', hist);
+        EXECUTE format('COMMENT ON COLUMN %s.row_hash IS ''A hash of the source''''s columns; a change that leaves it the same opens no version.''', hist);
         EXECUTE format('COMMENT ON COLUMN %s.sys_start IS ''From when this version held: the commit time of the source transaction that made it.''', hist);
-        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS ''Until when it held, itself excluded: the commit time of the source transaction that replaced or deleted it; infinity for the current version.''', hist);
+        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS ''Until when it held (excluded): the commit time of the source transaction that replaced or deleted it; infinity for the current version.''', hist);
     END LOOP;
 END $$;
 COMMENT ON COLUMN silver.dim_customer_hist.sys_period IS 'From sys_start until sys_end; no two versions of one customer overlap.';

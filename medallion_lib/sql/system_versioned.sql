@@ -258,7 +258,7 @@ BEGIN
         EXECUTE format('COMMENT ON COLUMN %s.sys_start IS %L', versioned,
             'From when this version held: the time of the transaction that made it.');
         EXECUTE format('COMMENT ON COLUMN %s.sys_end IS %L', versioned,
-            'Until when it held, itself excluded; infinity for the current version.');
+            'Until when it held (excluded); infinity for the current version.');
         EXECUTE format('COMMENT ON COLUMN %s.sys_period IS %L', versioned,
             'From sys_start until sys_end; no two versions of a key overlap.');
     END IF;

@@ -7,7 +7,7 @@ CREATE SCHEMA gold;
 CREATE SCHEMA meta;
 CREATE SCHEMA scratch;
 COMMENT ON SCHEMA bronze IS 'What the source committed: every change, in order, as it came out of the write-ahead log.';
-COMMENT ON SCHEMA silver IS 'What was true when: one row per version of a customer, film, rental or payment.';
+COMMENT ON SCHEMA silver IS 'What was known when: one row per version of a customer, film, rental or payment.';
 COMMENT ON SCHEMA gold IS 'What the business reads: three marts, each a view over the current state of silver.';
 COMMENT ON SCHEMA meta IS 'How far capture and merge have come.';
 COMMENT ON SCHEMA scratch IS 'What a notebook makes; the only schema its role may write to.';
@@ -34,10 +34,10 @@ COMMENT ON COLUMN meta.watermark.updated_at IS 'When this row was last written, 
 COMMENT ON COLUMN meta.watermark.slot IS 'The replication slot that capture reads; null for merge.';
 COMMENT ON COLUMN meta.watermark.source_system IS 'The source server''s system identifier; null for merge.';
 COMMENT ON COLUMN meta.watermark.source_name IS 'The source database; null for merge.';
-COMMENT ON COLUMN meta.watermark.publication IS 'What the source''s publication was when capture began, so that one altered since is noticed; null for merge.';
+COMMENT ON COLUMN meta.watermark.publication IS 'The source''s publication when capture began, so that capture notices a later change of it; null for merge.';
 COMMENT ON COLUMN meta.watermark.ahead IS 'How far positions here are ahead of the source''s log: 0 unless it went back, or is another one.';
-COMMENT ON COLUMN meta.watermark.tables IS 'The tables as they were declared: for capture those it takes from the source, for both those of silver.';
-COMMENT ON COLUMN meta.watermark.names IS 'What the source''s columns and enum labels are behind their names, so that a name given to another is noticed; null for merge.';
+COMMENT ON COLUMN meta.watermark.tables IS 'The declared tables: for capture, those of the source; for both, those of silver.';
+COMMENT ON COLUMN meta.watermark.names IS 'What each name of the source''s columns and enum labels meant, so that capture notices a name that means something else; null for merge.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
 
 GRANT USAGE ON SCHEMA bronze, silver, gold, meta, scratch TO medallion_notebook;

@@ -2,7 +2,7 @@
 CREATE SCHEMA IF NOT EXISTS bronze_batch;
 CREATE SCHEMA IF NOT EXISTS silver_batch;
 COMMENT ON SCHEMA bronze_batch IS 'What the nightly extracts held: each row once, until an extract has another or none.';
-COMMENT ON SCHEMA silver_batch IS 'What was true when, as the nightly extracts tell it: the tables of silver, fed by files.';
+COMMENT ON SCHEMA silver_batch IS 'What was known when, as the nightly extracts tell it: the tables of silver, fed by files.';
 GRANT USAGE ON SCHEMA bronze_batch, silver_batch TO medallion_notebook;
 ALTER DEFAULT PRIVILEGES IN SCHEMA bronze_batch, silver_batch
     GRANT SELECT ON TABLES TO medallion_notebook;
