@@ -4,6 +4,7 @@ from pathlib import Path
 
 from medallion_lib import Medallion
 
+MB = 1_000_000  # the book's unit, as the page says
 SOURCE, WAREHOUSE = (
     Path(__file__).with_name(f"kept_{name}.sql").read_text(encoding="utf-8")
     for name in ("source", "warehouse")
@@ -21,5 +22,5 @@ def page(lab: Medallion, _copy: Path) -> str:
         ("silver: every version", f"{versions.rows:,}, of which {versions.current:,} are current",
          versions.bytes),
     )  # fmt: skip
-    told = "".join(f"| {what} | {rows} | {size / 1e6:.1f} MB |\n" for what, rows, size in lines)
+    told = "".join(f"| {what} | {rows} | {size / MB:.1f} MB |\n" for what, rows, size in lines)
     return f"| what the year leaves | rows | with indexes |\n|---|---|--:|\n{told}"
