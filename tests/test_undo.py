@@ -468,4 +468,4 @@ def test_a_key_that_was_never_there_is_told_and_nothing_is_sent(shop: Medallion)
 def test_a_table_without_history_is_refused(shop: Medallion) -> None:
     for table in ("dim_customer", "silver.nope", "", None, 5, ["dim_customer_hist"]):
         told = refused(lambda table=table: shop.undo(table, 1, "2023-01-02"))
-        assert "Those are: dim_customer_hist, dim_film_hist" in told
+        assert "These tables do: dim_customer_hist, dim_film_hist" in told
