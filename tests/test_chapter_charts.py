@@ -1,11 +1,13 @@
 """The chapters' figures: their titles state what the data say, ties, gaps and nulls included."""
 
+import xml.etree.ElementTree as ET
 from datetime import date
 
 import pandas as pd
 import pytest
 
 import charts
+from charts.figure import INK
 from figures import (
     AUGUST, HELD, JULY, LIFE, by_month, calendar, costs, feeds, layers, life, months, movers, scorecard, texts,
     two_months, versions,
@@ -32,6 +34,22 @@ def test_a_life_has_a_lane_for_what_changed_and_for_nothing_else() -> None:
     assert "store_id" not in shown and "no version" not in shown
     pause = texts(versions(LIFE[0], LIFE[2]))
     assert "no version" in pause and "email" not in pause
+
+
+def test_a_value_wider_than_its_bar_stands_beside_it() -> None:
+    first, last = "first.of.her.addresses@mailhouse.example", "last.of.her.addresses@mailhouse.example"
+    drawn = versions(("2022-12-31", "2023-02-01", first), ("2023-02-01", "2023-12-01", "b@x"), ("2023-12-01", "", last))
+    shown = ET.fromstring(drawn.svg).iter("{http://www.w3.org/2000/svg}text")
+    at = {text.text: float(text.get("x") or 0) for text in shown}
+    assert at["Feb"] < at[first] < at["Feb"] + 8
+    assert at["Dec"] - 16 < at[last] < at["Dec"] - 8
+    assert f"text-anchor: end; fill: var(--mb-ink, {INK})" in drawn.svg
+
+
+def test_instants_asked_about_are_named() -> None:
+    drawn = charts.versions(life(*LIFE), at={"1 July": "2023-07-01"}, alt="A life")
+    assert "1 July" in texts(drawn) and "var(--mb-then" in drawn.svg
+    assert "var(--mb-then" not in versions().svg
 
 
 def test_infinity_may_come_as_nat_and_nulls_are_values() -> None:

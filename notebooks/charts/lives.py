@@ -1,16 +1,18 @@
 """The life of one key: the versions it went through, along the year."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from medallion_lib import MedallionError
 
-from .figure import INK, NOW, REST, SILVER, Picture, block, line, mark, picture, scale, width, write
+from .figure import (
+    INK, NOW, REST, SILVER, THEN, Picture, block, line, mark, picture, scale, width, write,
+)  # fmt: skip
 
 OURS = {"sys_start", "sys_end", "sys_period", "row_hash"}
 LEFT, RIGHT, TOP, PITCH = 150, 738, 66, 27
@@ -26,12 +28,27 @@ class Span:
     end: Time
 
 
-def versions(frame: pd.DataFrame, *, alt: str, title: str | None = None) -> Picture:
+class Label(NamedTuple):
+    """Where a text stands: from one place across to another, at a height."""
+
+    left: float
+    right: float
+    y: float
+
+
+def versions(
+    frame: pd.DataFrame,
+    *,
+    alt: str,
+    title: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Picture:
     """One key's versions, one a row with sys_start, sys_end and any columns, its key the first.
 
     A lane for each column that ever changes, a row for each value it had; spans of silver are
     closed on the left, where the value began. An orange square still holds. Where no version
-    holds there is no span. Raises MedallionError when the frame holds two keys.
+    holds there is no span. `at` names instants, and each is a blue line through all lanes.
+    Raises MedallionError when the frame holds two keys.
     """
     frame = frame.sort_values("sys_start")
     lives = _spans(frame, range(1, len(frame) + 1))
@@ -41,6 +58,8 @@ def versions(frame: pd.DataFrame, *, alt: str, title: str | None = None) -> Pict
             lanes[column] = _spans(frame, frame[column])
     named = _key(frame, lanes)
     height = sum(len(_rows(name, spans)) for name, spans in lanes.items()) * PITCH + 8 * len(lanes)
+    asked = {name: _time(pd.Timestamp(instant)) for name, instant in (at or {}).items()}
+    top = TOP + 16 * bool(asked)
 
     def draw(axes: Axes) -> None:
         if not lives:
@@ -51,15 +70,19 @@ def versions(frame: pd.DataFrame, *, alt: str, title: str | None = None) -> Pict
         def place(moment: Time) -> float:
             return RIGHT if moment is None else min(max(at(moment.timestamp()), LEFT), RIGHT)
 
-        for life in lives:
-            line(axes, (place(life.start),) * 2, (TOP - 12, TOP + height - 8), width=1)
-        _years(axes, first, last, place, TOP + height)
-        top = TOP
+        _years(axes, first, last, place, top + height)
+        labels, y = list[Label](), top
         for name, spans in lanes.items():
-            top = _lane(axes, name, spans, top, place) + 8
+            y = _lane(axes, name, spans, y, place, labels) + 8
+        for life in lives:
+            _guide(axes, place(life.start), (top - 12, top + height - 8), labels)
+        for name, instant in asked.items():
+            x = place(instant)
+            _guide(axes, x, (top - 12, top + height - 8), labels, THEN, 2.5)
+            write(axes, x, top - 24, name, color=THEN, ha="center", bold=True)
 
     finding = title or f"{named}{_finding(lives)}"
-    return picture(TOP + height + 22, alt, finding, draw)
+    return picture(top + height + 22, alt, finding, draw)
 
 
 def _key(frame: pd.DataFrame, lanes: dict[str, list[Span]]) -> str:
@@ -158,37 +181,71 @@ def _rows(name: str, spans: list[Span]) -> list[str]:
 
 
 def _lane(
-    axes: Axes, name: str, spans: list[Span], top: float, place: Callable[[Time], float]
+    axes: Axes,
+    name: str,
+    spans: list[Span],
+    top: float,
+    place: Callable[[Time], float],
+    labels: list[Label],
 ) -> float:
     write(axes, 12, top + 10, name, bold=True, room=LEFT - 24)
     rows = _rows(name, spans)
     for row, text in enumerate(rows):
         shown = [span for span in spans if not text or span.text == text]
-        _row(axes, shown, top + PITCH * row, place)
+        _row(axes, shown, top + PITCH * row, place, labels)
     if name == "version":
         for start, end in _gaps(spans):
             _gap(axes, place(start), place(end), top + 10)
     return top + PITCH * len(rows)
 
 
-def _row(axes: Axes, spans: list[Span], top: float, place: Callable[[Time], float]) -> None:
-    """Spans of one row; a value is written where it begins, and again wherever there is room."""
+def _row(
+    axes: Axes,
+    spans: list[Span],
+    top: float,
+    place: Callable[[Time], float],
+    labels: list[Label],
+) -> None:
+    """Spans of one row. A value is written in its bar or, where that is too short, beside it."""
     starts = [place(span.start) for span in spans[1:]] + [RIGHT + 10]
-    told = ""
+    before, told = float(LEFT), ""
     for span, until in zip(spans, starts, strict=True):
         x, end = place(span.start), place(span.end)
         block(axes, (x, end), (top, top + 20), SILVER, 0.4)
         block(axes, (x, x + 4), (top, top + 20), SILVER)
         if span.end is None:
             mark(axes, RIGHT, top + 10, "s", NOW)
+        inside = (x + 9, end - (10 if span.end is None else 4))
+        beside = [(end + 8, until - 6), (before, x - 8)]
         long = width(span.text)
-        if x + 9 + long < until - 8:
-            write(axes, x + 9, top + 10, span.text)
-        elif long < end - LEFT and span.text != told:
-            write(axes, end - 9, top + 10, span.text, ha="right")
-        elif span.text != told:
-            write(axes, x + 9, top + 10, span.text, room=max(until - x - 16, 60))
-        told = span.text
+        rooms = [inside] if span.text == told else [inside, *beside]
+        fits = [room for room in rooms if room[1] - room[0] >= long]
+        if fits or span.text != told:
+            left, right = fits[0] if fits else max(rooms, key=lambda room: room[1] - room[0])
+            room = max(right - left, 60)
+            if right == x - 8:
+                write(axes, right, top + 10, span.text, ha="right", room=room)
+                labels.append(Label(right - min(long, room), right, top + 10))
+            else:
+                write(axes, left, top + 10, span.text, room=room)
+                labels.append(Label(left, left + min(long, room), top + 10))
+        before, told = end + 8, span.text
+
+
+def _guide(
+    axes: Axes,
+    x: float,
+    ends: tuple[float, float],
+    labels: list[Label],
+    color: str = REST,
+    thick: float = 1,
+) -> None:
+    """A line down all lanes, open where it would cross a text."""
+    top, foot = ends
+    for y in sorted(label.y for label in labels if label.left - 3 < x < label.right + 3):
+        line(axes, (x, x), (top, y - 10), color, thick)
+        top = y + 10
+    line(axes, (x, x), (top, foot), color, thick)
 
 
 def _gaps(lives: list[Span]) -> Iterator[tuple[datetime, Time]]:

@@ -1,6 +1,5 @@
 """Titles that rise and titles that fall between two months."""
 
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,11 +10,11 @@ from matplotlib.axes import Axes
 from medallion_lib import MedallionError
 
 from . import findings as say
-from .figure import HEAT, INK, Picture, line, mark, picture, scale, write
+from .figure import HEAT, INK, REST, Picture, line, mark, picture, scale, write
 from .findings import ZERO, Money
 
 SHOWN = 5  # of the risers and of the fallers
-LEFT, RIGHT, TOP, PITCH = 300, 460, 118, 46
+LEFT, RIGHT, TOP, PITCH, GAP = 300, 620, 92, 30, 14
 
 
 def titles(frame: pd.DataFrame, *, alt: str) -> Picture:
@@ -32,23 +31,22 @@ def titles(frame: pd.DataFrame, *, alt: str) -> Picture:
     risers = [key for key in order if changes[key] > 0]
     fallers = [key for key in order if changes[key] < 0]
     drawn = risers[:SHOWN] + fallers[:SHOWN]
-    rows = max(len(risers[:SHOWN]), len(fallers[:SHOWN]))
-    foot = TOP + PITCH * max(rows, 1)
+    gap = GAP * bool(risers and fallers)
+    foot = TOP + PITCH * max(len(drawn), 1) + gap
     named = str if what == "total_rentals" else say.dollars
+    most = max([*before.values(), *after.values()], default=ZERO)
 
     def draw(axes: Axes) -> None:
-        write(axes, LEFT, 58, f"{first:%B %Y}", ha="center", bold=True)
-        write(axes, RIGHT, 58, f"{last:%B %Y}", ha="center", bold=True)
-        y = scale(*say.extent(*({key: side.get(key, ZERO) for key in drawn}
-                                for side in (before, after))), foot - 24, TOP - 24)  # fmt: skip
-        for key in reversed(drawn):
-            _slope(axes, y(before.get(key, ZERO)), y(after.get(key, ZERO)), key in risers)
-        for keys, side, x in ((risers, after, RIGHT), (fallers, before, LEFT)):
-            high = sorted(keys[:SHOWN], key=lambda key: (-side[key], order.index(key)))
-            places = _apart([y(side[key]) for key in high], TOP - 24, foot - 24)
-            for key, place in zip(high, places, strict=True):
-                numbers = f"{named(before.get(key, ZERO))} → {named(after.get(key, ZERO))}"
-                _label(axes, x, y(side[key]), place, key, numbers)
+        heading = f"{what.removeprefix('total_').capitalize()} in {first:%B} and {last:%B %Y}"
+        write(axes, 12, 56, heading, soft=True)
+        x = scale(min([ZERO, *before.values(), *after.values()]), most or 1, LEFT, RIGHT)
+        line(axes, (x(0), x(0)), (TOP - 14, foot - 14), REST, 1.5)
+        for place, key in enumerate(drawn):
+            y = TOP + PITCH * place + gap * (key not in risers)
+            old, new = before.get(key, ZERO), after.get(key, ZERO)
+            write(axes, LEFT - 20, y, key, ha="right", bold=True, room=LEFT - 32)
+            _move(axes, x(old), x(new), y)
+            write(axes, 748, y, f"{named(old)} → {named(new)}", ha="right")
 
     return picture(foot + 6, alt, _finding(changes, order, first, last), draw)
 
@@ -86,31 +84,10 @@ def _who(keys: list[Any]) -> str:
     return keys[0] if len(keys) == 1 else f"{len(keys)} titles"
 
 
-def _apart(wanted: Iterable[float], top: float, foot: float) -> list[float]:
-    """Places in the order wanted, as near as can be, a label's height between them."""
-    places: list[float] = []
-    for place in wanted:
-        places.append(max(place, places[-1] + PITCH if places else top))
-    for back, limit in zip(reversed(range(len(places))), range(len(places)), strict=True):
-        places[back] = min(places[back], foot - PITCH * limit)
-    return places
-
-
-def _slope(axes: Axes, old: float, new: float, rises: bool) -> None:
-    """A riser is solid, golden and points up; a faller is dashed, in ink, and points down."""
+def _move(axes: Axes, old: float, new: float, y: float) -> None:
+    """A riser is solid, golden and points right; a faller is dashed, in ink, and points left."""
+    rises = new > old
     color, style, width = (HEAT[3], "-", 4) if rises else (INK, (0, (4, 3)), 1.75)
-    axes.plot((LEFT, RIGHT), (old, new), color=color, linewidth=width, linestyle=style)
-    if rises:
-        mark(axes, RIGHT, new, "^", color, size=14)
-        mark(axes, LEFT, old, "o", color, size=8)
-    else:
-        mark(axes, LEFT, old, "o", color, size=7)
-        mark(axes, RIGHT, new, "v", color, size=12, hollow=True)
-
-
-def _label(axes: Axes, x: float, y: float, place: float, title: str, numbers: str) -> None:
-    """A title and its two numbers beyond the side where it stands high."""
-    ha, way = ("left", 1) if x == RIGHT else ("right", -1)
-    line(axes, (x + 10 * way, x + 24 * way), (y, place))
-    write(axes, x + 28 * way, place - 9, title, ha=ha, bold=True, room=258)
-    write(axes, x + 28 * way, place + 10, numbers, ha=ha)
+    axes.plot((old, new), (y, y), color=color, linewidth=width, linestyle=style)
+    mark(axes, old, y, "o", color, size=8)
+    mark(axes, new, y, ">" if rises else "<", color, size=14)

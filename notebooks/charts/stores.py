@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from medallion_lib import MedallionError
 
 from . import findings as say
-from .figure import GOLD, INK, REST, Picture, Place, line, mark, picture, scale, write
+from .figure import GOLD, INK, REST, Picture, Place, line, mark, picture, scale, width, write
 from .findings import ZERO, Money
 
-ACROSS, ROOM, HEIGHT = 4, 176, 158  # panels in a row, and the width of one
+ACROSS, ROOM, GAP, HEIGHT = 4, 160, 32, 164  # panels in a row, the width of one, what parts two
 
 
 def months(frame: pd.DataFrame, *, alt: str) -> Picture:
@@ -39,8 +39,8 @@ def months(frame: pd.DataFrame, *, alt: str) -> Picture:
         for number, store in enumerate(order):
             down, across = divmod(number, ACROSS)
             amounts = [cells.get((store, month), ZERO) for month in times]
-            y = scale(low, high, *(place + HEIGHT * down for place in (188, 106)))
-            left = 12 + (ROOM + 10) * across
+            y = scale(low, high, *(place + HEIGHT * down for place in (194, 120)))
+            left = 12 + (ROOM + GAP) * across
             _panel(axes, left, store, totals[store], dict(zip(times, amounts, strict=True)), y)
             for month in (month for who, month in best if who == store):
                 x = _across(times, left)(times.index(month))
@@ -82,7 +82,7 @@ def _best_month(cells: dict[tuple[int | None, date], Decimal], best: list[Any]) 
 
 
 def _across(times: list[date], left: float) -> Place:
-    return scale(0, max(len(times) - 1, 1), left + 10, left + ROOM - 14)
+    return scale(0, max(len(times) - 1, 1), left, left + ROOM)
 
 
 def _panel(
@@ -91,11 +91,12 @@ def _panel(
     """A store's year as a golden area under a line, its best month named."""
     at = _across([*months], left)
     xs, ys = [at(place) for place in range(len(months))], [y(each) for each in months.values()]
-    write(axes, left, y(0) - 104, say.store_name(store), bold=True)
-    write(axes, left + ROOM, y(0) - 104, f"${total:,.0f}", ha="right")
+    name = say.store_name(store)
+    write(axes, left, y(0) - 110, name, bold=True)
+    write(axes, left + width(name, bold=True) + 10, y(0) - 110, f"${total:,.0f}")
     axes.fill([xs[0], *xs, xs[-1]], [y(0), *ys, y(0)], color=GOLD, linewidth=0, zorder=1)
     axes.plot(xs, ys, color=INK, linewidth=2, marker="" if xs[1:] else "o")
     line(axes, (left, left + ROOM), (y(0),) * 2, REST, 1.5)
     top = max(months, key=months.__getitem__)
     text = f"{top:%b} ${months[top]:,.0f}"
-    write(axes, left + ROOM, y(0) + 16, f"best: {text}", ha="right", soft=True)
+    write(axes, left, y(0) + 16, f"best: {text}", soft=True)
