@@ -117,6 +117,20 @@ def exhibit(statement: str, first: str, last: str) -> Markdown:
     return Markdown(f"```sql\n{lines}\n```")
 
 
+def refusal(engine: Engine, statements: str) -> str:
+    """What is said to the first of the statements, parted by "; ", that is refused.
+
+    Nothing of them stays. Raises MedallionError when all of them run.
+    """
+    try:
+        with engine.connect() as connection:
+            for statement in statements.split("; "):
+                connection.exec_driver_sql(statement)
+    except (MedallionError, DBAPIError) as error:
+        return str(getattr(error, "orig", error)).strip()
+    raise MedallionError(f"Not refused: {statements}")
+
+
 def _broken(line: str) -> str:
     """Broken after commas, what follows four further in. A line with a comment stays one."""
     code = line.lstrip()

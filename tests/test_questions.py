@@ -54,6 +54,14 @@ def test_what_changed_in_a_table_names_column_and_values(year: Medallion) -> Non
     assert year.changed("dim_customer_hist", ["customer_id"], PACK, PACK).rows == []
 
 
+def test_july_gave_a_version_to_the_customers_whom_bronze_names(year: Medallion) -> None:
+    pair = "SELECT customer_id, sys_start FROM dim_customer FOR SYSTEM_TIME AS OF"
+    new = asked(year, f"SELECT customer_id FROM ({pair} '{AUGUST}' EXCEPT {pair} '{PACK}') AS new")
+    named = asked(year, f"""SELECT DISTINCT (full_row ->> 'customer_id')::int FROM br_customer_cdc
+        WHERE commit_ts > '{PACK}' AND commit_ts <= '{AUGUST}'""")
+    assert {*new} == {*named} and len(new) == 17 + 303
+
+
 @pytest.mark.parametrize("at", [PACK, "2023-07-09 12:00", "2024-01-01"])
 @pytest.mark.parametrize(("mart", "grain", "revenue"), [
     ("vw_monthly_revenue", ["store_id", "revenue_month"], "total_revenue"),
