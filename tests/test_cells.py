@@ -32,6 +32,9 @@ SELECT :store AS store, '<b>&amp;' AS name, NULL AS nothing, true AS yes,
     "exhibit": """\
 columns = ", ".join(f"a_column AS name_{n}" for n in range(9))
 cells.exhibit(f"WITH a AS (SELECT 1) SELECT {columns} FROM a", "SELECT a_", " FROM a")""",
+    "refusal": """\
+print(cells.refusal(sqlalchemy.create_engine("{url}"), "CREATE TABLE gone (a int); SELECT 1/0"))""",
+    "undone": "%%sql\nSELECT to_regclass('gone') AS gone",
     "last_day": "%%sql\nSELECT 'infinity'::date AS last_day, DATE '2023-07-01' AS first_day",
     "long": "%%sql\nSELECT n FROM generate_series(1, 84) AS n",
     "end_connections": """\
@@ -94,6 +97,11 @@ def test_an_exhibit_breaks_long_lines_after_commas(cells: dict[str, NotebookNode
     assert len(lines) > 1 and max(map(len, lines)) <= 74
     assert all(line.endswith(",") for line in lines[:-1])
     assert " ".join(map(str.strip, lines)).endswith("a_column AS name_7, a_column AS name_8")
+
+
+def test_a_refusal_is_what_was_said_and_leaves_nothing(cells: dict[str, NotebookNode]) -> None:
+    assert cells["refusal"].outputs[0].text == "division by zero\n"
+    assert '<td class="null">null</td>' in _html(cells["undone"])
 
 
 def test_a_date_can_be_infinity(cells: dict[str, NotebookNode]) -> None:
