@@ -107,13 +107,15 @@ def pick(store: int, amount: float) -> tuple[int, float]:
     return picks.check(_lab.warehouse, store, amount)
 
 
-def exhibit(statement: str, first: str, last: str) -> Markdown:
+def exhibit(statement: str, first: str, last: str, *, short: bool = False) -> Markdown:
     """The part of an SQL statement from the text `first` up to the text `last`.
 
-    Its long lines, lists of columns, are broken to be read without scrolling.
+    Its long lines are broken to be read without scrolling. `short` shows the first two and the
+    last two of a long list of columns.
     """
     part = textwrap.dedent(first + statement.partition(first)[2].partition(last)[0])
-    lines = "\n".join(_broken(line) for line in part.rstrip().splitlines())
+    known = [_shortened(line) if short else line for line in part.rstrip().splitlines()]
+    lines = "\n".join(_broken(line) for line in known)
     return Markdown(f"```sql\n{lines}\n```")
 
 
@@ -131,13 +133,23 @@ def refusal(engine: Engine, statements: str) -> str:
     raise MedallionError(f"Not refused: {statements}")
 
 
+def _shortened(line: str) -> str:
+    items = line.split(", ")
+    if len(line) <= EXHIBIT or len(items) < 7:
+        return line
+    return ", ".join([*items[:2], "...", *items[-2:]])
+
+
 def _broken(line: str) -> str:
-    """Broken after commas, what follows four further in. A line with a comment stays one."""
+    """Broken after commas and before ON and AND, what follows four further in.
+
+    A line with a comment stays one.
+    """
     code = line.lstrip()
     if len(line) <= EXHIBIT or "--" in code:
         return line
     deeper = " " * (len(line) - len(code) + 4)
-    kept = re.sub("(?<!,) ", "\N{NO-BREAK SPACE}", line)
+    kept = re.sub("(?<!,) (?!ON |AND )", "\N{NO-BREAK SPACE}", line)
     lines = textwrap.wrap(kept, EXHIBIT, subsequent_indent=deeper, break_long_words=False)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 

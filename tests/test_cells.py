@@ -35,6 +35,7 @@ cells.exhibit(f"WITH a AS (SELECT 1) SELECT {columns} FROM a", "SELECT a_", " FR
     "refusal": """\
 print(cells.refusal(sqlalchemy.create_engine("{url}"), "CREATE TABLE gone (a int); SELECT 1/0"))""",
     "undone": "%%sql\nSELECT to_regclass('gone') AS gone",
+    "short": 'cells.exhibit(f"SELECT {columns} FROM a", "SELECT", " FROM", short=True)',
     "last_day": "%%sql\nSELECT 'infinity'::date AS last_day, DATE '2023-07-01' AS first_day",
     "long": "%%sql\nSELECT n FROM generate_series(1, 84) AS n",
     "end_connections": """\
@@ -88,6 +89,13 @@ def test_sent_is_what_went_over_the_wire(cells: dict[str, NotebookNode]) -> None
     (output,) = cells["sent"].outputs
     assert output.data["text/markdown"].startswith("```sql\nSELECT 5 AS store, '<b>&amp;'")
     assert "LIKE 'x%'" in output.data["text/markdown"]
+
+
+def test_a_short_exhibit_shows_the_ends_of_a_list(cells: dict[str, NotebookNode]) -> None:
+    (output,) = cells["short"].outputs
+    shown = " ".join(output.data["text/markdown"].split()[1:-1])
+    ends = [f"a_column AS name_{number}" for number in (0, 1, 7, 8)]
+    assert shown == f"SELECT {', '.join(ends[:2])}, ..., {', '.join(ends[2:])}"
 
 
 def test_an_exhibit_breaks_long_lines_after_commas(cells: dict[str, NotebookNode]) -> None:
