@@ -122,6 +122,20 @@ def costs(*rows: tuple[str, str, float], alt: str = "Costs") -> Picture:
     return charts.costs(pd.DataFrame(rows or COSTS, columns=["what", "beside", "ratio"]), alt=alt)
 
 
+FORMS = [("This book", 10, 0), ("Poll", 9, 0), ("MERGE", 2, 5)]
+
+
+def forms(*rows: tuple[str, int, int], alt: str = "Forms") -> Picture:
+    frame = pd.DataFrame(rows or FORMS, columns=["form", "kept", "wrong"])
+    return charts.forms(frame, alt=alt)
+
+
+def commits(*written: int, alt: str = "Commits") -> Picture:
+    places = written or (1, 3, 2)
+    names = [f"U {number}" for number in range(len(places))]
+    return charts.commits(pd.DataFrame({"change": names, "written": places}), alt=alt)
+
+
 SEGMENTS = [("loyal", 10, "60.00"), ("regular & <more>", 80, "40.00"), ("never rented", 10, "0")]
 
 
@@ -175,7 +189,7 @@ def feeds(*leads: tuple[float, float], alt: str = "Feeds") -> Picture:
 
 
 FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers,
-           feeds, costs, segments, cohorts, churn, lineage]  # fmt: skip
+           feeds, costs, segments, cohorts, churn, lineage, forms, commits]  # fmt: skip
 
 
 def texts(picture: Picture) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 import charts
 from charts.figure import INK
 from figures import (
-    AUGUST, HELD, JULY, LIFE, by_month, calendar, costs, feeds, layers, life, months, movers, scorecard, texts,
+    AUGUST, HELD, JULY, LIFE, by_month, calendar, commits, costs, feeds, forms, layers, life, months,
+    movers, scorecard, texts,
     two_months, versions,
 )  # fmt: skip
 from medallion_lib import MedallionError
@@ -143,6 +144,37 @@ def test_costs_are_ratios_and_equal_steps_double() -> None:
     assert texts(costs()).count("<Copy>, 500 a transaction") == 1, "once for what it is compared with"
     assert {"× 0.75", "× 0.2", "× 2.5"} <= {*texts(costs())}
     assert texts(charts.costs(pd.DataFrame(columns=["what", "beside", "ratio"]), alt="Costs"))[0] == "Nothing was compared"
+
+
+@pytest.mark.parametrize(
+    ("rows", "title"),
+    [
+        ((), "Of 10 versions, the popular forms keep 2 to 9"),
+        ((("All", 3, 0), ("Some", 2, 0)), "Of 3 versions, the popular forms keep 2"),
+    ],
+)
+def test_the_title_says_what_the_popular_forms_keep(
+    rows: tuple[tuple[str, int, int], ...], title: str
+) -> None:
+    assert texts(forms(*rows))[0] == title
+
+
+def test_a_form_is_kept_wrong_and_lost_and_has_no_more_than_all() -> None:
+    assert {"10 kept", "9 kept, 1 lost", "2 kept, 5 wrong, 3 lost"} <= {*texts(forms())}
+    with pytest.raises(MedallionError, match="more than the 3 versions"):
+        forms(("All", 3, 0), ("More", 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ((), "1 of 3 changes was committed after a later one"),
+        ((3, 1, 2), "2 of 3 changes were committed after a later one"),
+        ((1, 2), "All 2 changes were committed in the order they were written"),
+    ],
+)
+def test_the_title_counts_changes_that_were_committed_late(written: tuple[int, ...], title: str) -> None:
+    assert texts(commits(*written))[0] == title
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 A circle is then, a square is now, a star is the winner. Money may be Decimal or float.
 """
 
+from .commits import commits
 from .costs import costs
 from .customers import churn, cohorts, segments
 from .days import calendar
 from .demo import june, moved, three_marts, waterfall
 from .feeds import feeds
+from .forms import forms
 from .lineage import lineage
 from .lives import versions
 from .movers import titles
@@ -19,8 +21,10 @@ __all__ = [
     "calendar",
     "churn",
     "cohorts",
+    "commits",
     "costs",
     "feeds",
+    "forms",
     "june",
     "layers",
     "lineage",
