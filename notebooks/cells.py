@@ -272,11 +272,15 @@ def _frame(frame: pd.DataFrame) -> str:
 def _table(columns: list[str], rows: list[tuple[Any, ...]], limit: int) -> str:
     """One HTML table with its own style, so that it reads the same wherever it is shown."""
     shown = rows[:limit] if limit else rows
-    numeric = [_numeric([row[i] for row in shown]) for i in range(len(columns))]
-    head = "".join(_cell("th", *pair) for pair in zip(columns, numeric, strict=True))
+    each = [[row[i] for row in shown] for i in range(len(columns))]
+    numeric = [_numeric(column) for column in each]
+    head = "".join(
+        _cell("th", name, name, number) for name, number in zip(columns, numeric, strict=True)
+    )
+    texts = zip(*map(values.column, each), strict=True)
     body = "".join(
-        f"<tr>{''.join(_cell('td', *pair) for pair in zip(row, numeric, strict=True))}</tr>\n"
-        for row in shown
+        f"<tr>{''.join(_cell('td', *cell) for cell in zip(*row, numeric, strict=True))}</tr>\n"
+        for row in zip(texts, shown, strict=True)
     )
     style = Path(__file__).with_name("cells.css").read_text(encoding="utf-8")
     more = f"<caption>{len(shown)} of {len(rows):,} rows</caption>" if shown != rows else ""
@@ -293,8 +297,7 @@ def _numeric(values: list[Any]) -> bool:
     )
 
 
-def _cell(tag: str, value: Any, numeric: bool) -> str:
-    text = values.shown(value)
+def _cell(tag: str, text: str, value: Any, numeric: bool) -> str:
     kinds = {"number": numeric, "null": value is None, "long": len(text) > LONG}
     names = " ".join(name for name, applies in kinds.items() if applies)
     attribute = f' class="{names}"' if names else ""

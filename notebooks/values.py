@@ -201,3 +201,17 @@ def shown(value: Any) -> str:
     if _is_last(value):
         return "infinity"
     return _short(str(value)) if isinstance(value, datetime) else str(value)
+
+
+def column(cells: list[Any]) -> list[str]:
+    """Each as shown, but instants of UTC without their zone, and to the second.
+
+    With all of their fraction if two different ones would look alike.
+    """
+    exact = [shown(each).removesuffix("+00:00") if _is_utc(each) else shown(each) for each in cells]
+    brief = [text[:19] if _is_utc(each) else text for each, text in zip(cells, exact, strict=True)]
+    return brief if len({*brief}) == len({*exact}) else exact
+
+
+def _is_utc(value: Any) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() == timedelta(0)

@@ -140,6 +140,44 @@ def test_a_frame_shows_what_postgresql_shows(
         assert all(each == ["null"] * len(EXPRESSIONS) for each in nulls)
 
 
+# As PostgreSQL shows them, less the zone that all have and the fractions that tell none apart.
+INSTANTS = [
+    ("timestamptz '2023-07-01'", "2023-07-01 00:00:00"),
+    ("timestamptz '0001-01-01'", "0001-01-01 00:00:00"),
+    ("timestamptz '2023-07-09 08:15:00.999999'", "2023-07-09 08:15:00"),
+    ("timestamptz '2023-07-09 10:15:00.25+02'", "2023-07-09 08:15:00"),
+    ("timestamp '2023-07-09 08:15:00.25'", "2023-07-09 08:15:00.25"),
+]
+
+
+@pytest.mark.parametrize(("expression", "wanted"), INSTANTS, ids=lambda each: each)
+def test_an_instant_is_shown_to_the_second(
+    run: Run, engine: Any, expression: str, wanted: str
+) -> None:
+    query = f"SELECT {expression} AS at, NULL AS none UNION ALL SELECT NULL, NULL ORDER BY at"
+    run(f"%%sql kept <<\n{query}")
+    assert in_table(run.names["kept"]) == [wanted, "null", "null", "null"]
+    for frame in (run.names["kept"].DataFrame(), pd.read_sql(query, engine)):
+        assert drawn(cells._frame(frame)) == [wanted, "null", "null", "null"]
+
+
+@pytest.mark.parametrize(("written", "wanted"), [
+    (["08:15:00.25", "08:15:01"], ["08:15:00", "08:15:01"]),
+    (["08:15:00.25", "08:15:00.25"], ["08:15:00", "08:15:00"]),
+    (["08:15:00.25", "08:15:00", "08:15:01.5"], ["08:15:00", "08:15:00.25", "08:15:01.5"]),
+    (["08:15:00.000001", "08:15:00.000002"], ["08:15:00.000001", "08:15:00.000002"]),
+])  # fmt: skip
+def test_instants_that_differ_never_look_alike(
+    run: Run, engine: Any, written: list[str], wanted: list[str]
+) -> None:
+    rows = ", ".join(f"(timestamptz '2023-07-09 {time}', DATE 'infinity')" for time in written)
+    query = f"SELECT * FROM (VALUES {rows}) AS known (at, until) ORDER BY at"
+    all_drawn = [text for time in wanted for text in (f"2023-07-09 {time}", "infinity")]
+    run(f"%%sql kept <<\n{query}")
+    assert in_table(run.names["kept"]) == all_drawn
+    assert drawn(cells._frame(run.names["kept"].DataFrame())) == all_drawn
+
+
 # --- Texts -------------------------------------------------------------------------------------
 
 # Each is one value that the server gives back as it was sent, or a statement about it.
