@@ -1,9 +1,10 @@
-"""`make demo`: run the five-minute notebook, print its story, and open it on a terminal.
+"""`make demo`: run the five-minute notebook, print its story, and open it in JupyterLab.
 
 Arguments are JupyterLab's, such as --no-browser.
 """
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -19,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "00_five_minute_demo.ipynb"
 NAME = "demo"  # a source and warehouse of its own, which every run starts anew
 STAGE = ROOT / ".stage"
+LOG = STAGE / "jupyterlab.log"
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/doc/tree/\S+")
+PATIENCE = 60  # seconds
 OTHERS = ("JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
 
 
@@ -27,14 +31,14 @@ def main() -> int:
     set_stage()
     try:
         lab = prepare()
-        print(story(execute()))
+        told = story(execute())
     except MedallionError as problem:
         print(problem, file=sys.stderr)
         return 1
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("In a terminal, make demo would now open JupyterLab on this notebook.")
+        print(f"In a terminal, make demo also opens JupyterLab on this notebook.\n\n{told}", end="")
         return 0
-    return open_jupyterlab(lab)
+    return open_jupyterlab(lab, told)
 
 
 def set_stage() -> None:
@@ -85,8 +89,11 @@ def story(notebook: nbformat.NotebookNode) -> str:
     return "".join(output.text for cell in cells for output in cell.outputs if "text" in output)
 
 
-def open_jupyterlab(lab: Medallion) -> int:
-    """Replace this process by JupyterLab on the demo, on 127.0.0.1, with its token."""
+def open_jupyterlab(lab: Medallion, told: str) -> int:
+    """Replace this process by JupyterLab on the demo, on 127.0.0.1, with its token.
+
+    What it says goes into LOG, and a process beside it tells its address and the story.
+    """
     lab.close()
     command = [
         str(Path(sys.executable).with_name("jupyter-lab")),
@@ -97,7 +104,25 @@ def open_jupyterlab(lab: Medallion) -> int:
         *(["--allow-root"] if os.geteuid() == 0 else []),
         *sys.argv[1:],
     ]
+    print("Opening JupyterLab …", flush=True)
+    LOG.touch()
+    if os.fork() == 0:
+        tell(told)
+        os._exit(0)
+    with LOG.open("a") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
     os.execv(command[0], command)
+
+
+def tell(told: str) -> None:
+    """Print JupyterLab's address, as soon as its log has it, and the story last."""
+    server, give_up = os.getppid(), time.monotonic() + PATIENCE
+    while not (found := ADDRESS.search(LOG.read_text(encoding="utf-8", errors="replace"))):
+        if os.getppid() != server or time.monotonic() > give_up:
+            break
+        time.sleep(0.1)
+    where = f"{found[0]}\nCtrl+C ends it." if found else "It did not start."
+    print(f"{where} What it says is in {LOG.relative_to(ROOT)}.\n\n{told}", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 import picks
+import questions
 import results
 import statements
 import values
@@ -56,10 +57,16 @@ _sent: str | None = None
 
 
 class Lab(Protocol):
-    """What `start` needs of a Medallion."""
+    """What cells need of a Medallion: `start` its warehouse, `peek` the rest."""
 
     @property
     def warehouse(self) -> Engine: ...
+
+    @property
+    def source(self) -> Engine: ...
+
+    @property
+    def slot(self) -> str: ...
 
 
 def start(lab: Lab) -> None:
@@ -102,9 +109,34 @@ def pick(store: int, amount: float) -> tuple[int, float]:
 
     Raises MedallionError, in one line with what is possible, if not.
     """
+    return picks.check(_started().warehouse, store, amount)
+
+
+def peek(payment_id: int) -> bytes:
+    """The update of this payment among what the replication slot would send next, left in it.
+
+    Raises MedallionError when none waits there.
+    """
+    return picks.peek(_started().source, _started().slot, payment_id)
+
+
+def june(date: Any = None) -> pd.DataFrame:
+    """June's revenue by store, as known at `date`, or today.
+
+    Raises MedallionError, in one line, if `date` is none.
+    """
+    return questions.june(_started().warehouse, date)
+
+
+def marts(date: Any) -> list[questions.Pair]:
+    """June in each of the three marts, as a pair: as known at `date`, and today."""
+    return questions.marts(_started().warehouse, date)
+
+
+def _started() -> "Lab":
     if _lab is None:
         raise MedallionError("No warehouse yet: run the cell with cells.start(lab) first.")
-    return picks.check(_lab.warehouse, store, amount)
+    return _lab
 
 
 def exhibit(statement: str, first: str, last: str, *, short: bool = False) -> Markdown:

@@ -1,4 +1,4 @@
-"""What an audience may pick for the live correction."""
+"""The live correction: what an audience may pick, and its message in the log."""
 
 from decimal import Decimal
 from numbers import Integral, Real
@@ -14,6 +14,9 @@ LARGEST = """
     FROM fact_payment_current
     WHERE store_id IS NOT NULL AND payment_date >= '2023-06-01' AND payment_date < '2023-07-01'
     GROUP BY store_id ORDER BY store_id"""
+PEEK = """
+    SELECT data FROM pg_logical_slot_peek_binary_changes(
+        %s, NULL, NULL, 'proto_version', '1', 'publication_names', %s)"""
 
 
 def check(warehouse: Engine, store: Any, amount: Any) -> tuple[int, float]:
@@ -31,6 +34,23 @@ def check(warehouse: Engine, store: Any, amount: Any) -> tuple[int, float]:
         )
     print(f"Store {store}'s largest June payment, {largest[store]}, to get {float(amount):+,.2f}.")
     return int(store), float(amount)
+
+
+def peek(source: Engine, slot: str, payment_id: int) -> bytes:
+    """The slot's waiting message that updates this payment. It stays in the slot.
+
+    Raises MedallionError when none does.
+    """
+    with source.connect() as connection:
+        rows = connection.exec_driver_sql(PEEK, (slot, "medallion")).scalars()
+        waiting = [bytes(data) for data in rows]
+    known = str(payment_id).encode()
+    for message in waiting:
+        if message[:1] == b"U" and known in message:
+            return message
+    raise MedallionError(
+        f"No update of payment {payment_id} waits in the log: run the UPDATE's cell, then this one."
+    )
 
 
 def _is(value: Any, kind: Any) -> bool:

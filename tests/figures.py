@@ -44,6 +44,17 @@ def waterfall(end: str = "9466.74", alt: str = "Steps") -> Picture:
     return charts.waterfall(steps, start, ("Today", end), alt=alt, subject="Store 2's June")
 
 
+def lead(amount: str = "-20.00", alt: str = "A lead") -> Picture:
+    """Store 5's lead over store 2, from $10.00 to a payment of store 2 less 10.00."""
+    then, now = by_store({5: "30.00", 2: "20.00"}), by_store({5: "30.00", 2: "40.00"})
+    changed = pd.DataFrame({
+        "store_id": [2, 3], "kind": ["posted late", "corrected"], "customer": ["Ann Ash", "Bo Birk"],
+        "amount": [Decimal("20.00"), Decimal("1.00")], "posted": [pd.Timestamp("2023-07-09")] * 2,
+        "difference": [-Decimal(amount), Decimal("0.50")],
+    })  # fmt: skip
+    return charts.lead(then, now, changed, alt=alt)
+
+
 def moved(
     after: dict[int, str] = CORRECTED, still: dict[int, str] = THEN, alt: str = "A move"
 ) -> Picture:
@@ -188,7 +199,7 @@ def feeds(*leads: tuple[float, float], alt: str = "Feeds") -> Picture:
     return charts.feeds(frame, stores=(5, 2), alt=alt)
 
 
-FIGURES = [june, waterfall, moved, three_marts, versions, months, movers, calendar, layers,
+FIGURES = [june, waterfall, lead, moved, three_marts, versions, months, movers, calendar, layers,
            feeds, costs, segments, cohorts, churn, lineage, forms, commits]  # fmt: skip
 
 

@@ -48,3 +48,30 @@ def test_prose_says_dollar_once_a_cell(cells: list[dict[str, Any]]) -> None:
     for cell in cells:
         if cell["cell_type"] == "markdown":
             assert "".join(cell["source"]).count("$") < 2, cell["source"]
+
+
+DEMOS = {path.stem: path for path in NOTEBOOKS if path.stem.startswith("00_")}
+WORDS = {"00_five_minute_demo": 1400, "00_for_engineers": 750}  # of sources, without outputs
+
+
+@pytest.fixture(params=DEMOS)
+def demo(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return json.loads(DEMOS[request.param].read_text(encoding="utf-8"))["cells"]
+
+
+def test_a_demo_says_in_full_why_a_cell_is_run(demo: list[dict[str, Any]]) -> None:
+    for before, cell in pairwise(demo):
+        if cell["cell_type"] == "code":
+            said = "".join(before["source"]).strip().split("\n\n")[-1]
+            assert len(said.split()) >= 6, said
+
+
+def test_a_demo_says_in_short_what_it_shows(demo: list[dict[str, Any]]) -> None:
+    short = "".join(demo[0]["source"]).partition("**In short**")[2]
+    assert sum(line.startswith("- ") for line in short.splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_demo_stays_short(name: str) -> None:
+    cells = json.loads(DEMOS[name].read_text(encoding="utf-8"))["cells"]
+    assert sum(len("".join(cell["source"]).split()) for cell in cells) <= WORDS[name]

@@ -7,7 +7,7 @@ from .commits import commits
 from .costs import costs
 from .customers import churn, cohorts, segments
 from .days import calendar
-from .demo import june, moved, three_marts, waterfall
+from .demo import june, lead, moved, three_marts, waterfall
 from .feeds import feeds
 from .forms import forms
 from .lineage import lineage
@@ -27,6 +27,7 @@ __all__ = [
     "forms",
     "june",
     "layers",
+    "lead",
     "lineage",
     "months",
     "moved",

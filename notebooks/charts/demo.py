@@ -1,4 +1,4 @@
-"""The demo's four figures: the month that changed, and why, and what else changed with it."""
+"""The demo's figures: the month that changed, and why, and what else changed with it."""
 
 from decimal import Decimal
 from textwrap import wrap
@@ -27,6 +27,7 @@ def june(
     Where `then` has a column as_of, with the instant that its query asked about, the labels name
     this instant. A store that one side lacks counts as $0.00: the warehouse knew of no payment.
     """
+    then, now = say.frame(then), say.frame(now)
     if "as_of" in then:
         by = then_label = f"As of {say.instant(then['as_of'])}"
     before, after = say.money(then, "store_id"), say.money(now, "store_id")
@@ -92,6 +93,34 @@ def waterfall(
 
     title = say.growth(subject, running[0], running[-1])
     return picture(342 if low > 0 else 314, alt, title, draw)
+
+
+def lead(
+    then: pd.DataFrame, now: pd.DataFrame, changed: pd.DataFrame, *, alt: str,
+    store: int = 5, over: int = 2,
+) -> Picture:  # fmt: skip
+    """How a store lost its lead over another between two rankings, by kind of change.
+
+    `changed` holds each payment that differs between them (store_id, kind, difference), the largest
+    first, and what the note says of that one: customer, amount, posted.
+    """
+    ends = [_lead(say.money(say.frame(frame), "store_id"), store, over) for frame in (then, now)]
+    payments = say.frame(changed)
+    effect = payments["store_id"].map({store: 1, over: -1}).fillna(0).astype(int)
+    kinds = payments.assign(amount=payments["difference"].map(say.cents) * effect).groupby("kind")
+    steps = kinds["amount"].agg(["sum", "size"]).sort_values("sum").reset_index()
+    labels = [f"{size} {kind}" for kind, size in zip(steps["kind"], steps["size"], strict=True)]
+    who = payments.iloc[0]
+    note = f"Largest of {len(payments)}: {who.customer}, ${who.amount}, posted {who.posted:%-d %B}."
+    return waterfall(
+        pd.DataFrame({"label": labels, "amount": steps["sum"]}),
+        ("Pack, 1 July", ends[0]), ("Today", ends[1]),
+        alt=alt, subject=f"Store {store}'s lead over store {over}", note=note,
+    )  # fmt: skip
+
+
+def _lead(revenue: Money, store: int, over: int) -> Decimal:
+    return revenue.get(store, ZERO) - revenue.get(over, ZERO)
 
 
 def _span(running: list[Decimal]) -> tuple[Decimal, Decimal]:
@@ -161,7 +190,8 @@ def moved(
     `then` and `still` are the same AS OF query, asked before the correction and after it; `before`
     and `after` the same query of today's state. The title says which of them changed.
     """
-    first, past, old, new = (say.money(frame, "store_id") for frame in (then, still, before, after))
+    frames = map(say.frame, (then, still, before, after))
+    first, past, old, new = (say.money(frame, "store_id") for frame in frames)
     rows = say.ranked(dict.fromkeys(say.change(old, new), ZERO) | past)
     low, high = say.extent(past, old, new)
     at = scale(low, high, 250, 610)

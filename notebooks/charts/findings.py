@@ -21,6 +21,11 @@ def dollars(amount: Decimal, plus: str = "") -> str:
     return f"{'−' if amount < 0 else plus}${abs(amount):,.2f}"
 
 
+def frame(rows: Any) -> pd.DataFrame:
+    """A DataFrame as it is, and the result of a `%%sql` cell as one."""
+    return rows if isinstance(rows, pd.DataFrame) else rows.DataFrame()
+
+
 def money(frame: pd.DataFrame, key: str) -> Money:
     """total_revenue by store_id or film_id; payments of no store or film are under None."""
     keys = [None if pd.isna(value) else int(value) for value in frame[key]]

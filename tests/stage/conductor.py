@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,13 @@ from playwright.sync_api import Page, TimeoutError
 ROOT = Path(__file__).parents[2]
 LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/doc/tree/\S+\?token=\w+")
+TOLD = re.compile(r"Rule: .*\n")
 MINUTE = 60_000
 
 
 @contextmanager
-def make_demo(own: Path) -> Iterator[tuple[str, str]]:
-    """What `make demo` does on a terminal, without its browser: what it printed, and the address.
+def make_demo(own: Path) -> Iterator[tuple[Callable[[], str], str]]:
+    """What `make demo` does on a terminal, without its browser: what it prints, and the address.
 
     `own` becomes the presenter's Jupyter directory, with a kernel of the usual name that is none.
     """
@@ -48,7 +49,9 @@ def make_demo(own: Path) -> Iterator[tuple[str, str]]:
     os.close(terminal)
     printed = _Printed(keyboard)
     try:
-        yield printed.until(ADDRESS, process)
+        address = printed.until(ADDRESS, process)
+        printed.until(TOLD, process)
+        yield lambda: printed.text.replace("\r\n", "\n"), address
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -70,13 +73,13 @@ class _Printed:
         except OSError:
             return  # the program has ended
 
-    def until(self, wanted: re.Pattern[str], process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    def until(self, wanted: re.Pattern[str], process: subprocess.Popen[bytes]) -> str:
         give_up = time.monotonic() + 90
         while not (found := wanted.search(self.text)):
             assert process.poll() is None, self.text
             assert time.monotonic() < give_up, self.text
             time.sleep(0.05)
-        return self.text.replace("\r\n", "\n"), found[0]
+        return found[0]
 
 
 @dataclass
@@ -98,6 +101,7 @@ class Conductor:
 
     page: Page
     played: list[Played] = field(default_factory=list)
+    presses: list[str] = field(default_factory=list)  # the active cell at each Shift+Enter
 
     def open(self, address: str) -> None:
         self.page.goto(address)
@@ -113,9 +117,8 @@ class Conductor:
     def type(self, cell: str, value: str) -> None:
         """Type over what stands in the brackets or quotes of the active cell, as the guide says."""
         assert self.active() == cell
-        old = re.search(
-            r"[(\"](.*)[)\"]$", self.page.evaluate("i => stage.source(i)", self.place[cell])
-        )
+        first = self.page.evaluate("i => stage.source(i)", self.place[cell]).partition("\n")[0]
+        old = re.search(r"[(\"](.*)[)\"]$", first)
         for keys in ["Enter", "End", "ArrowLeft", *["Backspace"] * len(old[1])]:
             self.page.keyboard.press(keys)
         self.page.keyboard.type(value)
@@ -142,6 +145,7 @@ class Conductor:
     def _press(self) -> None:
         """On a question: it is whole in view, its answer runs, and all of the beat is in view."""
         at = self.page.evaluate("stage.active()")
+        self.presses.append(self.cells[at]["id"])
         runs = next((i for i in (at, at + 1) if self.cells[i]["code"]), None)
         if runs is None or not (self.cells[at]["asks"] or runs == at):
             self.page.keyboard.press("Shift+Enter")
