@@ -15,7 +15,7 @@ REVENUE = """SELECT store_id, total_revenue FROM vw_monthly_revenue {}
 TITLES = "SELECT * FROM vw_top_titles {} WHERE rental_month = '2023-06-01'"
 DAYS = """SELECT * FROM vw_store_scorecard {}
     WHERE business_date BETWEEN '2023-06-01' AND '2023-06-30'"""
-INSTANT = "SELECT CAST(:date AS timestamptz)"
+INSTANT = "SELECT CAST(CAST(:date AS text) AS timestamptz)"
 
 
 def june(warehouse: Engine, date: Any = None) -> pd.DataFrame:

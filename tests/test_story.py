@@ -181,6 +181,37 @@ def test_both_ends_of_what_can_be_are_taken_and_no_cent_more(
                 cells.pick(store, float(amount + step * Decimal("0.01")))
 
 
+@pytest.mark.parametrize("date", ["3 July", "2023-02-30", "", 7, "2023-07-01'; --"], ids=repr)
+def test_a_date_that_is_none_is_refused_in_one_line(
+    story: Story, cell: Callable[[str], pandas.DataFrame], date: object
+) -> None:
+    with pytest.raises(MedallionError) as refused:
+        cells.june(date)
+    assert str(refused.value) == f"{date!r} is no date: write one like '2023-07-03'."
+
+
+def test_the_demo_asks_marts_what_a_cell_asks(
+    story: Story, cell: Callable[[str], pandas.DataFrame]
+) -> None:
+    clause = "FOR SYSTEM_TIME AS OF '2023-07-01'"
+    for date, asked in ((None, ""), ("2023-07-01", clause)):
+        assert dict(_amounts(cells.june(date))) == {row[0]: row[1] for row in june(story, asked)}
+    (revenue, now), *_ = cells.marts("2023-07-01")
+    assert dict(_amounts(revenue)) == {store: amount for store, amount, _ in board_pack()}
+    assert dict(_amounts(now)) == {row[0]: row[1] for row in june(story)}
+
+
+def test_a_payment_that_no_update_waits_for_is_named(
+    story: Story, cell: Callable[[str], pandas.DataFrame]
+) -> None:
+    with pytest.raises(MedallionError, match=r"^No update of payment 6540 waits in the log: "):
+        cells.peek(6540)
+
+
+def _amounts(frame: pandas.DataFrame) -> Iterator[tuple[int, Decimal]]:
+    return zip(frame["store_id"], frame["total_revenue"], strict=True)
+
+
 def kept(story: Story, answer: pandas.DataFrame) -> None:
     """Customer 42 as the events up to 1 July made them, and not as they are today."""
     year = Year(DATA)
