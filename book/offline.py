@@ -47,7 +47,7 @@ def write(executed: Path, site: Path) -> None:
 def _opening(made: Path) -> str:
     """The slider and the receipt, whose styles and scripts the page holds itself."""
     parts = [(made / f"{name}.html").read_text(encoding="utf-8") for name in OPENING]
-    return f"<h1>The number changed</h1>\n{LINE.sub('', ''.join(parts))}"
+    return f'<h1 class="visually-hidden">The number changed</h1>\n{LINE.sub("", "".join(parts))}'
 
 
 def _static(name: str) -> str:
@@ -59,8 +59,10 @@ def _colours() -> str:
 
 
 def _beats(cells: list[NotebookNode]) -> Iterator[str]:
-    """Each code cell with the prose before it and the remark after it."""
+    """Each code cell with the prose before it and the remark after it; the decision without one."""
     for before, cell, after in zip(cells, cells[1:], [*cells[2:], None], strict=False):
+        if before.id == "beat-decision":
+            yield markdown2html(before.source.rpartition("\n\n")[0]).replace("&#182;", "")
         if cell.cell_type == "code" and cell.id not in UNSEEN:
             remark = _prose(after) if after and after.id == f"{cell.id}-seen" else ""
             yield _prose(before) + _code(cell.source) + _outputs(cell) + remark
