@@ -62,7 +62,7 @@ def _beats(cells: list[NotebookNode]) -> Iterator[str]:
     """Each code cell with the prose before it and the remark after it; the decision without one."""
     for before, cell, after in zip(cells, cells[1:], [*cells[2:], None], strict=False):
         if before.id == "beat-decision":
-            yield markdown2html(before.source.rpartition("\n\n")[0]).replace("&#182;", "")
+            yield _html(before.source.rpartition("\n\n")[0])
         if cell.cell_type == "code" and cell.id not in UNSEEN:
             remark = _prose(after) if after and after.id == f"{cell.id}-seen" else ""
             yield _prose(before) + _code(cell.source) + _outputs(cell) + remark
@@ -70,8 +70,12 @@ def _beats(cells: list[NotebookNode]) -> Iterator[str]:
 
 def _prose(cell: NotebookNode) -> str:
     """Without the keys to press, which do nothing here."""
-    kept = re.sub(r" <kbd>.*", "", cell.source)
-    return markdown2html(kept).replace("&#182;", "")
+    return _html(re.sub(r" <kbd>.*", "", cell.source))
+
+
+def _html(prose: str) -> str:
+    """Without nbconvert's links from each heading to itself."""
+    return re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(prose))
 
 
 def _code(source: str) -> str:
@@ -92,5 +96,5 @@ def _output(output: NotebookNode) -> str:
     if output.output_type == "stream":
         return f'<pre tabindex="0">{escape(output.text)}</pre>'
     if html := output.data.get("text/html"):
-        return f'<div class="shown">{html}</div>'
+        return f'<div class="shown" tabindex="0">{html}</div>'
     return f'<pre tabindex="0">{escape(output.data["text/plain"])}</pre>'
