@@ -13,6 +13,9 @@
   const dollars = (cents) => money.format(cents / 100);
   let picked, opener, telling;   // a store's number, what to return to, a timer
 
+  /* Under the slider, so that a bar and its receipt are seen together. */
+  figure.querySelector(".drag-time").after(fold);
+
   function read(section) {
     const rows = [...section.querySelectorAll("[data-steps]")];
     rows.forEach((row) => { row.hidden = false; });
@@ -100,7 +103,7 @@
     draw();
     const { section } = receipts[stores.indexOf(store)];
     section.focus({ preventScroll: true });
-    section.scrollIntoView({ block: "nearest" });
+    bars[stores.indexOf(store)].scrollIntoView({ block: "start" });
   }
 
   function close() {

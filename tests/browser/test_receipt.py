@@ -65,6 +65,15 @@ def test_a_click_on_a_bar_opens_its_receipt_and_another_closes_it(page: Page) ->
     assert page.url.endswith("#asof=2023-07-01")
 
 
+def test_a_bar_and_the_beginning_of_its_receipt_are_seen_together(page: Page) -> None:
+    for store in STORES:
+        bar(page, store).click()
+        expect(bar(page, store)).to_be_in_viewport(ratio=1)
+        place = receipt(page, store).bounding_box()
+        assert place and place["y"] + 100 <= WIDE["height"], store
+        bar(page, store).click()
+
+
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_a_key_opens_it_and_escape_returns_to_the_bar(page: Page, key: str) -> None:
     bar(page, 6).focus()
