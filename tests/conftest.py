@@ -13,7 +13,7 @@ import pytest
 from one_server import OUR_HOME, directory, one_server, settle
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases, server, slot
+from medallion_lib import Medallion, databases, server, slot, tables
 from medallion_lib.landing import Watermark
 
 # The longest files, the longest first: begun last, one would keep the other workers waiting.
@@ -60,7 +60,7 @@ def _no_fsync() -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-MADE: dict[tuple[str, str], Medallion] = {}  # by server and by how far: what is to be cloned
+MADE: dict[tuple[str, ...], Medallion] = {}  # by server, how far and which parts: what is to be cloned
 
 
 def begin_anew(lab: Medallion, until: str = "") -> None:
@@ -68,9 +68,10 @@ def begin_anew(lab: Medallion, until: str = "") -> None:
 
     That takes a third of reset's time, and a fifth of all four's, some 300 times.
     """
-    key = lab.place.place, until
+    key = lab.place.place, until, *tables.FURTHER
     if key not in MADE:
-        made = Medallion(lab.place, f"{lab.name}_{until.replace('-', '') or 'empty'}")
+        far = until.replace("-", "") or "empty"
+        made = Medallion(lab.place, "_".join([lab.name, far, *tables.FURTHER]))
         made.reset()
         if until:
             made.replay(until)
