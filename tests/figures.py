@@ -199,8 +199,34 @@ def feeds(*leads: tuple[float, float], alt: str = "Feeds") -> Picture:
     return charts.feeds(frame, stores=(5, 2), alt=alt)
 
 
+SENT = [(7, "0/A", "Begin", ""), (7, "0/B0", "Update", "44"), (7, "0/D0", "Commit", ""), (6, "0/A0", "Update", "43"),
+        (6, "1/0", "Update", "45"), (6, "1/10", "Commit", "")]  # fmt: skip
+
+
+def sent(*rows: tuple[int, str, str, str], alt: str = "Sent") -> Picture:
+    """As a slot sends them: transaction, position, kind and label."""
+    frame = pd.DataFrame(rows or SENT, columns=["xid", "lsn", "kind", "label"])
+    return charts.sent(frame, alt=alt)
+
+
+KILLS = [("before", 100, 100, 140, 0), ("killed", 100, 140, 150, 1)]
+
+
+def positions(*rows: tuple[str, int, int, int, int], alt: str = "Positions") -> Picture:
+    columns = ["moment", "slot", "watermark", "log_end", "rows"]
+    return charts.positions(pd.DataFrame(rows or KILLS, columns=columns), alt=alt)
+
+
+def gap(*late: float, alt: str = "A gap") -> Picture:
+    """Changes of one second, and by how many seconds each is late."""
+    made = pd.Timestamp("2023-07-01", tz=UTC)
+    known = [made + pd.Timedelta(seconds=each) for each in late or (2, 2)]
+    frame = pd.DataFrame({"change": [f"change {n}" for n, _ in enumerate(known)], "committed": made, "known": known})
+    return charts.gap(frame, alt=alt)
+
+
 FIGURES = [june, waterfall, lead, moved, three_marts, versions, months, movers, calendar, layers,
-           feeds, costs, segments, cohorts, churn, lineage, forms, commits]  # fmt: skip
+           feeds, costs, segments, cohorts, churn, lineage, forms, commits, sent, positions, gap]  # fmt: skip
 
 
 def texts(picture: Picture) -> list[str]:

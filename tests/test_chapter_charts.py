@@ -9,9 +9,8 @@ import pytest
 import charts
 from charts.figure import INK
 from figures import (
-    AUGUST, HELD, JULY, LIFE, by_month, calendar, commits, costs, feeds, forms, layers, life, months,
-    movers, scorecard, texts,
-    two_months, versions,
+    AUGUST, HELD, JULY, LIFE, SENT, by_month, calendar, commits, costs, feeds, forms, gap, layers, life,
+    months, movers, positions, scorecard, sent, texts, two_months, versions,
 )  # fmt: skip
 from medallion_lib import MedallionError
 
@@ -198,3 +197,31 @@ def test_two_feeds_are_labelled_at_the_largest_leads_and_need_every_hour() -> No
     gap = pd.DataFrame({"at": pd.to_datetime(["2023-01-01 00:00", "2023-01-01 02:00"]), "log": 1, "files": 1})
     with pytest.raises(MedallionError, match="a row for every hour"):
         charts.feeds(gap, stores=(5, 2), alt="Feeds")
+
+
+def test_bronze_has_the_order_of_the_commits() -> None:
+    shown = texts(sent())
+    assert shown[0] == "Bronze has 44 before 43: commits set the order"
+    assert {"Transaction 6", "Transaction 7", "44", "43   45"} <= {*shown}
+    assert texts(sent(*SENT[3:]))[0] == "Changes land as they were written"
+
+
+def test_a_watermark_behind_its_slot_is_told() -> None:
+    shown = texts(positions())
+    assert shown[0] == "The watermark is never behind the slot"
+    assert {"0 rows", "1 row", "50 bytes of log"} <= {*shown}
+    behind = positions(("before", 100, 100, 140, 0), ("lost", 120, 110, 140, 0))
+    assert texts(behind)[0] == "The watermark is behind the slot: lost"
+
+
+@pytest.mark.parametrize(
+    ("late", "title"),
+    [
+        ((2, 2), "Silver gives both changes the snapshot's time"),
+        ((2,), "Silver gives the change the snapshot's time"),
+        ((1, 2, 3), "Silver gives all 3 changes times that are too late"),
+        ((0, 2), "Silver dates 1 of 2 changes too late"),
+    ],
+)
+def test_a_gap_tells_what_is_late(late: tuple[float, ...], title: str) -> None:
+    assert texts(gap(*late))[0] == title

@@ -12,6 +12,7 @@ from .feeds import feeds
 from .forms import forms
 from .lineage import lineage
 from .lives import versions
+from .log import gap, positions, sent
 from .movers import titles
 from .sizes import layers
 from .stores import months
@@ -25,13 +26,16 @@ __all__ = [
     "costs",
     "feeds",
     "forms",
+    "gap",
     "june",
     "layers",
     "lead",
     "lineage",
     "months",
     "moved",
+    "positions",
     "segments",
+    "sent",
     "tables",
     "three_marts",
     "titles",
