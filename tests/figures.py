@@ -225,8 +225,21 @@ def gap(*late: float, alt: str = "A gap") -> Picture:
     return charts.gap(frame, alt=alt)
 
 
+KEPT = [("log", "a@x", "2023-01-01", "2023-07-02 10:22"), ("log", "b@x", "2023-07-02 10:22", "2023-07-02 15:11"),
+        ("log", "c@x", "2023-07-02 15:11", ""), ("files", "a@x", "2023-01-01", "2023-07-03"),
+        ("files", "c@x", "2023-07-03", "")]  # fmt: skip
+
+
+def kept(*rows: tuple[str, str, str, str], alt: str = "Kept") -> Picture:
+    feeds, emails, start, end = zip(*(rows or KEPT), strict=True)
+    starts = [pd.Timestamp(each, tz=UTC) for each in start]
+    ends = [pd.Timestamp(each, tz=UTC) if each else datetime.max.replace(tzinfo=UTC) for each in end]
+    frame = pd.DataFrame({"feed": feeds, "email": emails, "sys_start": starts, "sys_end": ends})
+    return charts.kept(frame, alt=alt)
+
+
 FIGURES = [june, waterfall, lead, moved, three_marts, versions, months, movers, calendar, layers,
-           feeds, costs, segments, cohorts, churn, lineage, forms, commits, sent, positions, gap]  # fmt: skip
+           feeds, kept, costs, segments, cohorts, churn, lineage, forms, commits, sent, positions, gap]  # fmt: skip
 
 
 def texts(picture: Picture) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 import charts
 from charts.figure import INK
 from figures import (
-    AUGUST, HELD, JULY, LIFE, SENT, by_month, calendar, commits, costs, feeds, forms, gap, layers, life,
-    months, movers, positions, scorecard, sent, texts, two_months, versions,
+    AUGUST, HELD, JULY, KEPT, LIFE, SENT, by_month, calendar, commits, costs, feeds, forms, gap, kept,
+    layers, life, months, movers, positions, scorecard, sent, texts, two_months, versions,
 )  # fmt: skip
 from medallion_lib import MedallionError
 
@@ -225,3 +225,13 @@ def test_a_watermark_behind_its_slot_is_told() -> None:
 )
 def test_a_gap_tells_what_is_late(late: tuple[float, ...], title: str) -> None:
     assert texts(gap(*late))[0] == title
+
+
+def test_what_either_feed_kept_is_counted_and_what_one_never_had_is_said() -> None:
+    shown = texts(kept())
+    assert shown[0] == "The log has 3 values of email, the nightly files 2"
+    assert {"a@x", "b@x", "c@x", "2 July", "00:00"} <= {*shown} and "By nightly files: never" in shown
+    with pytest.raises(MedallionError, match="a value that changed"):
+        kept(KEPT[0])
+    with pytest.raises(MedallionError, match="No such feed: fax"):
+        kept(("fax", "a@x", "2023-01-01", ""))

@@ -1,6 +1,7 @@
 """The book's figures, from plain DataFrames: each title states what the data say.
 
-A circle is then, a square is now, a star is the winner. Money may be Decimal or float.
+A circle is then, a square is now, a star is the winner; a diamond is the log, a triangle the
+nightly files. Money may be Decimal or float.
 """
 
 from .commits import commits
@@ -8,7 +9,7 @@ from .costs import costs
 from .customers import churn, cohorts, segments
 from .days import calendar
 from .demo import june, lead, moved, three_marts, waterfall
-from .feeds import feeds
+from .feeds import feeds, kept
 from .forms import forms
 from .lineage import lineage
 from .lives import versions
@@ -28,6 +29,7 @@ __all__ = [
     "forms",
     "gap",
     "june",
+    "kept",
     "layers",
     "lead",
     "lineage",

@@ -1,8 +1,13 @@
-"""One lead as two feeds tell it, hour by hour: the log at once, the files the night after."""
+"""What two feeds tell of one shop: the log at once, the files the night after.
+
+Both are ink: the log a thin line with diamonds, the files a broad pale one with triangles.
+"""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,11 +15,24 @@ from matplotlib.axes import Axes
 from medallion_lib import MedallionError
 
 from . import findings as say
-from .figure import (
-    INK, NOW, REST, THEN, Picture, Place, block, head, line, mark, picture, scale, write,
-)  # fmt: skip
+from .figure import INK, REST, Picture, Place, block, line, mark, picture, scale, write
+from .lives import Span, Time, _spans
 
 LEFT, RIGHT, TOP, FOOT = 164, 716, 100, 250
+VALUES, PITCH = 300, 52  # where the values end, and how far apart they stand
+
+
+class Look(NamedTuple):
+    """How a feed is drawn: the words for it, the mark of a change, the line's width and weight."""
+
+    words: str
+    shape: str
+    width: float
+    opacity: float
+
+
+LOG = Look("By the log", "D", 2.5, 1)
+FILES = Look("By nightly files", "^", 8, 0.45)
 
 
 def feeds(frame: pd.DataFrame, *, stores: tuple[int, int], alt: str) -> Picture:
@@ -32,8 +50,8 @@ def feeds(frame: pd.DataFrame, *, stores: tuple[int, int], alt: str) -> Picture:
     x, y = scale(0, max(len(times) - 1, 1), LEFT, RIGHT), scale(low, high, FOOT, TOP)
 
     def draw(axes: Axes) -> None:
-        head(axes, 12, "By nightly files", THEN, "o")
-        head(axes, 300, "By the log", NOW, "s")
+        _key(axes, 12, LOG)
+        _key(axes, 210, FILES)
         for first, last in _runs(apart):
             block(axes, (x(first), x(min(last + 1, len(times) - 1))), (TOP, FOOT), REST, 0.4)
         line(axes, (LEFT, RIGHT), (y(0),) * 2, INK, 1)
@@ -42,9 +60,9 @@ def feeds(frame: pd.DataFrame, *, stores: tuple[int, int], alt: str) -> Picture:
             if lead:
                 text = f"Store {store} by {say.dollars(abs(lead))}"
                 write(axes, 12, y(lead), text, room=LEFT - 22)
-        _steps(axes, log, x, y, NOW, "s")
-        _steps(axes, files, x, y, THEN, "o")
-        _days(axes, times, x)
+        _steps(axes, files, x, y, FILES)
+        _steps(axes, log, x, y, LOG)
+        _days(axes, times, x, FOOT)
 
     return picture(FOOT + 66, alt, _finding(len(apart), stores), draw)
 
@@ -69,21 +87,87 @@ def _runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
             yield first, hour
 
 
-def _steps(
-    axes: Axes, values: Sequence[Decimal], x: Place, y: Place, color: str, shape: str
-) -> None:
+def _key(axes: Axes, x: float, look: Look) -> None:
+    _level(axes, (x, x + 34), 55, look)
+    mark(axes, x + 17, 55, look.shape, INK)
+    write(axes, x + 44, 55, look.words, bold=True)
+
+
+def _level(axes: Axes, x: tuple[float, float], y: float, look: Look) -> None:
+    axes.plot(x, (y, y), color=INK, linewidth=look.width, alpha=look.opacity)
+
+
+def _steps(axes: Axes, values: Sequence[Decimal], x: Place, y: Place, look: Look) -> None:
     """A line that goes on level until the value changes, with a mark there."""
     across = [x(hour) for hour in range(len(values))]
-    axes.plot(across, list(map(y, values)), color=color, linewidth=3, drawstyle="steps-post")
+    axes.plot(across, list(map(y, values)), color=INK, linewidth=look.width, alpha=look.opacity,
+              drawstyle="steps-post")  # fmt: skip
     for hour, (before, value) in enumerate(pairwise(values), 1):
         if value != before:
-            mark(axes, x(hour), y(value), shape, color)
+            mark(axes, x(hour), y(value), look.shape, INK)
 
 
-def _days(axes: Axes, times: Sequence[pd.Timestamp], x: Place) -> None:
+def _days(axes: Axes, times: Sequence[datetime], x: Place, foot: float) -> None:
+    """A tick every six hours, and the day below its noon."""
     for hour, at in enumerate(times):
         if at.hour % 6 == 0:
-            line(axes, (x(hour),) * 2, (FOOT + 14, FOOT + 20), INK, 1)
-            write(axes, x(hour), FOOT + 30, f"{at:%H}:00", ha="center", soft=True)
+            line(axes, (x(hour),) * 2, (foot + 14, foot + 20), INK, 1)
+            write(axes, x(hour), foot + 30, f"{at:%H}:00", ha="center", soft=True)
         if at.hour == 12:
-            write(axes, x(hour), FOOT + 50, f"{at.day} {at:%B}", ha="center", bold=True)
+            write(axes, x(hour), foot + 50, f"{at.day} {at:%B}", ha="center", bold=True)
+
+
+def kept(frame: pd.DataFrame, *, alt: str) -> Picture:
+    """What either feed kept of one key: its `feed` (log or files), any one column, sys_start and
+    sys_end, a version a row.
+
+    A row for each value that the column had, and in it a line from when to when each feed has it.
+    Raises MedallionError where nothing changed, or a feed is neither.
+    """
+    column = next(name for name in frame if name not in ("feed", "sys_start", "sys_end"))
+    if strange := {*frame["feed"]} - {"log", "files"}:
+        raise MedallionError(f"No such feed: {strange.pop()}. A feed is log or files.")
+    by_feed = {feed: rows.sort_values("sys_start") for feed, rows in frame.groupby("feed")}
+    log, files = (_spans(rows, rows[column]) if (rows := by_feed.get(feed)) is not None else []
+                  for feed in ("log", "files"))  # fmt: skip
+    changes = [span.start for spans in (log, files) for span in spans[1:]]
+    if not changes:
+        raise MedallionError("The figure needs a value that changed.")
+    first, hours = _around(changes)
+    x = scale(0, len(hours) - 1, VALUES + 20, RIGHT)
+    values = list(dict.fromkeys(span.text for span in (*log, *files)))
+    foot = TOP + PITCH * len(values) - 20
+
+    def place(moment: Time) -> float:
+        hour = len(hours) if moment is None else (moment - first) / timedelta(hours=1)
+        return x(min(max(hour, 0), len(hours) - 1))
+
+    def draw(axes: Axes) -> None:
+        _key(axes, 12, LOG)
+        _key(axes, 210, FILES)
+        for row, value in enumerate(values):
+            y = TOP + PITCH * row
+            write(axes, 12, y + 8, value, room=VALUES - 12)
+            for spans, down, look in ((log, 0, LOG), (files, 18, FILES)):
+                _held(axes, [span for span in spans if span.text == value], y + down, place, look)
+        _days(axes, hours, x, foot)
+
+    had = [len({span.text for span in spans}) for spans in (log, files)]
+    title = f"The log has {had[0]} values of {column}, the nightly files {had[1]}"
+    return picture(foot + 66, alt, title, draw)
+
+
+def _around(changes: Sequence[datetime]) -> tuple[datetime, list[datetime]]:
+    """The day of the first change, and the hours from it to half a day after the last."""
+    first = min(changes).replace(hour=0, minute=0, second=0, microsecond=0)
+    long = int((max(changes) - first) / timedelta(hours=1)) + 12
+    return first, [first + timedelta(hours=hour) for hour in range(long + 1)]
+
+
+def _held(axes: Axes, spans: Sequence[Span], y: float, place: Place, look: Look) -> None:
+    if not spans:
+        write(axes, VALUES + 20, y, f"{look.words}: never", soft=True)
+    for span in spans:
+        _level(axes, (place(span.start), place(span.end)), y, look)
+        if place(span.start) > VALUES + 20:  # it began within the hours shown
+            mark(axes, place(span.start), y, look.shape, INK)
