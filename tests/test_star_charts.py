@@ -39,7 +39,7 @@ def test_a_cohort_without_its_own_month_has_no_size_and_is_refused() -> None:
 
 
 def test_the_title_compares_low_risk_with_high() -> None:
-    assert texts(churn())[0] == "At low risk 90% came back, at high risk 25%"
+    assert texts(churn())[0] == "At low risk 90% rented again, at high risk 25%"
     assert texts(churn(RISKS[0]))[0] == "Whether a risk came true"
     assert {"50 customers", "25%"} <= {*texts(churn())}
 

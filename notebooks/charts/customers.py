@@ -134,4 +134,4 @@ def _came_true(rows: Sequence[tuple[str, int, int]]) -> str:
     shares = {risk: again / customers for risk, customers, again in rows}
     if not {"low", "high"} <= shares.keys():
         return "Whether a risk came true"
-    return f"At low risk {shares['low']:.0%} came back, at high risk {shares['high']:.0%}"
+    return f"At low risk {shares['low']:.0%} rented again, at high risk {shares['high']:.0%}"
