@@ -19,6 +19,7 @@ from medallion_lib.landing import Watermark
 # The longest files, the longest first: begun last, one would keep the other workers waiting.
 LONG = (
     "test_pagila_kills", "test_capture", "test_year", "test_star", "test_faults", "test_errors",
+    "test_system_versioning", "test_near_equal", "test_undo", "test_table_sets",
     "test_server", "test_forms", "test_failing_notebooks", "test_pagila", "test_commands",
     "test_live", "test_own_source", "test_batches", "test_identity", "test_schema_change",
     "test_survival", "test_zones", "test_story", "test_merge", "test_audit", "test_roles",
