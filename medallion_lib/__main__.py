@@ -30,7 +30,8 @@ def up(lab: Medallion) -> str:
 
 def down(lab: Medallion, forget: bool, yes: bool) -> str:
     """stop the server; its data is kept"""
-    if forget:
+    if forget and lab.own_source:
+        lab.must_run()  # the warehouse knows which slot and publication are its own
         _sure(lab.forget, yes)
     told = "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
     if lab.own_source and forget:
@@ -39,6 +40,8 @@ def down(lab: Medallion, forget: bool, yes: bool) -> str:
     elif lab.own_source:
         told += f"\nA slot {lab.slot} at your source stays, and keeps log until capture goes on."
         told += "\nTo remove it for good: python -m medallion_lib down --forget"
+    elif forget:
+        told += "\nNothing was forgotten: the sample shop's slot goes with its database."
     return told
 
 

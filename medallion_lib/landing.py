@@ -62,6 +62,7 @@ class Watermark:
 
     def write(self, cursor: Cursor) -> None:
         facts = vars(self) | {"names": self.names and json.dumps(self.names)}
+        cursor.execute(sqlfile.read("watermark_columns"))
         cursor.execute(sqlfile.read("watermark_write"), facts)
         if not self.is_kept:
             tables.keep(cursor, "capture", captured=self.captured, versioned=tables.VERSIONED)

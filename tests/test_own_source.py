@@ -316,6 +316,16 @@ def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: 
     assert ready.lab.capture().rows == 170
 
 
+def test_history_in_bronze_of_any_schema_is_asked_about(ready: Own) -> None:
+    ready.lab.capture(merging=True)
+    with server.session(ready.lab.warehouse_url) as cursor:
+        cursor.execute("ALTER SCHEMA bronze RENAME TO raw")
+    assert re.search(r"holds 170 changes", refused(ready.lab, "reset"))
+    with server.session(ready.lab.warehouse_url) as cursor:
+        cursor.execute("ALTER SCHEMA raw RENAME TO bronze")
+    assert ready.lab.status()["rows"]["silver.fact_rental"] == 40
+
+
 # `down`, on a server that is nobody's to stop: the other tests' databases are there
 
 

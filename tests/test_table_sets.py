@@ -237,6 +237,19 @@ def as_an_earlier_version_left_it(lab: Medallion) -> None:
         cursor.execute("ALTER TABLE meta.watermark DROP COLUMN tables")
 
 
+def test_asking_a_warehouse_of_an_earlier_version_writes_nothing(shop: Medallion) -> None:
+    lab = shop
+    columns = "SELECT attname::text FROM pg_attribute WHERE attrelid = 'meta.watermark'::regclass AND NOT attisdropped"
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("ALTER TABLE meta.watermark DROP COLUMN names, DROP COLUMN tables")
+    lab.status()
+    assert not {("names",), ("tables",)} & {*rows(lab, columns)}
+    edit(lab, "again@written")
+    lab.capture(merging=True)
+    assert {("names",), ("tables",)} <= {*rows(lab, columns)}
+    assert lab.verify() == []
+
+
 def test_a_warehouse_of_an_earlier_version_goes_on_and_a_table_not_known_is_told(shop: Medallion) -> None:
     lab = shop
     edit(lab, "earlier@version")
