@@ -1,11 +1,11 @@
-"""The other way in: nightly extracts of the source, as files, through a bronze of their own.
+"""Feed the warehouse from nightly files instead of the log, through a bronze of their own.
 
     batch.set_up(lab)                                   # once a warehouse
     night = batch.extract(lab, "extracts", "2023-06-01")
     batch.load_night(lab, night)
     batch.merge(lab)
 
-Nothing here is needed for capture from the log, and nothing there reads it.
+Capture from the log neither needs nor reads any of this.
 """
 
 from medallion_lib.batch.bronze import Loaded, load, load_night, set_up

@@ -1,4 +1,4 @@
-"""Files into bronze: what is new or other lands, what is gone ends, what is wrong is set aside."""
+"""Load files into bronze: land new and changed rows, end missing ones, set bad ones aside."""
 
 import hashlib
 from collections.abc import Iterable
@@ -20,18 +20,18 @@ from medallion_lib.steps import step
 
 
 class Loaded(NamedTuple):
-    """What became of a file. Counts are rows; `note` says why nothing of it was loaded."""
+    """What a load did with a file. Counts are rows; `note` says why nothing was loaded."""
 
     file: str
     rows: int = 0
-    landed: int = 0  # new, or other than before
-    ended: int = 0  # there before, and not in this file
+    landed: int = 0  # new or changed
+    ended: int = 0  # in the last extract, and not in this file
     set_aside: int = 0  # in quarantine
     note: str = ""
 
 
 def set_up(lab: Medallion) -> None:
-    """Make bronze_batch and silver_batch, or bring them to the columns that the source has now."""
+    """Make bronze_batch and silver_batch, or give them the columns that the source has now."""
     with lab._connected(lab.warehouse_url) as cursor, lab._connected(lab.source_url) as shop:
         server.only_one(cursor, "batch")
         cursor.execute("SELECT to_regclass('silver_batch.fact_rental') IS NOT NULL")
@@ -54,7 +54,7 @@ def set_up(lab: Medallion) -> None:
 
 
 def load_night(lab: Medallion, night: str | Path) -> list[Loaded]:
-    """Load a night's files, one after the other: those of tables that others look up come first."""
+    """Load a night's files one by one, a table before those that look it up."""
     place = {name: number for number, name in enumerate(SOURCES)}
     if not Path(night).is_dir():
         raise refusal("no file", path=night)
@@ -65,7 +65,7 @@ def load_night(lab: Medallion, night: str | Path) -> list[Loaded]:
 
 
 def load(lab: Medallion, path: str | Path) -> Loaded:
-    """Land one file of an extract in bronze, whole or not at all; loaded again, it changes nothing.
+    """Land one file of an extract in bronze, whole or not at all. Loading it again changes nothing.
 
     A row that can't be read goes to the quarantine and leaves its key as it was. So does a file
     that is not what its manifest promises. Raises MedallionError when there is no such file.
@@ -120,7 +120,7 @@ def _load(cursor: Cursor, path: Path, data: bytes, facts: dict[str, Any]) -> Loa
 
 
 def _is_loaded(cursor: Cursor, facts: dict[str, Any]) -> bool:
-    """Whether this very file was. Raises Malformed where it comes too late, or is of the future."""
+    """Whether this file was loaded before. Raises Malformed if it is too late, or of the future."""
     cursor.execute(sqlfile.read("batch/load_known"), facts)
     last, is_loaded, is_to_come = cursor.fetchone()
     if is_to_come:
@@ -133,7 +133,7 @@ def _is_loaded(cursor: Cursor, facts: dict[str, Any]) -> bool:
 def _whole(
     landing: Landing, columns: list[str], rows: list[Row], promise: Promise
 ) -> list[Row]:
-    """The rows. Raises Malformed where columns or rows are missing, or there are others."""
+    """Return the rows. Raises Malformed if columns or rows are missing, or columns are unknown."""
     if sorted(columns) != sorted(landing.columns):
         missing = ", ".join(name for name in landing.columns if name not in columns) or "none"
         more = ", ".join(name for name in columns if name not in landing.columns) or "none"
@@ -158,7 +158,7 @@ Bad = tuple[int | None, str | None, str]  # line, the row as the file has it, th
 
 
 def _bad(cursor: Cursor, landing: Landing, rows: list[Row]) -> tuple[list[Bad], bool]:
-    """The rows to set aside, and whether every key is known: else none may be taken for gone."""
+    """Return the rows to set aside, and whether every key can be read: if not, no row may end."""
     cursor.execute(landing.statement("load_faults"))
     faults = cursor.fetchall()
     bad = [(row.line, row.raw, str(row.problem)) for row in rows if row.problem]

@@ -1,4 +1,4 @@
-"""What comes by files, and the names it has in the warehouse."""
+"""The tables that come by files, and what they are called in the warehouse."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Self
@@ -19,7 +19,7 @@ SOURCES = {
 
 
 def events(source: str) -> tuple[str, str]:
-    """The view of what each extract changed, in the form of bronze's tables."""
+    """Name the view that holds an extract's changes in the form of bronze's tables."""
     return "bronze_batch", f"br_{source}_event"
 
 
@@ -30,7 +30,7 @@ VERSIONED = tuple(
 
 
 class Column(NamedTuple):
-    """A column of an extract, and what its text must read as."""
+    """A column of an extract, and the type that its text must have."""
 
     name: str
     type: str
@@ -43,7 +43,7 @@ class Column(NamedTuple):
 
     @property
     def read(self) -> sql.Composed:
-        """The value's text as PostgreSQL prints it, however the file wrote it."""
+        """The value as PostgreSQL prints it, however the file wrote it."""
         is_cast_otherwise = self.plain in ("bpchar", "inet")  # without its blanks, or with a mask
         printed = "CASE WHEN {0} IS NOT NULL THEN concat({0}::{1}) END"
         text = sql.SQL(printed if is_cast_otherwise else "{0}::{1}::text")
@@ -55,14 +55,14 @@ class Column(NamedTuple):
 
     @property
     def json(self) -> sql.Composed:
-        """The value as capture writes it: numbers and booleans JSON's own, the rest text."""
+        """The value as capture writes it: a JSON number or boolean, or else text."""
         value = "{0}::boolean AS {0}" if self.plain == "boolean" else "{0} AS {0}"
         if self.plain in NUMBERS:  # of which JSON has no -0
             value = "CASE {0} WHEN '-0' THEN to_jsonb({0}) ELSE to_jsonb({0}::numeric) END AS {0}"
         return sql.SQL(value).format(self.identifier)
 
     def fault(self, is_key: bool) -> sql.Composed:
-        """What is wrong with the value, an array for a refusal; null when nothing is."""
+        """An expression for what is wrong with the value: an array for a refusal, or null."""
         missing = sql.SQL("ARRAY['value missing', {}, NULL, NULL]").format(sql.Literal(self.name))
         exact = "timestamp" if self.type == "date" else self.plain  # an instant has an hour
         cut = sqlfile.compose(
@@ -81,7 +81,7 @@ class Column(NamedTuple):
 
 
 class Landing(NamedTuple):
-    """A source table's bronze, and the statements made for its columns."""
+    """Bronze of one source table, and the statements for its columns."""
 
     source: str
     columns: Mapping[str, Column]
@@ -97,7 +97,7 @@ class Landing(NamedTuple):
 
     @property
     def key(self) -> Column:
-        """What tells one row from another: the id that ends the primary key."""
+        """The column that identifies a row: the last of the primary key."""
         return self.columns[SOURCES[self.source].key[-1]]
 
     @property
@@ -105,7 +105,7 @@ class Landing(NamedTuple):
         return sql.Identifier("bronze_batch", f"br_{self.source}_batch")
 
     def statement(self, name: str) -> sql.Composed:
-        """One of the statements of a load, for this table."""
+        """Return a statement of the load, made for this table."""
         each = self.columns.values()
         places = {
             "table": self.table,
@@ -120,7 +120,7 @@ class Landing(NamedTuple):
         return sqlfile.compose(f"batch/{name}", **places)
 
     def definition(self) -> sql.Composed:
-        """Table, indexes and view of events."""
+        """Return the statements that make the table, its indexes and its view of events."""
         def named(*parts: str) -> sql.Identifier:
             return sql.Identifier("_".join(("br", self.source, "batch", *parts)))
 

@@ -1,4 +1,4 @@
-"""The nightly job at the source: every row of every table, at one instant, into files."""
+"""The nightly job at the source: write every row of every table, read at one instant, to files."""
 
 import hashlib
 import io
@@ -23,12 +23,12 @@ from medallion_lib.tables import Captured
 def extract(
     lab: Medallion, directory: str | Path, night: str | datetime | None = None, form: str = "csv"
 ) -> Path:
-    """Write each table's rows to a file of the night's own directory, and what they hold; its path.
+    """Write each table to a file in the night's own directory, then a manifest. Returns its path.
 
-    `night` is the instant the rows are true at: of a replayed source, where the replay stands; by
-    default now. `form` is csv or parquet. A night that is whole is not extracted again.
-    Raises MedallionError where the rows can't be what was true at `night`, pyarrow is asked for and
-    missing, or a value has no Parquet.
+    `night` is the instant at which the rows are true: by default now; in a replay, where it stands.
+    `form` is csv or parquet. A night with a manifest is not extracted again.
+    Raises MedallionError if the source's rows are not those of `night`, if pyarrow is needed and
+    missing, or if Parquet can't hold a value.
     """
     if (write := {"csv": _csv, "parquet": _parquet}.get(form)) is None:
         raise refusal("no such form", form=form)
@@ -55,7 +55,7 @@ def extract(
 
 
 def _check_night(cursor: Cursor, night: datetime, now: datetime) -> None:
-    """Raise MedallionError where, as far as the source knows, its rows are another instant's."""
+    """Raise MedallionError if the source knows that its rows are not those of `night`."""
     since, until = None, now
     cursor.execute("SELECT to_regclass('replay.clock') IS NOT NULL")
     if cursor.fetchone()[0] and night < now:
@@ -68,7 +68,7 @@ def _check_night(cursor: Cursor, night: datetime, now: datetime) -> None:
 
 
 def _name(instant: datetime) -> str:
-    """The directory of a night: its day, and the time where it is not midnight (UTC)."""
+    """Name a night's directory: its day, and its time if that is not midnight (UTC)."""
     utc = instant.astimezone(UTC)
     midnight = f"{utc:%H%M%S%f}" == "0" * 12
     return f"{utc:%Y-%m-%d}" if midnight else f"{utc:%Y-%m-%dT%H-%M-%S.%f}Z"
@@ -91,7 +91,7 @@ def source_columns(at_source: Cursor, table: Captured) -> list[Column]:
 
 
 def _select(table: Captured, columns: list[sql.Composable]) -> sql.Composed:
-    """Every row in an order of its own, so that the same rows make the same file."""
+    """Select every row in the order of the key, so that the same rows make the same file."""
     select = sql.SQL("SELECT {} FROM {} ORDER BY {}")
     return select.format(sqlfile.each(columns), table.source, sqlfile.identifiers(table.key))
 
@@ -108,7 +108,7 @@ _PRINTED = extensions.new_type(tuple(extensions.string_types), "PRINTED", lambda
 
 
 def _parquet(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes, int]:
-    """Numbers, booleans, times and lists of text have types of Parquet's; the rest is text."""
+    """Write numbers, booleans, times and lists of text in Parquet's types, the rest as text."""
     arrow = pyarrow()
     with cursor.connection.cursor() as printing:
         extensions.register_type(_PRINTED, printing)
@@ -128,7 +128,7 @@ def _parquet(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[by
 
 
 def _arrow_type(arrow: ModuleType, column: Column) -> tuple[Any, Callable[[str], Any]]:
-    """The column's type in Parquet, and what makes a value of it of the text PostgreSQL prints."""
+    """Return the column's type in Parquet, and what reads PostgreSQL's text as such a value."""
     if column.plain == "numeric" and column.type != "numeric":
         precision, scale = map(int, column.type[len("numeric(") : -1].split(","))
         if precision <= 38 and 0 <= scale <= precision:  # what Parquet has

@@ -1,4 +1,4 @@
-"""Extracts as files: the manifest that promises what they hold, and their rows, one by one."""
+"""Read an extract's files, row by row, and the manifest that promises what they hold."""
 
 import codecs
 import csv
@@ -21,7 +21,7 @@ class Malformed(MedallionError):
 
 
 class Promise(NamedTuple):
-    """What the manifest says of a file."""
+    """What the manifest promises of a file."""
 
     table: str
     instant: datetime
@@ -35,7 +35,7 @@ class Promise(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a file: where, as COPY takes it, and why not if it can't."""
+    """A row of a file: its line, its text for COPY, and why COPY can't take it if so."""
 
     line: int
     csv: bytes
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 def write_manifest(night: Path, promises: dict[str, Promise]) -> None:
-    """Say what the files of a directory hold. It comes last, at once: with it they are whole."""
+    """Write what a directory's files hold. It appears last: with it, the files are complete."""
     told = {name: promise._asdict() | {"instant": promise.instant.isoformat()}
             for name, promise in promises.items()}  # fmt: skip
     part = night / f".{MANIFEST}"
@@ -57,7 +57,7 @@ def write_manifest(night: Path, promises: dict[str, Promise]) -> None:
 
 
 def promised(path: Path, data: bytes) -> Promise:
-    """What the manifest beside a file says of it. Raises Malformed where the file is not that."""
+    """Return what the manifest promises of a file. Raises Malformed if the file breaks it."""
     try:
         told = json.loads((path.parent / MANIFEST).read_text("utf-8"))
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def promised(path: Path, data: bytes) -> Promise:
 
 
 def rows(path: Path, data: bytes) -> tuple[list[str], Iterator[Row]]:
-    """A file's columns and its rows. Raises Malformed where it is neither CSV nor Parquet."""
+    """Return a file's columns and rows. Raises Malformed if it is neither CSV nor Parquet."""
     if path.suffix == ".csv":
         return _csv(data)
     if path.suffix == ".parquet":
@@ -88,7 +88,7 @@ def rows(path: Path, data: bytes) -> tuple[list[str], Iterator[Row]]:
 
 
 def _csv(data: bytes) -> tuple[list[str], Iterator[Row]]:
-    """Lines are bytes until PostgreSQL reads them: no other reader tells empty from null."""
+    """Keep lines as bytes for PostgreSQL: no other reader tells an empty text from null."""
     header, *lines = data.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if lines and lines[-1] == b"":
         lines.pop()
@@ -98,10 +98,10 @@ def _csv(data: bytes) -> tuple[list[str], Iterator[Row]]:
 
 
 def _csv_rows(lines: list[bytes], end: bytes, width: int) -> Iterator[Row]:
-    """A row ends with the line in which its quotes are even again.
+    """Yield rows; a row ends with the line that makes its quotes even.
 
-    One that then does not have its fields may have a quote too many: only its first line is set
-    aside with it, and reading goes on behind that.
+    If that row lacks fields or has too many, it may have a stray quote: then only its first line
+    is set aside, and reading goes on after it.
     """
     is_text = _not_text(b"\n".join(lines)) is None
     place = 0
@@ -120,7 +120,7 @@ def _csv_rows(lines: list[bytes], end: bytes, width: int) -> Iterator[Row]:
 
 
 def _record(lines: list[bytes], place: int) -> bytes:
-    """The lines from this one to where quotes are even again, or to the last."""
+    """Return the lines from this one until quotes are even, or until the last."""
     odd = 0
     for after in range(place, len(lines)):
         odd ^= lines[after].count(b'"') % 2
@@ -149,7 +149,7 @@ def _not_text(record: bytes) -> MedallionError | None:
 
 
 def pyarrow() -> ModuleType:
-    """Imported where a Parquet file is: nothing else needs it."""
+    """Import pyarrow, which only Parquet files need."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -178,7 +178,7 @@ def _parquet_rows(records: list[dict[str, Any]], columns: Sequence[str]) -> Iter
 
 
 def as_text(value: Any) -> str | None:
-    """A typed value as a text that PostgreSQL reads as the same."""
+    """Return a typed value as text that PostgreSQL reads as the same value."""
     if value is None:
         return None
     if isinstance(value, bool):

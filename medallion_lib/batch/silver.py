@@ -1,4 +1,4 @@
-"""Bronze of files to silver, by the very merge that serves the log."""
+"""Merge bronze of files into silver_batch, by the merge that serves the log."""
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -9,9 +9,9 @@ from medallion_lib.steps import step
 
 
 def merge(lab: Medallion) -> list[Merged]:
-    """Bring silver_batch to the last extract of which every table's file was loaded.
+    """Bring silver_batch to the last extract whose files were all loaded.
 
-    An extract that lacks a file waits for the next whole one. Merging again changes nothing.
+    An extract that lacks a file waits for the next complete one. Merging again changes nothing.
     """
     with lab._connected(lab.warehouse_url) as cursor:
         with cursor.connection:
@@ -27,7 +27,7 @@ def merge(lab: Medallion) -> list[Merged]:
 
 
 def _batch(cursor: Cursor) -> dict[str, int]:
-    """The extracts to merge, as the numbers they begin and end with. One merge at a time."""
+    """Return the range of extracts to merge, by their numbers. One merge runs at a time."""
     server.only_one(cursor, "batch")
     cursor.execute(sqlfile.read("batch/merge_batch"), (len(SOURCES),))
     since, upto = cursor.fetchone()

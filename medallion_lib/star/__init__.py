@@ -1,8 +1,8 @@
-"""The star schema over silver, which dbt builds, and the further tables it needs from the source.
+"""The star schema that dbt builds over silver, and the further tables it needs from the source.
 
-`add()` before `lab.reset(year=True)` captures and versions them too, in schemas of their own. That
-warehouse keeps them: a process without `add()` captures and merges them as well. One that has them
-not yet goes on as it was; `lab.capture(resnapshot=True)`, then `lab.rebuild()`, bring them in.
+Call `add()` before `lab.reset(year=True)`, and these tables are captured and versioned too, in
+schemas of their own. The warehouse then keeps them, also for a process without `add()`. An older
+warehouse goes on without them until `lab.capture(resnapshot=True)` and `lab.rebuild()`.
 """
 
 from pathlib import Path

@@ -20,12 +20,12 @@ MADE = CHECKOUT / ".dbt"  # what dbt writes, by warehouse
 
 
 def place(lab: Medallion) -> Path:
-    """Where dbt keeps what it makes for this warehouse, manifest.json and its log among it."""
+    """The directory of all that dbt makes for this warehouse, such as manifest.json and its log."""
     return MADE / lab.warehouse_name
 
 
 def environment(lab: Medallion) -> dict[str, str]:
-    """What profiles.yml reads, and what keeps dbt to this machine and to UTC."""
+    """The variables that profiles.yml reads, and those that keep dbt to this machine and to UTC."""
     url = lab.notebook_url
     given = {"host": url.host, "port": url.port, "user": url.username, "password": url.password,
              "database": url.database} | url.query  # fmt: skip
@@ -42,9 +42,9 @@ def environment(lab: Medallion) -> dict[str, str]:
 
 
 def instant(lab: Medallion, as_of: str | datetime | None = None) -> str:
-    """The instant that every model of one run is as of: the last that history is final at, or this.
+    """Return the instant of a run, for all its models: `as_of`, else the last that is final.
 
-    Raises MedallionError where it is later: a star built as of it again would be another.
+    Raises MedallionError if history is not final at it: built again, the star would differ.
     """
     with server.session(lab.warehouse_url) as cursor:
         cursor.execute("SELECT max(commit_ts) FROM meta.watermark WHERE stage = 'merge'")
@@ -58,11 +58,10 @@ def instant(lab: Medallion, as_of: str | datetime | None = None) -> str:
 def dbt(
     lab: Medallion, *command: str, as_of: str | datetime | None = None
 ) -> list[dict[str, Any]]:
-    """Run `dbt COMMAND` on this warehouse; what it did, a node each, as run_results.json has it.
+    """Run `dbt COMMAND` on this warehouse, and return its results, one per node (run_results.json).
 
-    The star is as of the instant `as_of`, else of the last one that was merged; a later one is
-    refused. Run again, after having been killed too, it makes the same. Raises MedallionError with
-    what failed.
+    The star is as of `as_of`, else as of the last merge; a later instant is refused. Running it
+    again makes the same star, even after a kill. Raises MedallionError with what failed.
     """
     if find_spec("dbt.cli") is None:
         raise refusal("no dbt")
@@ -92,7 +91,7 @@ def dbt(
 
 
 def _event(line: str) -> tuple[str, str, str]:
-    """An event's name, level and text; a line that is none is an error that dbt did not expect."""
+    """Return an event's name, level and text. Any other line is an error dbt did not expect."""
     try:
         told = json.loads(line)["info"]
         return told["name"], told["level"], told["msg"]
