@@ -105,15 +105,15 @@ def frame(result: ResultSet | pd.DataFrame) -> pd.DataFrame:
 
 
 def pick(store: int, amount: float) -> tuple[int, float]:
-    """The store and the correction in dollars, as given, if its largest June payment takes it.
+    """Return the store and the correction in dollars if the store's largest June payment allows it.
 
-    Raises MedallionError, in one line with what is possible, if not.
+    Otherwise raises MedallionError, in one line that says what is possible.
     """
     return picks.check(_started().warehouse, store, amount)
 
 
 def peek(payment_id: int) -> bytes:
-    """The update of this payment among what the replication slot would send next, left in it.
+    """Return the update of this payment that waits in the replication slot, and leave it there.
 
     Raises MedallionError when none waits there.
     """
@@ -123,7 +123,7 @@ def peek(payment_id: int) -> bytes:
 def june(date: Any = None) -> pd.DataFrame:
     """June's revenue by store, as known at `date`, or today.
 
-    Raises MedallionError, in one line, if `date` is none.
+    Raises MedallionError, in one line, if `date` is no date.
     """
     return questions.june(_started().warehouse, date)
 
@@ -140,7 +140,7 @@ def _started() -> "Lab":
 
 
 def exhibit(statement: str, first: str, last: str, *, short: bool = False) -> Markdown:
-    """The part of an SQL statement from the text `first` up to the text `last`.
+    """Show a part of an SQL statement: from the text `first` up to the text `last`.
 
     Its long lines are broken to be read without scrolling. `short` shows the first two and the
     last two of a long list of columns.
@@ -152,9 +152,9 @@ def exhibit(statement: str, first: str, last: str, *, short: bool = False) -> Ma
 
 
 def refusal(engine: Engine, statements: str) -> str:
-    """What is said to the first of the statements, parted by "; ", that is refused.
+    """Return what the first refused statement is told; "; " parts the statements.
 
-    Nothing of them stays. Raises MedallionError when all of them run.
+    Nothing of them remains. Raises MedallionError when all of them run.
     """
     try:
         with engine.connect() as connection:
@@ -173,7 +173,7 @@ def _shortened(line: str) -> str:
 
 
 def _broken(line: str) -> str:
-    """Broken after commas and before ON and AND, what follows four further in.
+    """Break a line after commas and before ON and AND, and indent the rest by four.
 
     A line with a comment stays one.
     """
@@ -187,7 +187,7 @@ def _broken(line: str) -> str:
 
 
 def _load_jupysql(shell: InteractiveShell) -> sql.magic.SqlMagic:
-    """jupysql prints tips with paths of this machine while it loads; they are not kept."""
+    """Load jupysql without the tips that it prints, which hold paths of this machine."""
     with capture_output():
         shell.run_line_magic("load_ext", "sql")
     magic = shell.find_cell_magic("sql").__self__
@@ -204,7 +204,7 @@ def _load_jupysql(shell: InteractiveShell) -> sql.magic.SqlMagic:
 def _run(
     connection: Any, text: str, config: sql.magic.SqlMagic, parameters: dict[str, Any] | None = None
 ) -> Any:
-    """What jupysql's own does with the statements of a cell, none of them altered."""
+    """Run a cell's statements as jupysql does, but alter none of them."""
     if text.startswith("\\") or connection.is_dbapi_connection:
         return run_statements(connection, text, config, parameters)
     for statement in statements.split(text):

@@ -44,12 +44,12 @@ def segments(frame: pd.DataFrame, *, alt: str) -> Picture:
 
 
 def _share(part: float) -> str:
-    """A few are not none."""
+    """A share in percent; a small one is <1%, not 0%."""
     return "<1%" if 0 < part <= 0.005 else f"{part:.0%}"
 
 
 def _dense(rows: Sequence[tuple[str, int, Decimal]], people: int, total: Decimal) -> str:
-    """The segment whose share of the money exceeds its share of the customers most."""
+    """Name the segment whose share of the money exceeds its share of customers most."""
     if not rows:
         return "There are no customers"
     name, heads, money = max(rows, key=lambda row: float(row[2] / total) - row[1] / people)
@@ -58,8 +58,10 @@ def _dense(rows: Sequence[tuple[str, int, Decimal]], people: int, total: Decimal
 
 
 def cohorts(frame: pd.DataFrame, *, alt: str) -> Picture:
-    """Of those who first rented in a month, how many rent in each month (cohort_month,
-    rental_month, customers): a row a cohort, a bar a month, full height for all of them.
+    """How many of each cohort rent in each month (cohort_month, rental_month, customers).
+
+    A cohort is those who first rented in one month. It has a row, and a bar for each month; a
+    full bar is all of them.
     """
     months = sorted({_day(each) for each in frame["rental_month"]})
     counts = {(_day(cohort), _day(month)): int(customers) for cohort, month, customers in zip(
@@ -103,8 +105,9 @@ def _kept(counts: dict[tuple[date, date], int], begun: list[date], months: list[
 
 
 def churn(frame: pd.DataFrame, *, alt: str, on: str, by: str) -> Picture:
-    """Whether a risk named then came true (churn_risk, customers, rented_again): the share of each
-    that rented again between the two instants, which are named as a reader says them.
+    """Whether a risk came true (churn_risk, customers, rented_again): who rented again, by risk.
+
+    `on` and `by` name the instant of the risk and the end of the wait, as a reader says them.
     """
     rows = [(str(risk), int(customers), int(again)) for risk, customers, again in zip(
         frame["churn_risk"], frame["customers"], frame["rented_again"], strict=True)]  # fmt: skip

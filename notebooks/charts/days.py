@@ -17,10 +17,10 @@ ROUND = "1", "1.5", "2", "2.5", "3", "4", "5", "6", "7.5", "8", "10", "15"
 
 
 def calendar(frame: pd.DataFrame, *, alt: str) -> Picture:
-    """A year of days (business_date, daily_revenue, added up over stores): weeks by weekdays.
+    """A year of days (business_date, daily_revenue), added up over stores: a column per week.
 
-    Five steps of gold, away from the page as revenue grows; a day without a row is left out.
-    Raises MedallionError when the days are of several years.
+    Gold has five steps, further from the page as revenue grows. A day without a row is left out.
+    Raises MedallionError if the days are of several years.
     """
     days = say.by_day(frame)
     years = sorted({day.year for day in days})
@@ -62,7 +62,7 @@ def _finding(best: list[date], days: Money, years: list[int]) -> str:
 
 
 def _steps(days: Money) -> tuple[Decimal, Decimal]:
-    """Where the first of five equal steps begins, and how wide each is, in round numbers."""
+    """Return the start of five equal steps and their width, both in round numbers."""
     low, high = min(days.values()), max(days.values())
     power = Decimal(10) ** max((high - low) / 5, Decimal("0.01")).adjusted()
     for width in (power * Decimal(each) for each in ROUND):
@@ -73,7 +73,7 @@ def _steps(days: Money) -> tuple[Decimal, Decimal]:
 
 
 def _corner(day: date) -> tuple[float, float]:
-    """The top left of a day's cell: a column a week, Monday on top."""
+    """Return the top left of a day's cell: a column per week, Monday on top."""
     first = date(day.year, 1, 1)
     week = (day - first + timedelta(days=first.weekday())).days // 7
     return LEFT + CELL * week, TOP + CELL * day.weekday()

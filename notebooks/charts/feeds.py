@@ -1,4 +1,4 @@
-"""What two feeds tell of one shop: the log at once, the files the night after.
+"""Draw what two feeds tell of one shop: the log at once, the files the night after.
 
 Both are ink: the log a thin line with diamonds, the files a broad pale one with triangles.
 """
@@ -23,7 +23,7 @@ VALUES, PITCH = 300, 52  # where the values end, and how far apart they stand
 
 
 class Look(NamedTuple):
-    """How a feed is drawn: the words for it, the mark of a change, the line's width and weight."""
+    """How a feed is drawn: its words, the mark of a change, the line's width and opacity."""
 
     words: str
     shape: str
@@ -36,10 +36,10 @@ FILES = Look("By nightly files", "^", 8, 0.45)
 
 
 def feeds(frame: pd.DataFrame, *, stores: tuple[int, int], alt: str) -> Picture:
-    """The lead of the first store over the second by hour (`at`), as `log` and `files` had it.
+    """The first store's lead over the second at each hour (`at`), by `log` and by `files`.
 
-    Above the line the first store leads, below it the second. Hours in which the two feeds name
-    different stores are grey. Raises MedallionError when an hour is missing.
+    Above the line the first store leads, below it the second. Hours in which the feeds name
+    different stores are grey. Raises MedallionError if an hour is missing.
     """
     times = [pd.Timestamp(at) for at in frame["at"]]
     if any(after - at != pd.Timedelta(hours=1) for at, after in pairwise(times)):
@@ -79,7 +79,7 @@ def _finding(hours: int, stores: tuple[int, int]) -> str:
 
 
 def _runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of the hours that follow each other."""
+    """Yield the first and the last hour of each unbroken run."""
     for number, hour in enumerate(hours):
         if not number or hours[number - 1] != hour - 1:
             first = hour
@@ -98,7 +98,7 @@ def _level(axes: Axes, x: tuple[float, float], y: float, look: Look) -> None:
 
 
 def _steps(axes: Axes, values: Sequence[Decimal], x: Place, y: Place, look: Look) -> None:
-    """A line that goes on level until the value changes, with a mark there."""
+    """A line that stays level until the value changes, with a mark at each change."""
     across = [x(hour) for hour in range(len(values))]
     axes.plot(across, list(map(y, values)), color=INK, linewidth=look.width, alpha=look.opacity,
               drawstyle="steps-post")  # fmt: skip
@@ -118,11 +118,10 @@ def _days(axes: Axes, times: Sequence[datetime], x: Place, foot: float) -> None:
 
 
 def kept(frame: pd.DataFrame, *, alt: str) -> Picture:
-    """What either feed kept of one key: its `feed` (log or files), any one column, sys_start and
-    sys_end, a version a row.
+    """What each feed kept of one key (feed, any one column, sys_start, sys_end), a row per version.
 
-    A row for each value that the column had, and in it a line from when to when each feed has it.
-    Raises MedallionError where nothing changed, or a feed is neither.
+    `feed` is log or files. Each value of the column has a row; a line shows how long each feed
+    has it. Raises MedallionError if nothing changed, or if a feed is neither.
     """
     column = next(name for name in frame if name not in ("feed", "sys_start", "sys_end"))
     if strange := {*frame["feed"]} - {"log", "files"}:
@@ -158,7 +157,7 @@ def kept(frame: pd.DataFrame, *, alt: str) -> Picture:
 
 
 def _around(changes: Sequence[datetime]) -> tuple[datetime, list[datetime]]:
-    """The day of the first change, and the hours from it to half a day after the last."""
+    """Return the day of the first change, and its hours to half a day after the last change."""
     first = min(changes).replace(hour=0, minute=0, second=0, microsecond=0)
     long = int((max(changes) - first) / timedelta(hours=1)) + 12
     return first, [first + timedelta(hours=hour) for hour in range(long + 1)]

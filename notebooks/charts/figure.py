@@ -75,9 +75,9 @@ class Picture:
 
 
 def picture(height: int, alt: str, title: str, draw: Callable[[Axes], None]) -> Picture:
-    """What `draw` puts on axes measured in pixels from the top left, under its title.
+    """A title, and below it what `draw` puts on axes measured in pixels from the top left.
 
-    The same calls give the same bytes. Raises MedallionError when nobody wrote an alt text.
+    The same calls give the same bytes. Raises MedallionError without an alt text.
     """
     if not alt.strip():
         raise MedallionError("A figure needs an alt text: say in alt=… what it shows, in words.")
@@ -125,7 +125,7 @@ def write(
     size: float = TEXT,
     room: float | None = None,
 ) -> None:
-    """Text centred on y; it shrinks rather than grow wider than `room`, and `soft` steps back."""
+    """Text centred on y. It shrinks to fit `room`; `soft` makes it paler."""
     weight = "bold" if bold else "normal"
     if room and text.strip():
         size *= min(1, room / width(text, size, bold))
@@ -134,7 +134,7 @@ def write(
 
 
 def width(text: str, size: float = TEXT, bold: bool = False) -> float:
-    """Pixels of a text, in the widest of the fonts a reader may have."""
+    """A text's width in pixels, in the widest font that a reader may have."""
     font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
     return TextPath((0, 0), text, size=size, prop=font).get_extents().width
 

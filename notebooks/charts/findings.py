@@ -1,4 +1,4 @@
-"""What figures count and say: money in whole cents by store, film or day, and titles in words."""
+"""What figures count and say: money in cents by store, film or day, and titles in words."""
 
 from collections.abc import Collection, Iterable
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,7 +22,7 @@ def dollars(amount: Decimal, plus: str = "") -> str:
 
 
 def frame(rows: Any) -> pd.DataFrame:
-    """A DataFrame as it is, and the result of a `%%sql` cell as one."""
+    """Return a DataFrame as it is, and a `%%sql` result as a DataFrame."""
     return rows if isinstance(rows, pd.DataFrame) else rows.DataFrame()
 
 
@@ -35,7 +35,7 @@ def money(frame: pd.DataFrame, key: str) -> Money:
 
 
 def instant(asked: pd.Series) -> str:
-    """The one instant in a column, in words; its time of day only where it has one."""
+    """The only instant of a column, in words; without its time if that is midnight."""
     instants = asked.drop_duplicates()
     if len(instants) > 1:
         raise MedallionError(f"The frame is as of {len(instants)} instants: select a single one.")
@@ -82,7 +82,7 @@ def running(start: Amount, steps: Iterable[Amount], end: Amount) -> list[Decimal
 
 
 def ranked(amounts: Money) -> list[Any]:
-    """The keys, most money first; equals in the order of their number, None last."""
+    """The keys, most money first; equal ones by number, None last."""
     return sorted(amounts, key=lambda key: (-amounts[key], key is None, key or 0))
 
 
@@ -104,7 +104,7 @@ def stores(numbers: Collection[int | None]) -> str:
 
 
 def verdict(then: Money, now: Money, by: str) -> str:
-    """Who won June by then's figures and who by now's, ties and empty months included."""
+    """Who won June then and who wins it now, ties and empty months included."""
     first, second = winners(then), winners(now)
     if not first:
         return f"{by}, no store had any June revenue."

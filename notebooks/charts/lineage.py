@@ -1,4 +1,4 @@
-"""What dbt's models are made of: the graph of its manifest.json, a column a layer."""
+"""Draw what dbt's models are made of, from its manifest.json, with a column per layer."""
 
 import json
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ Edges = list[tuple[str, str]]
 def lineage(manifest: str | Path, *, alt: str) -> Picture:
     """Each relation dbt reads or makes, and a line to each model made from it.
 
-    A triangle stands where a line ends. What the star takes from itself bends on its right. A seed,
-    which is a file of the project, stands before the star.
+    A triangle ends each line. Lines within the star bend on its right. A seed, a file of the
+    project, stands before the star.
     """
     known = json.loads(Path(manifest).read_text(encoding="utf-8"))
     layer = _layers(known)
@@ -57,7 +57,7 @@ def _layers(known: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _places(layer: Mapping[str, str], edges: Edges) -> dict[str, float]:
-    """How far down each stands: beside what it is made of, after what it takes of its own layer."""
+    """How far down each stands: beside what it reads, and below what it reads of its own layer."""
     at: dict[str, float] = {}
     for name in LAYERS:
         column = [key for key in layer if layer[key] == name]

@@ -1,4 +1,4 @@
-"""The life of one key: the versions it went through, along the year."""
+"""Draw the life of one key: its versions, along the year."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ def versions(
     title: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Picture:
-    """One key's versions, one a row with sys_start, sys_end and any columns, its key the first.
+    """One key's versions, a row each: first the key, then any columns, with sys_start and sys_end.
 
-    A lane for each column that ever changes, a row for each value it had; spans of silver are
-    closed on the left, where the value began. An orange square still holds. Where no version
-    holds there is no span. `at` names instants, and each is a blue line through all lanes.
-    Raises MedallionError when the frame holds two keys.
+    Each column that ever changes has a lane, and each of its values a row. A silver bar begins
+    where the value began; an orange square marks a value that still holds. A time without a
+    version has no bar. `at` names instants: blue lines through all lanes.
+    Raises MedallionError if the frame holds two keys.
     """
     frame = frame.sort_values("sys_start")
     lives = _spans(frame, range(1, len(frame) + 1))
@@ -86,7 +86,7 @@ def versions(
 
 
 def _key(frame: pd.DataFrame, lanes: dict[str, list[Span]]) -> str:
-    """What the frame is the life of, from its first column: "Customer 42: "."""
+    """Name the key from the first column: "Customer 42: "."""
     column = str(frame.columns[0])
     if not column.endswith("_id") or frame.empty:
         return ""

@@ -18,11 +18,12 @@ LEFT, RIGHT, TOP, PITCH, GAP = 300, 620, 92, 30, 14
 
 
 def titles(frame: pd.DataFrame, *, alt: str) -> Picture:
-    """Titles in two months (title, rental_month, total_rentals or total_revenue): who moved most.
+    """The titles that moved most between two months (title, rental_month, and a total).
 
-    Rentals are counted where the frame has both. Pass every title of the two months: the five that
-    rose most and the five that fell most are found here, and one that a month lacks had none
-    there. What has no title is left out. Raises MedallionError unless there are two months.
+    The total is total_rentals or total_revenue; of both, rentals are counted. Pass every title of
+    both months: the five that rose most and the five that fell most are found here. A title that
+    a month lacks counts as zero there; a row without a title is left out.
+    Raises MedallionError unless there are two months.
     """
     what = "total_rentals" if "total_rentals" in frame else "total_revenue"
     (first, before), (last, after) = _months(frame, what)
@@ -68,7 +69,7 @@ def _months(frame: pd.DataFrame, what: str) -> list[tuple[date, Money]]:
 
 
 def _finding(changes: Money, order: list[str], first: date, last: date) -> str:
-    """Who rose most and who fell most; titles that did so equally are counted."""
+    """Name the title that rose most and the one that fell most, or count them if they tie."""
     parts = [
         f"{_who([key for key in order if changes[key] == extreme])} {verb} most"
         for extreme, verb in ((max(changes.values(), default=ZERO), "rose"),

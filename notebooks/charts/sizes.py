@@ -1,4 +1,4 @@
-"""What the three layers hold, in rows and in bytes."""
+"""Draw what the three layers hold, in rows and in bytes."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ TOP, PITCH = 112, 54
 def layers(frame: pd.DataFrame, *, alt: str) -> Picture:
     """Rows and bytes of bronze, silver and gold (layer, rows, bytes), added up by layer.
 
-    Null or 0 bytes is a view, which holds nothing of its own: its rows are drawn hollow.
+    Null or 0 bytes mean a view, which stores nothing: its rows are drawn hollow.
     """
     unknown = {*frame["layer"]} - {*LAYERS}
     if unknown:

@@ -1,4 +1,4 @@
-"""Revenue by store and month, a panel a store."""
+"""Draw revenue by store and month, with a panel per store."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -18,10 +18,10 @@ ACROSS, ROOM, GAP, HEIGHT = 4, 160, 32, 164  # panels in a row, the width of one
 
 
 def months(frame: pd.DataFrame, *, alt: str) -> Picture:
-    """Revenue by store_id and revenue_month (total_revenue): a panel a store, one scale for all.
+    """total_revenue by store_id and revenue_month: a panel per store, one scale for all.
 
-    A month without a row had no payment and counts as $0.00. Payments without a store have a
-    panel of their own and win nothing.
+    A month without a row had no payment and counts as $0.00. Payments without a store have their
+    own panel and win nothing.
     """
     cells = _cells(frame)
     times = [start.date() for start in _months(month for _, month in cells)]

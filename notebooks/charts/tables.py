@@ -28,7 +28,7 @@ class Box(NamedTuple):
 
 
 def tables(boxes: Sequence[Box], *, alt: str) -> Picture:
-    """A box a table, a column of boxes a layer, and a line to each from what it is made from.
+    """A box per table, a column of boxes per layer, and a line to each box from its sources.
 
     A key's columns are bold. An arrow behind a column names the table that it joins. Silver's boxes
     stand below each other; the others stand beside what they lead to or are made from.
