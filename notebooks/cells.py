@@ -148,7 +148,8 @@ def exhibit(statement: str, first: str, last: str, *, short: bool = False) -> Ma
     part = textwrap.dedent(first + statement.partition(first)[2].partition(last)[0])
     known = [_shortened(line) if short else line for line in part.rstrip().splitlines()]
     lines = "\n".join(_broken(line) for line in known)
-    return Markdown(f"```sql\n{lines}\n```")
+    lexer = "sql+jinja" if "{{" in lines else "sql"  # as dbt's models are written
+    return Markdown(f"```{lexer}\n{lines}\n```")
 
 
 def refusal(engine: Engine, statements: str) -> str:
