@@ -51,6 +51,9 @@ class Shop:
         sent["event"] = sent["data"].map(pgoutput.decode)
         return sent.assign(kind=[type(event).__name__ for event in sent["event"]])
 
+    def log_end(self) -> int:
+        """How many bytes of log the server has written."""
+        return int(self("SELECT pg_current_wal_insert_lsn() - '0/0' AS bytes")["bytes"][0])
 
     def last(self) -> pd.DataFrame:
         """The messages of the last transaction that waits, in a shop that was replayed.

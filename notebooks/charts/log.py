@@ -74,11 +74,12 @@ def _landed(axes: Axes, labels: Sequence[str], x: float, y: float) -> None:
 def positions(frame: pd.DataFrame, *, alt: str) -> Picture:
     """At each moment, how far slot and watermark are in the log (moment, slot, watermark, log_end).
 
-    Positions are bytes. `rows` is what bronze holds of the change in question.
+    They are drawn in their order, not to scale: other databases write to the log too. `rows` is
+    what bronze holds of the change in question.
     """
-    low = int(frame[["slot", "watermark"]].min().min()) if len(frame) else 0
-    high = int(frame["log_end"].max()) if len(frame) else 1
-    x = scale(low, high, LEFT + 20, RIGHT - 90)
+    known = sorted({int(at) for name in ("slot", "watermark", "log_end") for at in frame[name]})
+    step = scale(0, max(len(known) - 1, 1), LEFT + 20, RIGHT - 90)
+    x = {at: step(place) for place, at in enumerate(known)}
     foot = TOP + PITCH * max(len(frame), 1)
 
     def draw(axes: Axes) -> None:
@@ -92,13 +93,13 @@ def positions(frame: pd.DataFrame, *, alt: str) -> Picture:
         for place, each in enumerate(frame.itertuples()):
             y = TOP + PITCH * place
             write(axes, 12, y, each.moment, room=LEFT - 16)
-            line(axes, (x(low), x(each.log_end)), (y, y), width=3)
-            line(axes, (x(each.log_end),) * 2, (y - 9, y + 9), INK, 2.5)
-            mark(axes, x(each.watermark), y, "D", BRONZE, 10)
-            mark(axes, x(each.slot), y, "o", INK, 17, hollow=True)
+            line(axes, (LEFT + 20, x[each.log_end]), (y, y), width=3)
+            line(axes, (x[each.log_end],) * 2, (y - 9, y + 9), INK, 2.5)
+            mark(axes, x[each.watermark], y, "D", BRONZE, 10)
+            mark(axes, x[each.slot], y, "o", INK, 17, hollow=True)
             rows = f"{each.rows} row{'s' * (each.rows != 1)}"
             write(axes, WIDTH - 12, y, rows, bold=True, ha="right")
-        write(axes, x(low), foot, f"{high - low:,} bytes of log", soft=True)
+        write(axes, LEFT + 20, foot, "position in the log, not to scale →", soft=True)
 
     return picture(foot + 24, alt, _never_behind(frame), draw)
 
