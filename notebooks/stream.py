@@ -45,10 +45,14 @@ class Shop:
             return pd.DataFrame(found, columns=list(found.keys()))
 
     def waiting(self) -> pd.DataFrame:
-        """What the slot would send, still in it: a message a row, as bytes and decoded."""
+        """What the slot would send, still in it: a message a row, as bytes and decoded.
+
+        A change's label is the first value of its new row.
+        """
         sent = self(PEEK, slot=self.lab.slot)
         sent["data"] = sent["data"].map(bytes)
         sent["event"] = sent["data"].map(pgoutput.decode)
+        sent["label"] = [getattr(event, "new", [""])[0] for event in sent["event"]]
         return sent.assign(kind=[type(event).__name__ for event in sent["event"]])
 
     def log_end(self) -> int:
