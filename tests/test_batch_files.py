@@ -673,6 +673,12 @@ def test_a_night_is_one_that_the_source_can_be_true_at(lab: Medallion, tmp_path:
         batch.load_night(lab, tmp_path / "none")
 
 
+def test_a_source_of_an_earlier_version_is_extracted(lab: Medallion, tmp_path: Path) -> None:
+    lab.replay("2023-01-05")
+    change(lab.source, "ALTER TABLE replay.clock DROP COLUMN reached")
+    assert batch.extract(lab, tmp_path, "2023-01-06").is_dir()
+
+
 def test_before_it_is_set_up_nothing_of_it_is_there(lab: Medallion, night: Path) -> None:
     schemas = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%%batch'"
     with lab.warehouse.connect() as warehouse:
