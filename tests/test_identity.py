@@ -171,7 +171,8 @@ LANDED = (  # op, key, long, note, n
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("captured", ["once", "after each transaction", "in batches of one row"])
+@pytest.mark.parametrize("captured", [
+    "after each transaction", *(pytest.param(each, marks=pytest.mark.slow) for each in ("once", "in batches of one row"))])
 def test_every_change_lands_whole_whatever_the_log_leaves_out(shop: Shop, captured: str) -> None:
     ddl, declared, facts = [], [], []
     for identity, alter in IDENTITIES.items():
@@ -622,7 +623,7 @@ def quoted(*names: str) -> str:
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [HOSTILE[0], HOSTILE[-1], *(pytest.param(name, marks=pytest.mark.slow) for name in HOSTILE[1:-1])])
 def test_names_of_any_kind_are_captured_snapped_verified_and_refused(shop: Shop, name: str) -> None:
     """Of the schema, the table, its key and other columns, its partitions and the silver table."""
     schema, silver = name[:30] + " s", name[:40]

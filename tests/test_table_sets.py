@@ -384,7 +384,7 @@ def declared(names: set[tuple[str, str]]) -> tuple[Captured, ...]:
     return tuple(Captured(name, ("id",), schema, f"bronze_{schema}") for schema, name in sorted(names))
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.slow)])
 def test_whatever_is_declared_in_between_no_capture_is_refused_and_nothing_is_lost(
     four: Medallion, examples: int, record_property: Callable[[str, object], None]
 ) -> None:

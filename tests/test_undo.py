@@ -109,7 +109,7 @@ odd = st.sampled_from(["%", "%s %(a)s %%", "it's", "\\", "E'\\n'", "a\\'b", '"',
 row = st.tuples(values, st.tuples(texts | awkward | odd, *(st.none() | st.sampled_from(each) for each in VALUES.values())))
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [5, pytest.param(200, marks=pytest.mark.slow)])
 def test_undo_writes_back_exactly_what_the_source_had(
     lab: Medallion, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None], examples: int
 ) -> None:
