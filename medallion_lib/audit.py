@@ -14,7 +14,7 @@ from medallion_lib import (
     capture, databases, merge, pgoutput, server, slot, sqlfile, tables, versioned,
 )  # fmt: skip
 from medallion_lib.catalog import Catalog
-from medallion_lib.errors import Busy, Unconfirmed, refusal
+from medallion_lib.errors import Unconfirmed, refusal
 from medallion_lib.landing import BATCH_ROWS, Watermark
 from medallion_lib.progress import Progress
 from medallion_lib.shape import Shape
@@ -148,8 +148,6 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> 
         cursor.execute(sqlfile.compose("rebuild_drop", schemas=names))
     except errors.DependentObjectsStillExist as problem:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
-    except errors.LockNotAvailable:
-        raise refusal("silver in use", Busy) from None
     for name in ("silver", "gold", *parts):
         try:
             cursor.execute(sqlfile.read(name))

@@ -8,7 +8,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection, cursor as Cursor
 
 from medallion_lib import server, sqlfile, tables
-from medallion_lib.errors import Busy, refusal
+from medallion_lib.errors import refusal
 from medallion_lib.shape import Shape
 from medallion_lib.steps import step
 from medallion_lib.tables import Versioned
@@ -96,7 +96,4 @@ def attach_months(
         if table.by_month:
             fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
             dated = list(table.in_bronze(table.by_month))
-            try:
-                cursor.execute(call, (fact, bronze, dated, *batch.values()))
-            except errors.LockNotAvailable:
-                raise refusal("month kept waiting", Busy, table=table.shown) from None
+            cursor.execute(call, (fact, bronze, dated, *batch.values()))

@@ -198,10 +198,10 @@ def install(engine: Engine | AsyncEngine) -> None:
     """
     engine = getattr(engine, "sync_engine", engine)
     if not isinstance(engine, Engine):
-        raise refusal("no engine", SystemTimeError, kind=type(engine).__name__)
+        raise refusal("no engine", SystemTimeError, kind=f"a {type(engine).__name__}")
     if engine.dialect.name != "postgresql" or engine.driver not in _DRIVERS:
-        driver = f"{engine.dialect.name}+{engine.driver}"
-        raise refusal("driver not known", SystemTimeError, driver=driver)
+        kind = f"{engine.dialect.name}+{engine.driver}"
+        raise refusal("no engine", SystemTimeError, kind=kind)
     if not event.contains(engine, "before_cursor_execute", _on_execute):
         event.listen(engine, "before_cursor_execute", _on_execute, retval=True)
         event.listen(engine, "after_cursor_execute", _on_executed)

@@ -229,8 +229,8 @@ def test_a_reader_that_keeps_a_new_month_waiting_is_told(lab: Medallion) -> None
     with lab.warehouse.connect() as reader:
         reader.exec_driver_sql("SELECT count(*) FROM fact_rental")
         message = refused(lab, "merge")
-        assert "A query that reads fact_rental kept a new month of it waiting for 5 s" in message
-        assert f"{REMEDY} merge" in message
+        assert "A lock was not granted" in message
+        assert "('fact_rental', 'AccessShareLock'" in shown_by(message, lab.warehouse_url)
         assert customers_now(lab) == []
     lab.merge()
     assert customers_now(lab) == customers_at_source(lab)
@@ -254,7 +254,7 @@ def test_a_transaction_that_keeps_the_slot_waiting_is_found_by_the_remedy(
     with begun.source.begin() as writer:
         writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")
         writing = writer.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        with pytest.raises(MedallionError, match="waits for every transaction that was") as told:
+        with pytest.raises(MedallionError, match="waits for the writing transactions of all databases") as told:
             begun.capture(resnapshot=True)
         query = "\n".join(re.findall("^    (.*)$", str(told.value), re.MULTILINE))
         with databases.administering(begun.source_url) as cursor:
@@ -305,7 +305,7 @@ def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
         (lab.source_url, "UPDATE film SET length = 1", lambda: lab.capture(resnapshot=True), "The slot .* was not made"),
         (lab.warehouse_url, "LOCK TABLE bronze.br_customer_cdc IN SHARE MODE", lab.capture, "A lock was not granted"),
         (lab.warehouse_url, "LOCK TABLE silver.dim_film_hist IN SHARE MODE", lab.merge, "A lock was not granted"),
-        (lab.warehouse_url, "SELECT count(*) FROM silver.dim_film", lab.rebuild, "A session that reads silver"),
+        (lab.warehouse_url, "SELECT count(*) FROM silver.dim_film", lab.rebuild, "A lock was not granted"),
         (lab.warehouse_url, "SELECT 1", lab.reset, "The database medallion_held can't be dropped"),
         (lab.source_url, "SELECT 1", lab.reset, "The database pagila_held can't be dropped"),
     ]
@@ -533,7 +533,7 @@ def test_a_business_time_that_cannot_be_read_is_told_and_the_remedy_goes_on(lab:
     say(lab, content)
     message = refused(lab, "capture")
     assert repr(content.decode(errors="replace")) in message
-    assert "an instant of the years 1 to 9998; without a zone it means UTC" in message
+    assert "of an instant of the years 1 to 9998, in UTC if it names no zone" in message
     assert bronze(lab) == before
     the_remedy_goes_on(lab, message)
 
@@ -567,7 +567,7 @@ def test_of_any_content_a_business_time_is_taken_as_postgresql_reads_it_or_refus
     try:
         replayed.capture()
     except MedallionError as told:
-        assert "It must be transactional, and an instant" in str(told) or "History can't be written backwards" in str(told)
+        assert "Send a transactional one, of an instant" in str(told) or "history can't be written backwards" in str(told)
         if "backwards" in str(told):
             assert as_postgresql_reads(replayed, content) < datetime(2023, 1, 3, tzinfo=UTC)
         return
@@ -581,7 +581,7 @@ def test_of_any_content_a_business_time_is_taken_as_postgresql_reads_it_or_refus
 def test_what_is_no_instant_is_refused(replayed: Medallion, content: bytes) -> None:
     trust_again(replayed)
     say(replayed, content)
-    with pytest.raises(MedallionError, match=r"It must be transactional, and an instant of the years 1 to 9998"):
+    with pytest.raises(MedallionError, match=r"Send a transactional one, of an instant of the years 1 to 9998"):
         replayed.capture()
 
 

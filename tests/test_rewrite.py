@@ -259,7 +259,7 @@ WRONG = [
     ("ALTER TABLE s RENAME TO t; SELECT * FROM t FOR SYSTEM_TIME ALL", "made or altered in this same text"),
     ("TABLE t FOR SYSTEM_TIME ALL", "    SELECT * FROM t FOR SYSTEM_TIME AS OF"),
     ("SELECT * FROM ONLY s.t FOR SYSTEM_TIME ALL", "    SELECT * FROM s.t FOR SYSTEM_TIME AS OF"),
-    ("SELECT * FROM ONLY (t FOR SYSTEM_TIME ALL)", "after ONLY"),
+    ("SELECT * FROM ONLY (t FOR SYSTEM_TIME ALL)", "without TABLE or ONLY"),
     ("UPDATE ONLY t FOR SYSTEM_TIME ALL SET a = 1", "can only be read"),
     ("DELETE FROM ONLY t FOR SYSTEM_TIME ALL", "can only be read"),
     ("MERGE INTO t FOR SYSTEM_TIME ALL USING s ON true WHEN MATCHED THEN DELETE", "can only be read"),

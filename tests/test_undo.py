@@ -214,7 +214,7 @@ def test_of_several_rows_with_one_key_none_is_undone(shop: Medallion) -> None:
     change(shop.source, "INSERT INTO payment SELECT payment_id, customer_id, staff_id, rental_id, 77, '2023-09-01' "
                         f"FROM payment WHERE payment_id = {key}")  # fmt: skip
     before = at_source(shop, "SELECT payment::text FROM payment ORDER BY 1")
-    assert "one column identifies each row of a captured table, which is not so in payment" in refused(lambda: shop.undo("fact_payment", key, at))
+    assert "one column that identifies each row of a captured table, and payment has none" in refused(lambda: shop.undo("fact_payment", key, at))
     assert at_source(shop, "SELECT payment::text FROM payment ORDER BY 1") == before
 
 
@@ -270,7 +270,7 @@ def test_a_change_that_does_not_end_is_told_and_nothing_is_written(
         other.exec_driver_sql("UPDATE customer SET email = 'second@example' WHERE customer_id = 1")
         told = refused(lambda: shop.undo("dim_customer_hist", 1, at))
         other.commit()
-    assert "canceling statement due to lock timeout" in told and "a change that is not committed yet, undo or end that first" in told
+    assert "canceling statement due to lock timeout" in told and "end a transaction that is not committed yet" in told
     assert email(shop) == [("second@example",)]
 
 
@@ -320,7 +320,7 @@ def test_what_was_before_a_snapshot_is_not_known_and_nothing_is_deleted(
     change(lab.source, "UPDATE note SET body = 'c'")
     lab.capture(resnapshot=True, merging=True)
     for at in (before, in_gap, "2023-01-01"):
-        assert "is not known: it was captured only later" in refused(lambda at=at: lab.undo("note_hist", 1, at))
+        assert "is not known: a later snapshot captured it" in refused(lambda at=at: lab.undo("note_hist", 1, at))
     assert at_source(lab, "SELECT body FROM note ORDER BY id") == [("c",), ("c",)]
     lab.undo("note_hist", 1, known)
     assert at_source(lab, "SELECT body FROM note ORDER BY id") == [("a",), ("c",)]
@@ -410,7 +410,7 @@ def test_a_version_whose_event_bronze_has_lost_is_not_made_up(noted: tuple[Medal
     lab, at = noted
     with server.session(lab.warehouse_url) as cursor:
         cursor.execute("DELETE FROM bronze.br_note_cdc WHERE op = 'R'")
-    assert "bronze has lost the event since" in refused(lambda: lab.undo("note_hist", 1, at))
+    assert "bronze has lost the event" in refused(lambda: lab.undo("note_hist", 1, at))
     assert at_source(lab, "SELECT body FROM note") == [("is",)]
 
 
@@ -462,7 +462,7 @@ def test_a_key_may_be_anything_that_prints_as_one(shop: Medallion) -> None:
 
 def test_a_key_that_was_never_there_is_told_and_nothing_is_sent(shop: Medallion) -> None:
     told = refused(lambda: shop.undo("dim_customer_hist", 123456, "2023-01-02"))
-    assert "did not exist then and does not now: there is nothing to undo" in told
+    assert "there is nothing to undo" in told
 
 
 def test_a_table_without_history_is_refused(shop: Medallion) -> None:
