@@ -10,27 +10,24 @@ from medallion_lib.errors import TEXTS
 # The file goes by subject. Each group begins with the refusal named here.
 GROUPS = {
     "bad url": ("Starting and finding the server", (
-        "The commands, and `Medallion.open()` in a notebook, first start or find the server. "
         "`<wrong>` says each thing that your own server lacks, with the statement that mends it.")),
-    "bad name": ("Names, files and instants", "Something that was typed is missing or not valid."),
-    "second replay": ("Replaying the year", (
-        "The year can only go on from where it stands, with the data files as generated.")),
-    "not a whole dump": ("Loading Pagila", "`load` takes a whole dump of Pagila's data or none."),
+    "bad name": ("Names, files and instants", ""),
+    "second replay": ("Replaying the year", ""),
+    "not a whole dump": ("Loading Pagila", ""),
     "slot not made": ("Capturing", (
         "Capture refuses to go on where a change might be missing. What has landed stays. A new "
-        "snapshot makes bronze and silver right again from then on. What happened in the gap is "
-        "not known, so it is dated with the snapshot.")),
+        "snapshot makes bronze and silver right from then on; what happened in the gap is not "
+        "known, so it is dated with the snapshot.")),
     "second merge": ("Merging", "A merge does all of its work or none."),
     "batch not set up": ("Loading files", (
-        "The reason stands in `bronze_batch.quarantine`, with the file or row. The rest is loaded, "
-        "and the key of a row that was set aside stays as it was.")),
+        "`bronze_batch.quarantine` has the reason, with the file or row. The rest is loaded, and "
+        "the key of a row that was set aside stays as it was.")),
     "clause unfinished": ("Writing FOR SYSTEM_TIME", "The server did not run the statement."),
     "view cannot travel": ("A view that cannot be asked as of an instant", (
         "The first text is the whole message; `<reason>` is one of those after it.")),
-    "no dbt": ("Building the star", (
-        "The message has what dbt says of the model or test that failed.")),
+    "no dbt": ("Building the star", ""),
     "option not read": ("Tables that keep their versions", (
-        "The table and its rows are left as they were. In psql the server sends the same texts.")),
+        "The table and its rows stay as they were. In psql the server sends the same texts.")),
 }  # fmt: skip
 
 
@@ -52,6 +49,6 @@ def shown(text: str) -> str:
 def _told(name: str, text: str) -> Iterator[str]:
     if name in GROUPS:
         heading, about = GROUPS[name]
-        yield from (f"## {heading}", "", about, "")
+        yield from (f"## {heading}", "", *([about, ""] if about else []))
     yield from (f"({anchor(name)})=", "```{code-block} text", ":class: refusal", "")
     yield from (shown(text), "```", "")
