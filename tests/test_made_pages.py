@@ -50,6 +50,15 @@ def test_the_dictionary_tells_every_column_with_its_type_and_meaning(
         assert row.endswith(f"* | {meaning} |"), f"{table}.{column}"
 
 
+def test_a_view_shares_the_columns_of_its_table_but_for_those_it_lacks(words: str) -> None:
+    of_customers = words.split("### dim_customer\n")[1].split("### dim_date")[0]
+    assert of_customers.count("| `email` *") == 1
+    assert "but `dim_customer` has no `sys_end` and `sys_period`:" in of_customers
+    of_rentals = words.split("### fact_rental\n")[1].split("## Gold")[0]
+    assert of_rentals.count("| `return_date` *") == 1
+    assert "but `fact_rental_current` has no `sys_end`:" in of_rentals
+
+
 def test_the_picture_has_every_table_its_key_and_what_it_is_made_from(year: Medallion) -> None:
     boxes = {box.name: box for box in tables.boxes(year)}
     layers = [box.layer for box in boxes.values()]
