@@ -204,10 +204,10 @@ def test_the_proofs_add_up_what_the_tests_recorded(year: Medallion, tmp_path: Pa
     (tmp_path / proofs.REPORT).write_text(REPORT)
     told = proofs.page(year, tmp_path / "copy")
     assert "4 tests: 2 passed, 1 failed, 1 skipped." in told
-    assert "1 January 2026 at 10:00\nUTC and took 100 s" in told
-    assert "(`test_year`) | 2 passed in 4 s: 1,234 rows |" in told
-    assert "(`test_faults`) | 1 failed in 3 s |" in told
-    assert f"| {proofs.REST} | 1 skipped in 4 s |" in told
+    assert "1 January 2026 at 10:00\nUTC and took 100 s." in told
+    assert "(`test_year`) | 2 passed: 1,234 rows |" in told
+    assert "(`test_faults`) | 1 failed |" in told
+    assert f"| {proofs.REST} | 1 skipped |" in told
     assert "- 1: there is no such thing" in told
     assert "test_merge" not in told, "it did not run"
 
