@@ -65,12 +65,14 @@ def _copy(catalog: Catalog, into: Cursor) -> None:
 
 def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
     shape = Shape.read(cursor, table)
-    columns = [table.key, *shape.tracked]
+    columns, keys = [table.key, *shape.tracked], shape.keys
     compared = sql.SQL("({}, ROW(expected.{name})::text, ROW(found.{name})::text)")
     values = [compared.format(sql.Literal(name), name=sql.Identifier(name)) for name in columns]
     places = {
         "silver": table.silver,
         "key": sql.Identifier(table.key),
+        "keys": sqlfile.identifiers(keys),
+        "is_pair": sqlfile.identifiers(keys, "found.{0} = expected.{0}", " AND "),
         "columns": sqlfile.identifiers(columns),
         "expected": sqlfile.each(map(shape.expected, columns)),
         "values": sqlfile.each(values),
@@ -171,6 +173,7 @@ def _lost(cursor: Cursor, before: Shape) -> str:
         "kept": _kept(table),
         "silver": table.silver,
         "key": sql.Identifier(table.key),
+        "keys": sqlfile.identifiers(now.keys),
         "values": sqlfile.identifiers(same, "each.{}"),
         "is_same": sql.Literal(now.types.keys() == before.types.keys()),
     }

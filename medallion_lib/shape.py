@@ -5,9 +5,9 @@ from typing import NamedTuple, Self
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile
+from medallion_lib import sqlfile, tables
 from medallion_lib.errors import refusal
-from medallion_lib.tables import Versioned
+from medallion_lib.tables import Captured, Versioned
 
 # In a part of a joined key, so that no two keys are joined alike: 1-2 and 3 become 1\-2-3.
 ESCAPED = r"""'([-\\])', '\\\1'"""
@@ -17,6 +17,11 @@ READ_BACK = {"real": "numeric", "double precision": "numeric"} | dict.fromkeys(
     ("date", "date[]", "daterange", "datemultirange", "time without time zone", '"char"', "name"),
     "text",
 )
+# Types whose equal values are written alike.
+PLAIN = (
+    "smallint", "integer", "bigint", "date", "timestamp with time zone",
+    "timestamp without time zone", "uuid", "boolean",
+)  # fmt: skip
 PAIRS = 50  # that jsonb_build_object takes: a function has 100 arguments at most
 
 
@@ -26,13 +31,31 @@ class Shape(NamedTuple):
     table: Versioned
     types: dict[str, str]
     plain: dict[str, str]  # the types without length or precision
+    captured: Captured | None = None  # what it is made from, unless that is not of the log
 
     @classmethod
     def read(cls, cursor: Cursor, table: Versioned) -> Self:
         cursor.execute(sqlfile.read("columns"), (table.silver.as_string(cursor),))
         columns = cursor.fetchall()
         types = {name: type_ for name, type_, _ in columns}
-        return cls(table, types, {name: plain for name, _, plain in columns})
+        captured = tables.captured_of(table, tables.captured_in(cursor))
+        return cls(table, types, {name: plain for name, _, plain in columns}, captured)
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that tell rows apart: the key, and those of the source's beyond it.
+
+        Raises MedallionError where silver has none for one of the source's: rows would become one.
+        """
+        table = self.table
+        if (source := self.captured) is None:
+            return [table.key]
+        named, unique = {*(table.key_of or table.in_bronze(table.key))}, {*source.key}
+        beyond = [name for name in self.tracked if (unique - named) & {*table.in_bronze(name)}]
+        if len(beyond) < len(unique - named) or not named & unique or {*table.key_of} - unique:
+            facts = {"column": table.key, "unique": ", ".join(source.key)}
+            raise refusal("key not unique", table=table.shown, source=source.shown, **facts)
+        return [table.key, *beyond]
 
     @property
     def tracked(self) -> list[str]:
@@ -77,11 +100,12 @@ class Shape(NamedTuple):
 
     def statement(self) -> sql.Composed:
         """The table's MERGE. Parameters: the positions since and upto."""
-        table, tracked = self.table, self.tracked
+        table, tracked, keys = self.table, self.tracked, self.keys
         columns = [table.key, *tracked, *table.carried]
-        assigned = columns[self._has_plain_key :]
-        named = sql.SQL("{} AS {}")
-        values = [named.format(self.value(n, "version."), sql.Identifier(n)) for n in tracked]
+        assigned = [name for name in columns if name not in keys or not self._has_plain_keys]
+        named, typed = sql.SQL("{} AS {}"), sql.SQL("{} {}")
+        values = [named.format(self.value(n, "version."), sql.Identifier(n))
+                  for n in tracked if n not in keys]  # fmt: skip
         carried = [sql.Identifier("carried", name) for name in table.carried]
         carry = {"schema": sql.Identifier(table.bronze.strings[0])}
         in_month = "AND hist.{0} = (newest.row_before).{0}" if table.by_month else ""
@@ -91,16 +115,22 @@ class Shape(NamedTuple):
             in_month=sql.SQL(in_month).format(sql.Identifier(table.by_month or "-")),
             silver=table.silver,
             bronze=table.bronze,
-            key=sql.Identifier(table.key),
-            key_type=sql.SQL(self.plain[table.key]),
-            key_value=self.value(table.key),
+            keys=sqlfile.identifiers(keys),
+            known_keys=sqlfile.identifiers(keys, "known.{}"),
+            key_types=sql.SQL(", ").join(
+                typed.format(sql.Identifier(n), sql.SQL(self.plain[n])) for n in keys
+            ),
+            key_values=sqlfile.each(named.format(self.value(n), sql.Identifier(n)) for n in keys),
+            final_keys=sqlfile.identifiers(keys, "final_event.{}"),
+            is_now=sqlfile.identifiers(keys, "now.{0} = final_event.{0}", " AND "),
+            is_hist=sqlfile.identifiers(keys, "hist.{0} = newest.{0}", " AND "),
             **self._respelled(),
             is_complete=self._is_complete(),
             is_exact=self._are_exact(),
             # A long row is stored compressed; so it is unpacked once, and not for each value.
             row=sql.SQL("full_row || '{}'" if len(tracked) > PAIRS else "full_row"),
             tracked=self._tracked_values(),
-            values=sqlfile.each([sql.Identifier("version", table.key), *values, *carried]),
+            values=sqlfile.each([*(sql.Identifier("version", n) for n in keys), *values, *carried]),
             carry=sqlfile.compose(f"carry_{table.name}", **carry) if carried else sql.SQL(""),
             columns=sqlfile.identifiers(columns),
             newest_values=sqlfile.identifiers(columns, "newest.{}"),
@@ -109,20 +139,21 @@ class Shape(NamedTuple):
         )
 
     @property
-    def _has_plain_key(self) -> bool:
+    def _has_plain_keys(self) -> bool:
         """Whether keys that are equal are written alike: 1.0 and 1.00 are one numeric key."""
-        return self.plain[self.table.key] in ("smallint", "integer", "bigint")
+        return all(self.plain[name] in PLAIN for name in self.keys)
 
     def _respelled(self) -> dict[str, sql.Composable]:
         """What finds keys that are equal and written otherwise than before, for the merge."""
-        key, type_ = sql.Identifier(self.table.key), sql.SQL(self.types[self.table.key])
-        before = (", lag(ROW(final_event.{0}::{1})::text, 1, ROW(now.{0})::text) OVER by_time"
-                  " AS key_before")  # fmt: skip
-        other = " OR row_hash IS NOT NULL AND key_before <> ROW({0}::{1})::text"
-        if self._has_plain_key:
-            before = other = ""
-        pairs = (("key_before", before), ("is_respelled", other))
-        return {place: sql.SQL(part).format(key, type_) for place, part in pairs}
+        if self._has_plain_keys:
+            return {"key_before": sql.SQL(""), "is_respelled": sql.SQL("")}
+        typed = [(sql.Identifier(name), sql.SQL(self.types[name])) for name in self.keys]
+        key, final = (sqlfile.each(sql.SQL(one + "{}::{}").format(*pair) for pair in typed)
+                      for one in ("", "final_event."))  # fmt: skip
+        before = sql.SQL(", lag(ROW({})::text, 1, ROW({})::text) OVER by_time AS key_before")
+        other = sql.SQL(" OR row_hash IS NOT NULL AND key_before <> ROW({})::text").format(key)
+        now = sqlfile.identifiers(self.keys, "now.{}")
+        return {"key_before": before.format(final, now), "is_respelled": other}
 
     def _tracked_values(self) -> sql.Composed:
         """The tracked columns as one jsonb object."""

@@ -53,6 +53,6 @@ def each(parts: Iterable[sql.Composable], one: str = "{}", between: str = ", ") 
     return sql.SQL(between).join(sql.SQL(one).format(part) for part in parts)
 
 
-def identifiers(names: Iterable[str], one: str = "{}") -> sql.Composed:
+def identifiers(names: Iterable[str], one: str = "{}", between: str = ", ") -> sql.Composed:
     """Names, quoted, as a list of columns is written."""
-    return each(map(sql.Identifier, names), one)
+    return each(map(sql.Identifier, names), one, between)

@@ -101,11 +101,15 @@ def _as_of(
     """The row as bronze has it, None where there was none. MedallionError where that is unknown."""
     table, later = shape.table, "SELECT lsn, op FROM {} WHERE commit_ts > %(at)s"
     parts = {"silver": table.silver, "bronze": table.bronze, "key": sql.Identifier(table.key)}
-    parts["key_value"] = shape.value(table.key)
+    equal = sql.SQL("version.{} = {}")
+    same = [equal.format(sql.Identifier(name), shape.value(name)) for name in shape.keys]
+    parts["is_same"] = sql.SQL(" AND ").join(same)
     parts["later"] = sqlfile.each((each.bronze for each in every), later, " UNION ALL ")
     query = sqlfile.compose("undo_row", **parts)
     warehouse.execute(query, {"key": str(facts["key"]), "at": facts["at"]})
     was_there, row, in_gap = warehouse.fetchone()
+    if was_there > 1:
+        raise refusal("undo of a link", **facts)
     if in_gap or (was_there and row is None):
         raise refusal("undo to the unknown", **facts)
     return _parsed(row) if was_there else None

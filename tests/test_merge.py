@@ -88,7 +88,9 @@ class Shop:
         self.events.append(Event(self.lsn, self.seq, table, op, row, self.at))
 
     def put(self, table: str, key: int, pick: int) -> None:
-        row = values_of(table, key, pick) | {"last_update": self.seq}
+        row, before = values_of(table, key, pick) | {"last_update": self.seq}, self.live[table].get(key)
+        if before and before.get("payment_date") != row.get("payment_date"):  # is in its primary key
+            self.delete(table, key, pick)
         self.log(table, "U" if key in self.live[table] else "I", row)
         self.live[table][key] = row
 

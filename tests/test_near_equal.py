@@ -94,18 +94,20 @@ class Shop:
     lab: Medallion
     patch: pytest.MonkeyPatch
 
-    def begin(self, source: str, silver: str = "", key: str = "k", of: tuple[str, ...] = ()) -> None:
+    def begin(self, source: str, silver: str = "", key: str = "k", of: tuple[str, ...] = (),
+              unique: tuple[str, ...] = ()) -> None:
         """Make both anew and capture from here on. `silver` has its columns, where they are others."""
         self.change("DROP TABLE IF EXISTS thing CASCADE", f"CREATE TABLE thing ({source})")
+        captured = Captured("thing", unique or of or (key,))
         made = silver or source.replace("PRIMARY KEY", "")
         with server.session(self.lab.warehouse_url) as cursor:
             versioned.drop(cursor.connection)
             cursor.execute("DROP TABLE IF EXISTS silver.thing_hist, bronze.br_thing_cdc")
             cursor.execute(f"CREATE TABLE silver.thing_hist ({made}, row_hash bigint NOT NULL, "
                            "sys_start timestamptz NOT NULL, sys_end timestamptz NOT NULL DEFAULT 'infinity')")  # fmt: skip
-            databases.make_bronze(cursor, Captured("thing", of or (key,)))
+            databases.make_bronze(cursor, captured)
             versioned.regenerate(cursor.connection)
-        self.patch.setattr(tables, "CAPTURED", (Captured("thing", of or (key,)),))
+        self.patch.setattr(tables, "CAPTURED", (captured,))
         self.patch.setattr(tables, "VERSIONED", (Versioned("thing_hist", "thing", key, key_of=of),))
         self.lab.capture(resnapshot=True)
 
@@ -370,6 +372,74 @@ def test_keys_that_hyphens_would_confuse_are_kept_apart(shop: Shop) -> None:
 
 
 # As wide as PostgreSQL holds
+
+
+# Rows that the source tells apart by more than silver's key
+
+of_two_columns = st.lists(st.tuples(st.lists(st.tuples(
+    st.sampled_from(["put"] * 4 + ["move", "move", "delete", "truncate"]), st.integers(0, 1), st.integers(0, 2),
+    st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=4), st.booleans()), min_size=3, max_size=8)  # fmt: skip
+WRITES = {
+    "put": "INSERT INTO thing VALUES (%(k)s, %(day)s, %(n)s) ON CONFLICT (day, k) DO UPDATE SET n = excluded.n",
+    "move": "UPDATE thing SET day = %(to)s WHERE (k, day) = (%(k)s, %(day)s) "
+            "AND NOT EXISTS (SELECT FROM thing WHERE (k, day) = (%(k)s, %(to)s))",
+    "delete": "DELETE FROM thing WHERE (k, day) = (%(k)s, %(day)s)",
+    "truncate": "TRUNCATE thing",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(300, marks=pytest.mark.slow)])
+def test_rows_of_one_key_that_the_source_tells_apart_stay_apart(shop: Shop, examples: int) -> None:
+    shop.begin("k integer, day integer, n integer, PRIMARY KEY (day, k)", "k integer, day integer, n integer",
+               unique=("day", "k"))  # fmt: skip
+
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(of_two_columns)
+    def holds(history: list) -> None:
+        shop.change("TRUNCATE thing")
+        ((since,),) = shop.asked("SELECT clock_timestamp()", at_source=True)
+        states: list[list[tuple]] = [[]]
+        for wishes, is_merged in history:
+            with server.session(shop.lab.source_url) as cursor:
+                for what, k, day, to, n in wishes:
+                    cursor.execute(WRITES[what], {"k": k, "day": day, "to": to, "n": n})
+            states.append(shop.asked("SELECT k, day, n FROM thing ORDER BY 1, 2", at_source=True))
+            if is_merged:
+                shop.merged()
+        assert shop.lab.verify() == []
+        instants = "SELECT DISTINCT sys_start AS at FROM silver.thing_hist UNION SELECT sys_end FROM silver.thing_hist"
+        found = shop.asked(
+            f"""SELECT (SELECT json_agg((k, day, n)::text ORDER BY k, day) FROM silver.thing_hist
+                WHERE sys_start <= at AND at < sys_end) FROM ({instants}) AS i
+                WHERE at > '{since}' AND at < 'infinity' ORDER BY at""")
+        said = [[f"({k},{day},{n})" for k, day, n in rows] for rows in states]
+        assert [rows or [] for (rows,) in found] == [now for then, now in pairwise(said) if then != now]
+
+    holds()
+
+
+def test_a_silver_table_without_a_column_of_the_sources_key_is_told_and_the_remedy_goes_on(shop: Shop) -> None:
+    shop.begin("k integer, day integer, n integer, PRIMARY KEY (day, k)", "k integer, n integer", unique=("day", "k"))
+    shop.change("INSERT INTO thing VALUES (1, 1, 1), (1, 2, 2)")
+    with pytest.raises(MedallionError, match="thing_hist tells rows apart by k, and the source's thing by day, k"):
+        shop.merged()
+    assert shop.asked("SELECT count(*) FROM bronze.br_thing_cdc WHERE op = 'I'") == [(2,)], "bronze goes on"
+    with server.session(shop.lab.warehouse_url) as cursor:
+        cursor.execute("ALTER TABLE silver.thing_hist ADD day integer")
+    assert shop.lab.verify() == []
+    assert shop.asked("SELECT k, day, n FROM silver.thing_hist ORDER BY day") == [(1, 1, 1), (1, 2, 2)]
+
+
+@pytest.mark.parametrize(("source", "key", "told"), [
+    ("k integer, day integer, PRIMARY KEY (day, k)", ("k",), r"same \(k\).*what is unique: \(day, k\)"),
+    ("k integer PRIMARY KEY DEFERRABLE", ("k",), r"several rows .* same \(k\): its key is DEFERRABLE"),
+    ("k integer UNIQUE, day integer PRIMARY KEY", ("k",), r"what is unique: \(day\) or \(k\)"),
+])  # fmt: skip
+def test_a_key_that_is_not_unique_at_the_source_is_told(
+    shop: Shop, source: str, key: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(MedallionError, match=told):
+        shop.begin(source, "k integer, day integer", unique=key)
 
 
 @pytest.mark.parametrize("tracked", [

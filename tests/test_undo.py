@@ -218,6 +218,24 @@ def test_of_several_rows_with_one_key_none_is_undone(shop: Medallion) -> None:
     assert at_source(shop, "SELECT payment::text FROM payment ORDER BY 1") == before
 
 
+def test_two_payments_of_one_id_are_two_in_silver_and_neither_is_undone_as_the_other(shop: Medallion) -> None:
+    key, paid = at_source(shop, "SELECT payment_id, amount FROM payment ORDER BY 1 LIMIT 1")[0]
+    change(shop.source, "INSERT INTO payment SELECT payment_id, customer_id, staff_id, rental_id, 77, '2023-09-01' "
+                        f"FROM payment WHERE payment_id = {key}")  # fmt: skip
+    both = now(shop)
+    change(shop.source, f"DELETE FROM payment WHERE payment_id = {key} AND amount <> 77")
+    assert shop.verify() == []
+    for at, amounts in ((both, [paid, 77]), (now(shop), [77])):
+        with shop.warehouse.connect() as warehouse:
+            found = warehouse.exec_driver_sql("SELECT amount FROM fact_payment_current FOR SYSTEM_TIME AS OF %(at)s "
+                                              f"WHERE payment_id = {key} ORDER BY payment_date", {"at": at})  # fmt: skip
+            assert [amount for (amount,) in found] == amounts
+    assert [row[2:] for row in shop.life("fact_payment", key).rows] == [("begins, then ends", None), ("begins", None)]
+    assert "one column identifies each row" in refused(lambda: shop.undo("fact_payment", key, both))
+    assert at_source(shop, f"SELECT amount FROM payment WHERE payment_id = {key}") == [(77,)]
+    assert not any(lost or gained for *_, lost, gained in shop.rebuild())
+
+
 # When
 
 

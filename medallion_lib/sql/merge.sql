@@ -6,54 +6,54 @@ WITH truncation AS (
     WHERE op = 'T' AND lsn >= %(since)s AND lsn < %(upto)s
 ),
 row_event AS (
-    SELECT {key_value} AS {key}, lsn, seq, commit_ts,
+    SELECT {key_values}, lsn, seq, commit_ts,
            CASE WHEN op <> 'D' THEN {row} END AS full_row,
            op = 'D' OR ({is_complete} AND {is_exact}) AS is_fit
     FROM {bronze}
     WHERE op <> 'T' AND lsn >= %(since)s AND lsn < %(upto)s
 ),
 event AS (
-    SELECT {key}, lsn, seq, commit_ts, full_row
+    SELECT {keys}, lsn, seq, commit_ts, full_row
     FROM row_event
     UNION ALL
     -- A TRUNCATE deletes every key there was. An array, or the planner would expect all those keys
     -- in every batch, and read all current rows for it. Of rows, for a key may be an array itself.
-    SELECT known.{key}, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
+    SELECT {known_keys}, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
     FROM truncation
     CROSS JOIN LATERAL unnest(ARRAY(
-        SELECT ROW(before.{key})
+        SELECT ROW({keys})
         FROM (
-            SELECT {key} FROM {silver} WHERE sys_end = 'infinity'
+            SELECT {keys} FROM {silver} WHERE sys_end = 'infinity'
             UNION
-            SELECT {key} FROM row_event WHERE (lsn, seq) < (truncation.lsn, truncation.seq)
+            SELECT {keys} FROM row_event WHERE (lsn, seq) < (truncation.lsn, truncation.seq)
         ) AS before
-    )) AS known ({key} {key_type})
+    )) AS known ({key_types})
 ),
 -- One transaction, one instant: a key's last event in it counts.
 final_event AS (
-    SELECT DISTINCT ON ({key}, commit_ts) {key}, commit_ts, full_row,
+    SELECT DISTINCT ON ({keys}, commit_ts) {keys}, commit_ts, full_row,
            CASE WHEN full_row IS NOT NULL THEN
                hashtextextended(jsonb_strip_nulls({tracked})::text, 0) END AS row_hash
     FROM event
-    ORDER BY {key}, commit_ts, lsn DESC, seq DESC
+    ORDER BY {keys}, commit_ts, lsn DESC, seq DESC
 ),
 -- What leaves the row as it was, by the tracked columns, opens no version.
 change AS (
     SELECT final_event.*, {row_before} AS row_before,
            lag(final_event.row_hash, 1, now.row_hash) OVER by_time AS hash_before{key_before}
     FROM final_event
-    LEFT JOIN {silver} AS now ON now.{key} = final_event.{key} AND now.sys_end = 'infinity'
-    WINDOW by_time AS (PARTITION BY final_event.{key} ORDER BY final_event.commit_ts)
+    LEFT JOIN {silver} AS now ON {is_now} AND now.sys_end = 'infinity'
+    WINDOW by_time AS (PARTITION BY {final_keys} ORDER BY final_event.commit_ts)
 ),
 version AS (
-    SELECT {key}, full_row, row_hash, row_before,
+    SELECT {keys}, full_row, row_hash, row_before,
            commit_ts AS sys_start,
            lead(commit_ts, 1, 'infinity') OVER by_time AS sys_end,
            lead(commit_ts) OVER by_time IS NULL AS is_newest,  -- better estimated than sys_end
            first_value(commit_ts) OVER by_time AS first_change
     FROM change
     WHERE row_hash IS DISTINCT FROM hash_before{is_respelled}
-    WINDOW by_time AS (PARTITION BY {key} ORDER BY commit_ts)
+    WINDOW by_time AS (PARTITION BY {keys} ORDER BY commit_ts)
 ),
 new_row AS (
     SELECT {values}, row_hash, sys_start, sys_end, is_newest, first_change, row_before
@@ -65,7 +65,7 @@ new_row AS (
 merged AS (
     MERGE INTO {silver} AS hist
     USING (SELECT * FROM new_row WHERE is_newest) AS newest
-    ON hist.{key} = newest.{key} AND hist.sys_end = 'infinity' {in_month}
+    ON {is_hist} AND hist.sys_end = 'infinity' {in_month}
     WHEN MATCHED AND newest.row_hash IS NOT NULL THEN
         UPDATE SET {assignments}row_hash = newest.row_hash, sys_start = newest.sys_start
     WHEN MATCHED THEN

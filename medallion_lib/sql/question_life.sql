@@ -5,7 +5,8 @@ WITH version AS (
     WHERE {key} = %(key)s
 ),
 paired AS (
-    SELECT version.*, lag(row) OVER by_time AS before, lag(sys_end) OVER by_time AS ended,
+    SELECT version.*, lag(sys_end) OVER by_time AS ended,
+           CASE WHEN lag(sys_end) OVER by_time <= sys_start THEN lag(row) OVER by_time END AS before,
            lead(sys_start) OVER by_time AS next
     FROM version
     WINDOW by_time AS (ORDER BY sys_start)

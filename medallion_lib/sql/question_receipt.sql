@@ -8,6 +8,7 @@ CROSS JOIN LATERAL (
     SELECT op, lsn, seq, commit_ts, load_ts
     FROM bronze.br_payment_cdc
     WHERE full_row ->> 'payment_id' = p.payment_id::text
+      AND (full_row ->> 'payment_date')::timestamptz = p.payment_date
       AND commit_ts = p.sys_start AND op NOT IN ('D', 'T')
     ORDER BY lsn DESC, seq DESC
     LIMIT 1

@@ -84,3 +84,26 @@ UNION ALL
 SELECT format(E'It would not log which row of %%s a change is of, and its own changes would fail. As its owner:\n'
               '    ALTER TABLE %%1$s REPLICA IDENTITY FULL;', name)
 FROM identified WHERE NOT is_fit
+UNION ALL
+-- By less than what is unique there, two rows would be one here. Where a key is DEFERRABLE they may be,
+-- within a transaction. Of a table with no key at all, who declares it says what is unique.
+SELECT CASE WHEN bool_or(is_within)
+            THEN format(E'Within a transaction, several rows of %%s may have the same (%%s): its key is DEFERRABLE. '
+                        'As its owner:\n    CREATE UNIQUE INDEX ON %%1$s (%%s);', name, declared,
+                        max(within) FILTER (WHERE is_within))
+            ELSE format('Several rows of %%s may have the same (%%s), its key in CAPTURED in medallion_lib/tables.py. '
+                        'Write there what is unique: %%s', name, declared, string_agg(index.columns, ' or ' ORDER BY index.columns)) END
+FROM (SELECT *, array_to_string(key, ', ') AS declared FROM captured) AS captured
+CROSS JOIN LATERAL (
+    SELECT '(' || string_agg(attname, ', ' ORDER BY place.number) || ')' AS columns, indimmediate,
+           string_agg(quote_ident(attname), ', ' ORDER BY place.number) AS within,
+           bool_and(attnotnull AND attname::text = ANY (key)) AS is_within
+    FROM pg_index
+    CROSS JOIN LATERAL unnest(indkey[0:indnkeyatts - 1]) WITH ORDINALITY AS place (attnum, number)
+    JOIN pg_attribute USING (attnum)
+    WHERE indrelid = relation AND attrelid = relation AND indisunique AND indisvalid
+      AND indpred IS NULL AND indexprs IS NULL
+    GROUP BY indexrelid
+) AS index
+GROUP BY name, declared
+HAVING NOT bool_or(is_within AND indimmediate)

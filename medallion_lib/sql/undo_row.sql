@@ -2,17 +2,17 @@
 -- no event within a version alters what silver tracks. What came
 -- right before a snapshot, or before the table's first, is not known.
 WITH version AS (
-    SELECT {key}, sys_start
+    SELECT *
     FROM {silver}
     WHERE {key} = %(key)s AND sys_start <= %(at)s AND sys_end > %(at)s
 ),
 later AS (
     {later}
 )
-SELECT EXISTS (SELECT FROM version) AS was_there,
+SELECT (SELECT count(*) FROM version) AS was_there,
        (SELECT full_row::text
         FROM {bronze} AS event
-        JOIN version ON version.{key} = {key_value}
+        JOIN version ON {is_same}
         WHERE op NOT IN ('D', 'T') AND commit_ts >= sys_start AND commit_ts <= %(at)s
         ORDER BY lsn DESC, seq DESC
         LIMIT 1) AS full_row,

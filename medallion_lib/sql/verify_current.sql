@@ -13,7 +13,7 @@ found AS (
 )
 SELECT coalesce(expected.{key}, found.{key})::text AS key, its.name, its.at_source, its.in_silver
 FROM expected
-FULL JOIN found ON found.{key} = expected.{key}
+FULL JOIN found ON {is_pair}
 CROSS JOIN LATERAL (
     SELECT (expected.*)::text AS expected, (found.*)::text AS found,
            row_to_json(expected.*) AS at_source, row_to_json(found.*) AS in_silver

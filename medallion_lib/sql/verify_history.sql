@@ -2,12 +2,12 @@
 SELECT {key}::text, 'it has ' || count(*) || ' current rows'
 FROM {silver}
 WHERE sys_end = 'infinity'
-GROUP BY {key}
+GROUP BY {keys}
 HAVING count(*) > 1
 UNION ALL
 SELECT {key}::text, 'a version begins at ' || sys_start || ' before the one before it ends at ' || before
 FROM (
-    SELECT {key}, sys_start, lag(sys_end) OVER (PARTITION BY {key} ORDER BY sys_start, sys_end) AS before
+    SELECT {key}, sys_start, lag(sys_end) OVER (PARTITION BY {keys} ORDER BY sys_start, sys_end) AS before
     FROM {silver}
 ) AS version
 WHERE sys_start < before
