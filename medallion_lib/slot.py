@@ -104,22 +104,25 @@ def _publish(cursor: Cursor, name: str, before: Watermark | None, mark: str | No
 def made(
     source: URL, slot: str, before: Watermark | None, business_time: bool, mark: str | None = None
 ) -> Iterator[tuple[Watermark, str]]:
-    """Make the slot anew, and the publication if it is missing or not as it should be.
+    """Make the slot, and the publication if it is missing or not as it should be.
 
     Gives the watermark that begins there and, for as long as the block lasts, the name of a
-    snapshot of everything before it. At a source of the user's own, `mark` says whose they are:
-    raises MedallionError where what has their names is another's.
+    snapshot of everything before it. A slot that is sound stays, whatever becomes of the block: it
+    reads from any later position as a new one would. At a source of the user's own, `mark` says
+    whose they are: raises MedallionError where what has their names is another's.
     """
     with server.session(source, autocommit=True) as cursor:
         preflight(cursor, source)
         _check_free(cursor, slot, before, mark)
         published = _publish(cursor, named(slot), before, mark)
-        drop(cursor, slot)
+        is_sound = _freed(cursor, slot)
+        if not is_sound:
+            drop(cursor, slot)
         cursor.execute(sqlfile.read("source_identity"))
         system, name = cursor.fetchone()
         names = catalog.Catalog(cursor, tables.CAPTURED).names()
     with replicating(source) as stream:
-        lsn, snapshot = create(stream, slot)
+        lsn, snapshot = create(stream, *([f"{slot}_new", "TEMPORARY"] if is_sound else [slot]))
         last = before and before.commit_ts
         ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
         facts = (slot, system, name, published, business_time, ahead, names, tables.CAPTURED)
@@ -152,14 +155,22 @@ def drop(
     of that name before it made the slot. Raises MedallionError where this role may not end whoever
     reads it, or that does not end.
     """
-    if not _is_ours(cursor, slot, before, mark):
+    if not _is_ours(cursor, slot, before, mark) or _freed(cursor, slot) is None:
         return False
     try:
-        cursor.execute(sqlfile.read("slot_drop"), {"slot": slot})
-    except (errors.ObjectInUse, errors.InsufficientPrivilege) as problem:
-        reason = problem.diag.message_primary
-        raise refusal("slot in use", slot=slot, reason=reason) from None
-    return cursor.rowcount > 0
+        cursor.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+    except errors.ObjectInUse as problem:
+        raise refusal("slot in use", slot=slot, reason=problem.diag.message_primary) from None
+    return True
+
+
+def _freed(cursor: Cursor, slot: str) -> bool | None:
+    """Whether this database's slot, whose reader is ended, can go on; None where there is none."""
+    try:
+        cursor.execute(sqlfile.read("slot_free"), {"slot": slot})
+    except errors.InsufficientPrivilege as problem:
+        raise refusal("slot in use", slot=slot, reason=problem.diag.message_primary) from None
+    return (cursor.fetchone() or (None,))[0]
 
 
 def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> None:
@@ -172,11 +183,13 @@ def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str |
 
 
 def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> bool:
+    if mark is None:
+        return True
     cursor.execute(sqlfile.read("source_identity"))
     read = before and (before.slot, before.source_system, before.source_name)
-    if mark is None or read == (slot, *cursor.fetchone()):
-        return True
-    return any((each.name, each.mark) == (slot, mark) for each in _publications(cursor, ()))
+    return read == (slot, *cursor.fetchone()) or any(
+        (each.name, each.mark) == (slot, mark) for each in _publications(cursor, ())
+    )
 
 
 def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> None:

@@ -18,7 +18,7 @@ from test_commands import change, wait_until
 from test_live import following, stopped
 from test_server import kill_server
 
-from medallion_lib import Medallion, MedallionError, databases, landing, server, steps
+from medallion_lib import Medallion, MedallionError, databases, landing, server, sqlfile, steps
 from medallion_lib.embedded import CHECKOUT, Embedded
 from medallion_lib.tables import CAPTURED, VERSIONED
 
@@ -213,18 +213,34 @@ def test_a_snapshot_killed_at_any_step_is_done_again_unless_it_had_landed(lab: M
 
 
 @pytest.mark.parametrize("at", SNAPSHOT[:2])
-def test_a_new_snapshot_killed_half_way_is_asked_for_again(lab: Medallion, at: str) -> None:
+def test_a_new_snapshot_killed_half_way_has_changed_nothing(lab: Medallion, at: str) -> None:
     films(lab, 3000)
     lab.capture()
     before, landed_ = reached(lab), ops(lab)
     killed(lab, "resnapshot", at)
     change(lab.source, "DELETE FROM film WHERE film_id = 3000")
     assert (reached(lab), ops(lab)) == (before, landed_)
-    with pytest.raises(MedallionError, match="capture --resnapshot"):
-        lab.capture()
-    assert (reached(lab), ops(lab)) == (before, landed_)
+    lab.capture()
+    assert ops(lab) == {"I": 3000, "D": 1}, "the slot has all since"
     lab.capture(resnapshot=True)
-    assert ops(lab) == {"I": 3000, "T": 1, "R": 2999}
+    change(lab.source, "DELETE FROM film WHERE film_id = 2999")
+    lab.capture()
+    assert ops(lab) == {"I": 3000, "D": 2, "T": 1, "R": 2999}
+    lab.merge()
+    assert lab.verify() == []
+
+
+def test_a_new_snapshot_that_is_refused_leaves_the_slot(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a transaction that writes: a slot, also a temporary one, waits for its end."""
+    films(lab, 10)
+    lab.capture()
+    soon = sqlfile.read("session").replace("'30s'", "'300ms'")
+    monkeypatch.setattr(sqlfile, "read", lambda name, read=sqlfile.read: soon if name == "session" else read(name))
+    with lab.source.begin() as writer:
+        writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")
+        with pytest.raises(MedallionError, match="was not made within"):
+            lab.capture(resnapshot=True)
+    assert lab.capture().rows == 1
     lab.merge()
     assert lab.verify() == []
 
