@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine, create_engine
 
 from medallion_lib import server, sqlfile, tables, versioned
-from medallion_lib.errors import TEXTS, Busy, refusal
+from medallion_lib.errors import TEXTS, Busy, MedallionError, refusal
 from medallion_lib.source import DATA
 
 
@@ -52,15 +52,26 @@ def rename(cursor: Cursor, database: str, name: str) -> None:
     _execute(cursor, "ALTER DATABASE {} RENAME TO {}", database, name)
 
 
+def check_unused(cursor: Cursor, databases: Sequence[str], slot: str) -> None:
+    """Raise MedallionError where one could not be dropped with its sessions and this slot."""
+    cursor.execute(sqlfile.read("database_kept"), {"databases": databases, "slot": slot})
+    for database, reason in cursor.fetchall():
+        raise _in_use(cursor, database, reason)
+
+
 def _execute(cursor: Cursor, statement: str, *names: str) -> None:
     try:
         cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-    except errors.ObjectInUse as problem:
+    except (errors.ObjectInUse, errors.InsufficientPrivilege) as problem:
         # A copy is kept from being made by who is in what it is copied from.
         database = names[-1] if statement.startswith("CREATE") else names[0]
-        of = {"database": database, "literal": sql.Literal(database).as_string(cursor)}
         said = filter(None, (problem.diag.message_primary, problem.diag.message_detail))
-        raise refusal("database in use", Busy, reason=". ".join(said), **of) from None
+        raise _in_use(cursor, database, ". ".join(said)) from None
+
+
+def _in_use(cursor: Cursor, database: str, reason: str) -> MedallionError:
+    literal = sql.Literal(database).as_string(cursor)
+    return refusal("database in use", Busy, database=database, reason=reason, literal=literal)
 
 
 def build_warehouse(url: URL) -> None:

@@ -44,13 +44,15 @@ class Pair:
         system_time.install(self.warehouse)
 
     @classmethod
-    def open(cls, name: str | None = None) -> Self:
+    def open(cls, name: str | None = None, making: bool = True) -> Self:
         """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
 
-        Raises MedallionError when the server can't be started, reached or used.
+        Raises MedallionError when the server can't be started, reached or used, or, unless
+        `making`, there never was one.
         """
-        cls.find(name)  # a name that can't be one starts nothing
-        place = server.locate()
+        place = cls.find(name).place  # a name that can't be one starts nothing
+        if not making and isinstance(place, Embedded) and not os.path.isdir(place.data):
+            raise refusal("server stopped", place=place.place)
         was_started = place.start()
         lab = cls.find(name, place)
         lab.was_started = was_started
@@ -125,14 +127,15 @@ class Pair:
             self._drop(cursor)
 
     def _drop(self, cursor: Cursor) -> None:
-        """The warehouse first: where something keeps it, slot and source stay as they are."""
-        known = self._known()
-        databases.drop(cursor, self.warehouse_name)
+        """The slot first: only the warehouse knows it. What keeps a database keeps all as it is."""
+        ours = [self.warehouse_name, *([] if self.own_source else [self.source_name])]
+        databases.check_unused(cursor, ours, self.slot)
         if self.own_source or databases.exists(cursor, self.source_name):
+            known = self._known()
             with databases.administering(self.source_url) as at_source:
                 slot.drop(at_source, self.slot, *known)
-        if not self.own_source:
-            databases.drop(cursor, self.source_name)
+        for database in ours:
+            databases.drop(cursor, database)
 
     def _known(self) -> tuple[Watermark | None, str | None]:
         """What tells what is ours at a source of the user's own: the watermark, and our mark."""

@@ -316,6 +316,25 @@ def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: 
     assert ready.lab.capture().rows == 170
 
 
+def test_a_reset_that_may_not_end_the_slots_reader_has_changed_nothing(makes: Own) -> None:
+    """The publication is the owner's, without a comment: that the slot is ours, the warehouse alone knows."""
+    makes.as_owner(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE customer, film, inventory, rental, payment "
+                   "WITH (publish_generated_columns = stored)")  # fmt: skip
+    makes.lab.reset()
+    makes.lab.capture(merging=True)
+    with slot.replicating(makes.at_server.set(database=makes.database)) as superusers:
+        slot.start(superusers, PUBLICATION, 0, PUBLICATION)
+        assert "in use" in refused(makes.lab, "reset", "--yes")
+        assert "in use" in told(lambda: makes.lab.capture(resnapshot=True))
+    makes.as_owner(LIVE)
+    assert makes.lab.capture().rows == 10, "without a gap"
+    all_is_well(makes)
+    done(makes.lab, "reset", "--yes")
+    assert makes.slots() == 0
+    makes.lab.capture(merging=True)
+    all_is_well(makes)
+
+
 def test_history_in_bronze_of_any_schema_is_asked_about(ready: Own) -> None:
     ready.lab.capture(merging=True)
     with server.session(ready.lab.warehouse_url) as cursor:
