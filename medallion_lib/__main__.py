@@ -38,7 +38,8 @@ def down(lab: Medallion, forget: bool, yes: bool) -> str:
         told += "\nThe slot is gone from your source, and the publication if this role owned it."
         told += "\nTo go on: python -m medallion_lib capture --resnapshot"
     elif lab.own_source:
-        told += f"\nA slot {lab.slot} at your source stays, and keeps log until capture goes on."
+        told += f"\nA slot {lab.slot} at your source stays, and keeps log until capture goes on,"
+        told += " if a capture has made it."
         told += "\nTo remove it for good: python -m medallion_lib down --forget"
     elif forget:
         told += "\nNothing was forgotten: the sample shop's slot goes with its database."
@@ -125,6 +126,7 @@ def url(lab: Medallion, which: str) -> str:
 
 
 READ_ONLY = (down, status, url)  # they start nothing, and write nothing
+MAKING = (up, reset, load)  # they alone make a server's home
 
 
 def parser() -> argparse.ArgumentParser:
@@ -158,7 +160,9 @@ def main() -> int:
     asked = vars(parser().parse_args())
     command, name = asked.pop("command"), asked.pop("name")
     try:
-        lab = Medallion.find(name) if command in READ_ONLY else Medallion.open(name)
+        lab = Medallion.find(name)
+        if command not in READ_ONLY:
+            lab = Medallion.open(name, making=command in MAKING)
         print(command(lab, **asked))
     except MedallionError as problem:
         print(problem, file=sys.stderr)

@@ -68,7 +68,8 @@ def connect(url: URL, **options: object) -> Connection:
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
         about = "no connection to yours" if _embedded(url) is None else "no connection"
-        raise refusal(about, ConnectionLost, url=url, reason=reason.splitlines()[-1]) from problem
+        reason = [line for line in reason.splitlines() if not line.startswith("\t")][-1]  # no hint
+        raise refusal(about, ConnectionLost, url=url, reason=reason) from problem
 
 
 def _embedded(url: URL) -> Embedded | None:

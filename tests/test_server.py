@@ -136,12 +136,16 @@ def test_what_reads_or_stops_starts_and_writes_nothing_whatever_is_there(parent:
 
         where_no_server_runs()
         only_says(parent, ["--help"], 0, "usage: ")
+        for words in (["capture"], ["merge"], ["verify"], ["rebuild"], ["replay"]):  # what no home has
+            only_says(parent, words, 1, STOPPED)
+        only_says(parent, ["verify"], 1, STOPPED, MEDALLION_SOURCE_URL=NOBODY)
         for words in (["up"], ["capture"], *READING):
             only_says(parent, words, 1, UNREACHED, MEDALLION_SERVER_URL=NOBODY)
         only_says(parent, ["down"], 0, "There was no server of ours", MEDALLION_SERVER_URL=NOBODY)
-        only_says(parent, ["down"], 0, "keeps log until", MEDALLION_SOURCE_URL=NOBODY)
+        only_says(parent, ["down"], 0, "if a capture has made it", MEDALLION_SOURCE_URL=NOBODY)
         only_says(parent, ["status"], 1, STOPPED, MEDALLION_SOURCE_URL=NOBODY)
-        with pytest.raises(MedallionError, match=UNREACHED):
+        refused = f":\n    connection to server on socket.*\n{UNREACHED}"
+        with pytest.raises(MedallionError, match=refused):
             server.connect(make_url(NOBODY))
         assert not (parent / "home").exists()
         assert place._have(place.home)
