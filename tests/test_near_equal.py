@@ -479,7 +479,7 @@ def test_a_row_that_is_larger_than_a_page_is_told(shop: Shop) -> None:
     shop.begin(f"k integer PRIMARY KEY, {columns}", f"k bigint, {columns.replace('text', 'name')}")
     shop.change("INSERT INTO thing (k, " + ", ".join(f"c{number}" for number in range(200)) + ") "
                 "SELECT 1, " + ", ".join(["'x'"] * 200))  # fmt: skip
-    with pytest.raises(MedallionError, match=r"A row of thing_hist is larger than PostgreSQL lets it be: row is too big"):
+    with pytest.raises(MedallionError, match=r"A row of thing_hist is larger than PostgreSQL allows: row is too big"):
         shop.merged()
     shop.change("DELETE FROM thing")
 

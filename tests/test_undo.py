@@ -231,7 +231,7 @@ def test_two_payments_of_one_id_are_two_in_silver_and_neither_is_undone_as_the_o
                                               f"WHERE payment_id = {key} ORDER BY payment_date", {"at": at})  # fmt: skip
             assert [amount for (amount,) in found] == amounts
     assert [row[2:] for row in shop.life("fact_payment", key).rows] == [("begins, then ends", None), ("begins", None)]
-    assert "one column identifies each row" in refused(lambda: shop.undo("fact_payment", key, both))
+    assert "one column that identifies each row" in refused(lambda: shop.undo("fact_payment", key, both))
     assert at_source(shop, f"SELECT amount FROM payment WHERE payment_id = {key}") == [(77,)]
     assert not any(lost or gained for *_, lost, gained in shop.rebuild())
 
