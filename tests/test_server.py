@@ -170,14 +170,14 @@ def test_a_running_server_is_read_without_a_change_and_says_what_it_has(parent: 
         for words in READING:
             status, told = says(home, words)
             assert status == 1
-            assert "This server has warehouses of these names: none." in told
+            assert "Warehouses on this server: none." in told
         assert asked(place, rows) == before
         assert says(home, ["--name", "demo", "up"])[1].splitlines()[1:] == [
             "It ran already.", "Database pagila_demo was made now, empty.", "Database medallion_demo was made now, empty."]  # fmt: skip
         before = asked(place, rows)
         for words in READING:
             status, told = says(home, words)
-            assert "This server has warehouses of these names: demo." in told
+            assert "Warehouses on this server: demo." in told
             assert "python -m medallion_lib --name demo status" in told
             assert says(home, ["--name", "demo", *words])[0] == 0
         assert asked(place, rows) == before
