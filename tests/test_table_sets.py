@@ -257,7 +257,7 @@ def test_a_warehouse_of_an_earlier_version_goes_on_and_a_table_not_known_is_told
     before = rows(lab, "SELECT lsn FROM meta.watermark ORDER BY stage")
     tables.CAPTURED = tuple(each for each in CAPTURED if each.name != "customer")
     told = refused(lab.capture)
-    assert 'The publication "medallion" sends changes of customer, which are no captured tables' in told
+    assert 'The publication "medallion" sends changes of customer, which are not captured tables' in told
     assert f"    {REMEDY} capture --resnapshot" in told
     assert rows(lab, "SELECT lsn FROM meta.watermark ORDER BY stage") == before
     tables.CAPTURED = CAPTURED
