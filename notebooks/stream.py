@@ -110,17 +110,15 @@ def parts(message: bytes, table: str) -> pd.DataFrame:
     meaning = {
         0: "U: an update",
         1: f"of {table}, by its number",
-        5: "O: the whole old row",
-        6: f"its columns: {len(old)}",
+        5: f"O: the whole old row, {len(old)} columns",
         8: "its fields, here the first",
-        cut: "N: the new row",
-        cut + 1: f"its columns: {len(new)}",
+        cut: f"N: the new row, {len(new)} columns",
         cut + 3: "its fields, here the first",
     }
     ends = [*list(meaning)[1:], len(message)]
-    rows = [(start, end - start, message[start:end][: len(old[0])].hex(" "), said)
+    rows = [(start, message[start:end][: len(old[0])].hex(" "), said)
             for (start, said), end in zip(meaning.items(), ends, strict=True)]  # fmt: skip
-    return pd.DataFrame(rows, columns=["offset", "size", "bytes", "meaning"])
+    return pd.DataFrame(rows, columns=["offset", "bytes", "meaning"])
 
 
 def _fields(row: bytes) -> Iterator[bytes]:
