@@ -49,7 +49,7 @@ version AS (
     SELECT {keys}, full_row, row_hash, row_before,
            commit_ts AS sys_start,
            lead(commit_ts, 1, 'infinity') OVER by_time AS sys_end,
-           lead(commit_ts) OVER by_time IS NULL AS is_newest,  -- better estimated than sys_end
+           lead(commit_ts) OVER by_time IS NULL AS is_newest,  -- for the planner
            first_value(commit_ts) OVER by_time AS first_change
     FROM change
     WHERE row_hash IS DISTINCT FROM hash_before{is_respelled}
