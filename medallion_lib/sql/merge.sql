@@ -45,11 +45,12 @@ change AS (
     LEFT JOIN {silver} AS now ON {is_now} AND now.sys_end = 'infinity'
     WINDOW by_time AS (PARTITION BY {final_keys} ORDER BY final_event.commit_ts)
 ),
+-- The planner estimates is_newest better than sys_end = 'infinity'.
 version AS (
     SELECT {keys}, full_row, row_hash, row_before,
            commit_ts AS sys_start,
            lead(commit_ts, 1, 'infinity') OVER by_time AS sys_end,
-           lead(commit_ts) OVER by_time IS NULL AS is_newest,  -- for the planner
+           lead(commit_ts) OVER by_time IS NULL AS is_newest,
            first_value(commit_ts) OVER by_time AS first_change
     FROM change
     WHERE row_hash IS DISTINCT FROM hash_before{is_respelled}
