@@ -36,6 +36,7 @@ import results
 import statements
 import values
 from medallion_lib.errors import MedallionError
+from medallion_lib.questions import Answer
 
 ROWS_SHOWN = 20
 LONG = 44  # characters from which on a cell is broken into lines
@@ -99,8 +100,10 @@ def sent() -> Markdown:
     return Markdown(f"```sql\n{_sent.strip()}\n```")
 
 
-def frame(result: ResultSet | pd.DataFrame) -> pd.DataFrame:
+def frame(result: ResultSet | Answer | pd.DataFrame) -> pd.DataFrame:
     """A result as a DataFrame; a DataFrame as it is, so that a cell can run twice."""
+    if isinstance(result, Answer):
+        return pd.DataFrame(result.rows, columns=list(result.columns))
     return result if isinstance(result, pd.DataFrame) else result.DataFrame()
 
 
