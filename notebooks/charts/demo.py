@@ -21,6 +21,7 @@ def june(
     alt: str,
     by: str = "By the board pack",
     then_label: str = "Board pack, 1 July",
+    now_label: str = "Dashboard, today",
 ) -> Picture:
     """Revenue by store (store_id, total_revenue), ranked then and ranked now; lines join a store.
 
@@ -37,7 +38,7 @@ def june(
 
     def draw(axes: Axes) -> None:
         head(axes, 12, then_label, THEN)
-        head(axes, 424, "Dashboard, today", NOW)
+        head(axes, 424, now_label, NOW)
         for rank, store in enumerate(left):
             y, other = 92 + 34 * rank, 92 + 34 * right.index(store)
             told = store in best
