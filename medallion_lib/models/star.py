@@ -34,8 +34,8 @@ class Star(Base):
 
 
 class DimDate(Star):
-    """A row a day (UTC), from the first to the last that a rental, its due date, its return or a
-    payment falls on.
+    """One row per day (UTC), from the first to the last that a rental, its due date, its return or
+    a payment falls on.
     """
 
     date_day: Mapped[date]
@@ -54,8 +54,8 @@ class DimDate(Star):
 
 
 class DimCustomer(Star):
-    """A row a customer, as of the instant: what is known of them, what they have paid, what they
-    like.
+    """One row per customer, as of the instant: what is known of them, what they have paid, what
+    they like.
     """
 
     customer_id: Mapped[int]
@@ -78,7 +78,7 @@ class DimCustomer(Star):
 
 
 class DimFilm(Star):
-    """A row a film, as of the instant. A film withdrawn before is not among them."""
+    """One row per film, as of the instant. A film withdrawn before is not among them."""
 
     film_id: Mapped[int]
     title: Mapped[str]
@@ -106,7 +106,7 @@ class DimFilm(Star):
 
 
 class DimStore(Star):
-    """A row a store, as of the instant."""
+    """One row per store, as of the instant."""
 
     store_id: Mapped[int]
     address: Mapped[str | None]
@@ -121,7 +121,7 @@ class DimStore(Star):
 
 
 class DimStaff(Star):
-    """A row a member of staff, as of the instant."""
+    """One row per member of staff, as of the instant."""
 
     staff_id: Mapped[int]
     first_name: Mapped[str | None]
@@ -135,7 +135,7 @@ class DimStaff(Star):
 
 
 class FactRental(Star):
-    """A row a rental begun before the instant. What silver does not know stays null and is
+    """One row per rental begun before the instant. What silver does not know stays null and is
     counted, so that totals agree with the source.
     """
 
@@ -164,7 +164,7 @@ class FactRental(Star):
 
 
 class FactPayment(Star):
-    """A row a payment, as of the instant. It is what money is counted by; the amounts of
+    """One row per payment, as of the instant. It is what money is counted by; the amounts of
     fact_rental are the same ones, by rental.
     """
 
@@ -179,7 +179,7 @@ class FactPayment(Star):
 
 
 class CustomerMetrics(Star):
-    """A row a customer, as of the instant: recency, frequency and money, and what follows from
+    """One row per customer, as of the instant: recency, frequency and money, and what follows from
     them by rules that are stated here. No score is invented.
     """
 
