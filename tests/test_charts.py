@@ -142,6 +142,9 @@ def test_three_marts_count_what_changed() -> None:
     assert shown[0] == "June, then and now: all three marts changed"
     assert {"Store 2, not store 5", "3 of 5 moved", "1 of 3 days"} <= {*shown}
     assert {"The <Long> Road & 1", "$91.25  +$10.75", "+$4.99 on 2 June"} <= {*shown}
+    assert shown.count("#6") == 2  # what left the five best titles, and what came to them
+    ends = min(map(float, [*THEN.values(), *NOW.values()])), max(map(float, NOW.values()))
+    assert {*map("${:,.0f}".format, ends), "$0", "1 June", "3 June"} <= {*shown}
 
 
 def test_payments_without_a_store_are_shown_and_win_nothing() -> None:

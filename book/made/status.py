@@ -51,14 +51,14 @@ class Run:
         took = self.seconds() or [0.0]
         return (
             f"| [{self.title}](../notebooks/{self.path.name}) "
-            f"| {result}, {len(self.ran)} of {len(self.cells)} cells "
+            f"| {result}, {len(self.ran)} of {len(self.cells)} "
             f"| {sum(took):.1f} s | {max(took):.1f} s, cell {took.index(max(took)) + 1} |"
         )
 
 
 def page(lab: Medallion, copy: Path) -> str:
     runs = [Run.read(path) for path in sorted((copy / "notebooks").glob("*.ipynb"))]
-    heading = "| notebook | result | time in its cells | the longest cell |\n|---|---|---|---|"
+    heading = "| notebook | cells | time | the longest |\n|---|---|---|---|"
     rows = [heading, *(run.row() for run in runs)]
     return "\n".join([*rows, "", *_circumstances(lab, copy.parent, runs)]) + "\n"
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from textwrap import wrap
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -259,7 +260,7 @@ def three_marts(
 
     changed = sum(then != now for then, now in (money, films, days))
     count = ("no mart", "one of three marts", "two of three marts", "all three marts")[changed]
-    return picture(345, alt, f"June, then and now: {count} changed", draw)
+    return picture(355, alt, f"June, then and now: {count} changed", draw)
 
 
 def _panel(axes: Axes, x: float, finding: str, what: str, room: float) -> None:
@@ -272,7 +273,11 @@ def _revenue_panel(axes: Axes, then: Money, now: Money) -> None:
     finding = say.stores(second).capitalize() if second else "No store"
     finding += f", not {say.stores(first)}" if first and first != second else ""
     _panel(axes, 12, finding, "won June by revenue", 205)
-    at = scale(*say.extent(then, now), 92, 202)
+    low, high = say.extent(then, now)
+    at = scale(low, high, 92, 202)
+    for end, ha in {low: "left", high: "right"}.items():
+        line(axes, (at(end),) * 2, (323, 330))
+        write(axes, at(end) + (-8 if ha == "left" else 8), 343, f"${end:,.0f}", ha=ha, soft=True)
     for place, store in enumerate(say.ranked(say.change({}, now) | then)):
         y = 143 + 28 * place
         write(axes, 12, y, say.store_name(store), bold=store in {*first, *second})
@@ -286,22 +291,32 @@ def _revenue_panel(axes: Axes, then: Money, now: Money) -> None:
 
 
 def _titles_panel(axes: Axes, then: Money, now: Money, names: dict[int | None, str]) -> None:
-    """The five best titles; a line from below the fifth circle is a title new among them."""
-    old, new = ([film for film in say.ranked(side) if film is not None][:5] for side in (then, now))
+    """The five best titles; a line to or from below the fifth ends at the rank there."""
+    ranks = [[film for film in say.ranked(side) if film is not None] for side in (then, now)]
+    old, new = (films[:5] for films in ranks)
     moves = sum(film not in old or old.index(film) != new.index(film) for film in new)
     _panel(axes, 242, f"{moves} of {len(new)} moved", "among the top titles", 300)
     y = scale(0, 4, 146, 310)
     for film in dict.fromkeys(new + old):
-        was, is_ = (side.index(film) if film in side else 4.6 for side in (old, new))
-        line(axes, (248, 284), (y(was), y(is_)), *((REST, 1.5) if was == is_ else (INK, 2.5)))
+        was, is_ = (side.index(film) if film in side else 4.5 for side in (old, new))
+        line(axes, (248, 292), (y(was), y(is_)), *((REST, 1.5) if was == is_ else (INK, 2.5)))
         if film in old:
             mark(axes, 248, y(was), "o", THEN)
         if film in new:
-            mark(axes, 284, y(is_), "s", NOW)
+            mark(axes, 292, y(is_), "s", NOW)
             gain = now[film] - then.get(film, ZERO)
-            write(axes, 299, y(is_) - 9, names[film], room=240)
+            write(axes, 307, y(is_) - 9, names[film], room=232)
             text = f"{say.dollars(now[film])}  {say.dollars(gain, '+') if gain else 'same'}"
-            write(axes, 299, y(is_) + 10, text, soft=True)
+            write(axes, 307, y(is_) + 10, text, soft=True)
+    for x, films, others in ((248, ranks[0], new), (292, ranks[1], old)):
+        write(axes, x, 343, _below(films, others), ha="center")
+
+
+def _below(films: list[Any], others: list[Any]) -> str:
+    """The rank of what is below the fifth of the films, and among the others; of several, none."""
+    lower = [film for film in others if film not in films[:5]]
+    known = [f"#{films.index(film) + 1}" for film in lower if film in films]
+    return known[0] if len(known) == len(lower) == 1 else "lower" * bool(lower)
 
 
 def _days_panel(axes: Axes, then: Money, now: Money) -> None:
@@ -315,8 +330,11 @@ def _days_panel(axes: Axes, then: Money, now: Money) -> None:
     x = scale(min(changes).day, max(changes).day, 571, 742)
     y = scale(*say.extent(changes, {None: ZERO}), 290, 166)
     line(axes, (565, 748), (y(0), y(0)), THEN, 3)
+    write(axes, 559, y(0), "$0", ha="right", soft=True)
+    for day, ha in ((min(changes), "left"), (max(changes), "right")):
+        write(axes, x(day.day), 343, f"{day.day} {day:%B}", ha=ha, soft=True)
     for day in some:
         line(axes, (x(day.day),) * 2, (y(0), y(changes[day])), NOW, 2)
         mark(axes, x(day.day), y(changes[day]), "s", NOW, size=8)
     text = f"{say.dollars(changes[best], '+')} on {best.day} {best:%B}"
-    write(axes, 656, 143 if changes[best] > 0 else 313, text, ha="center", room=185)
+    write(axes, 656, 143 if changes[best] > 0 else 316, text, ha="center", room=185)
