@@ -107,12 +107,14 @@ def frame(result: ResultSet | Answer | pd.DataFrame) -> pd.DataFrame:
     return result if isinstance(result, pd.DataFrame) else result.DataFrame()
 
 
-def pick(store: int, amount: float) -> tuple[int, float]:
+def pick(*picked: Any) -> tuple[int, float]:
     """Return the store and the correction in dollars if the store's largest June payment allows it.
 
     Otherwise raises MedallionError, in one line that says what is possible.
     """
-    return picks.check(_started().warehouse, store, amount)
+    if len(picked) != 2:
+        raise MedallionError(f"{picked!r} is no pick: write a store and an amount, like 3, 25.00.")
+    return picks.check(_started().warehouse, *picked)
 
 
 def peek(payment_id: int) -> bytes:
@@ -123,12 +125,12 @@ def peek(payment_id: int) -> bytes:
     return picks.peek(_started().source, _started().slot, payment_id)
 
 
-def june(date: Any = None) -> pd.DataFrame:
-    """June's revenue by store, as known at `date`, or today.
+def june(*date: Any) -> pd.DataFrame:
+    """June's revenue by store, as known at the date, or today where none is given.
 
-    Raises MedallionError, in one line, if `date` is no date.
+    Raises MedallionError, in one line, if it is no date or in the future.
     """
-    return questions.june(_started().warehouse, date)
+    return questions.june(_started().warehouse, *date)
 
 
 def marts(date: Any) -> list[questions.Pair]:

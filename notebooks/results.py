@@ -1,6 +1,7 @@
 """What a failing cell was to make is gone, so that no later cell takes an older result for it."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -9,6 +10,9 @@ from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda,
            ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # fmt: skip
+# What code that can't be parsed was to assign, and what a magic that fails early names before <<.
+_ASSIGNED = re.compile(r"^([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*(?::[^=\n]*)?=(?!=)", re.MULTILINE)
+_NAMED = re.compile(r"\s*%%?\w+(?:[^\S\n]+(?!(?i:select)\b)\S+)*?\s+([^\W\d]\w*)\s*=?\s*<<")
 
 gone: set[str] = set()
 
@@ -35,15 +39,17 @@ def missing(name: str) -> str:
 
 def _after(shell: InteractiveShell, result: ExecutionResult) -> None:
     if not result.success:
-        forget(shell.user_ns, made(shell.transform_cell(result.info.raw_cell)))
+        forget(shell.user_ns, made(shell, result.info.raw_cell))
 
 
-def made(code: str) -> set[str]:
+def made(shell: InteractiveShell, cell: str) -> set[str]:
     """The variables a cell assigns, but for those it reads first: they hold no result of it."""
     try:
-        body = ast.parse(code).body
+        body = ast.parse(shell.transform_cell(cell)).body
     except SyntaxError:
-        return set()
+        return {name.strip() for names in _ASSIGNED.findall(cell) for name in names.split(",")}
+    if named := _NAMED.match(cell):
+        return {named[1]}
     stored: set[str] = set()
     read: set[str] = set()
     for statement in body:

@@ -313,6 +313,12 @@ def test_sent_has_comments_too(run: Run) -> None:
     "if True:\n    kept = 1\n    raise ValueError",
     "with open('no such file') as kept:\n    pass",
     "kept = 2\nkept += 'x'",
+    "kept = (3, 25.00",
+    "other, kept = 3, 25 dollars",
+    "kept: int = $25",
+    "kept = '2023-07-12\nprint(kept)",
+    "%%sql --no-execut kept <<\nSELECT 1",
+    "%%sqll kept= <<\nSELECT 1",
 ])  # fmt: skip
 def test_what_a_failing_cell_was_to_make_is_gone(run: Run, cell: str) -> None:
     run("%%sql kept <<\nSELECT 'an older result'")
@@ -331,6 +337,7 @@ def test_what_a_failing_cell_was_to_make_is_gone(run: Run, cell: str) -> None:
 
 @pytest.mark.parametrize("cell", [
     "kept = kept.no_such_thing()", "[kept for kept in 5]", "kept += 1", "def f():\n    kept = 1\nf(1)", "kept[0] = 1 / 0",
+    "kept == = 1", "print(kept=$1)", "%sql SELECT kept << 'x'",
 ])  # fmt: skip
 def test_what_a_failing_cell_reads_or_does_not_assign_stays(run: Run, cell: str) -> None:
     run("kept = [1]")

@@ -13,12 +13,14 @@ from pathlib import Path
 import pandas
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from figures import texts
 from ledger import Year
 from sqlalchemy import text
 from traitlets.config import Config
 from year import DATA, Stage, as_owner, ask, between, differences, own_lab, played
 
 import cells
+import charts
 from medallion_lib import Medallion, MedallionError
 
 JULY = datetime(2023, 7, 1, tzinfo=UTC)
@@ -181,21 +183,59 @@ def test_both_ends_of_what_can_be_are_taken_and_no_cent_more(
                 cells.pick(store, float(amount + step * Decimal("0.01")))
 
 
-@pytest.mark.parametrize("date", ["3 July", "2023-02-30", "", 7, "2023-07-01'; --"], ids=repr)
+@pytest.mark.parametrize("date", [
+    "3 July", "2023-02-30", "", 7, "2023-07-01'; --", None, True, {}, ["2023-07-03"], float("nan"),
+    b"2023-07-03", pandas.NaT, "infinity", "-infinity", "x\x00",
+], ids=repr)  # fmt: skip
 def test_a_date_that_is_none_is_refused_in_one_line(
     story: Story, cell: Callable[[str], pandas.DataFrame], date: object
 ) -> None:
     with pytest.raises(MedallionError) as refused:
         cells.june(date)
     assert str(refused.value) == f"{date!r} is no date: write one like '2023-07-03'."
+    with pytest.raises(MedallionError, match="is no date: "):
+        cells.marts(date)
+
+
+@pytest.mark.parametrize("date", ["2130-01-01", "tomorrow", datetime(2130, 1, 1)], ids=repr)
+def test_a_date_in_the_future_is_refused_in_one_line(
+    story: Story, cell: Callable[[str], pandas.DataFrame], date: object
+) -> None:
+    for question in (cells.june, cells.marts):
+        with pytest.raises(MedallionError) as refused:
+            question(date)
+        assert str(refused.value) == f"{date!r} is in the future: write a date like '2023-07-03'."
+
+
+@pytest.mark.parametrize("date", ["2023-07-03", datetime(2023, 7, 3), "1999-12-31"], ids=repr)
+def test_a_figure_names_the_date_of_what_it_draws(
+    story: Story, cell: Callable[[str], pandas.DataFrame], date: object
+) -> None:
+    known, now = cells.june(date), cells.june()
+    said = "31 December 1999" if date == "1999-12-31" else "3 July 2023"
+    title, label = texts(charts.june(known, now, alt="June"))[:2]
+    assert title.startswith(f"As of {said}, ") and label == f"As of {said}"
+    day = said.removesuffix(" 2023")
+    marts = texts(charts.three_marts(*cells.marts(date), alt="Marts"))
+    assert marts[1] == f"As of {day}"
+    moved = texts(charts.moved(known, known, now, now, alt="Moved"))
+    assert moved[1] == f"As of {day}"
+
+
+@pytest.mark.parametrize("picked", [(), (9,), (3, 25, 0)], ids=repr)
+def test_a_pick_is_a_store_and_an_amount(
+    story: Story, cell: Callable[[str], pandas.DataFrame], picked: tuple[int, ...]
+) -> None:
+    with pytest.raises(MedallionError, match=r"is no pick: write a store and an amount, like 3, "):
+        cells.pick(*picked)
 
 
 def test_the_demo_asks_marts_what_a_cell_asks(
     story: Story, cell: Callable[[str], pandas.DataFrame]
 ) -> None:
     clause = "FOR SYSTEM_TIME AS OF '2023-07-01'"
-    for date, asked in ((None, ""), ("2023-07-01", clause)):
-        assert dict(_amounts(cells.june(date))) == {row[0]: row[1] for row in june(story, asked)}
+    for date, asked in (((), ""), (("2023-07-01",), clause)):
+        assert dict(_amounts(cells.june(*date))) == {row[0]: row[1] for row in june(story, asked)}
     (revenue, now), *_ = cells.marts("2023-07-01")
     assert dict(_amounts(revenue)) == {store: amount for store, amount, _ in board_pack()}
     assert dict(_amounts(now)) == {row[0]: row[1] for row in june(story)}

@@ -31,7 +31,7 @@ def june(
     """
     then, now = say.frame(then), say.frame(now)
     if "as_of" in then:
-        by = then_label = f"As of {say.instant(then['as_of'])}"
+        by = then_label = f"As of {say.instant(then)}"
     before, after = say.money(then, "store_id"), say.money(now, "store_id")
     moved_by = say.change(before, after)
     left, right = (say.ranked(dict.fromkeys(moved_by, ZERO) | side) for side in (before, after))
@@ -192,7 +192,8 @@ def moved(
     `then` and `still` are the same AS OF query, asked before the correction and after it; `before`
     and `after` the same query of today's state. The title says which of them changed.
     """
-    frames = map(say.frame, (then, still, before, after))
+    frames = [say.frame(each) for each in (then, still, before, after)]
+    on = say.day(frames[1]) or on
     first, past, old, new = (say.money(frame, "store_id") for frame in frames)
     rows = say.ranked(dict.fromkeys(say.change(old, new), ZERO) | past)
     low, high = say.extent(past, old, new)
@@ -246,6 +247,7 @@ def three_marts(
     business_date, daily_revenue, added up over the stores it is given. Pass every title, not the
     first few: the ranks are made here.
     """
+    on = say.day(revenue[0]) or on
     money = [say.money(frame, "store_id") for frame in revenue]
     films = [say.money(frame, "film_id") for frame in titles]
     names = dict(zip(films[1], titles[1]["title"], strict=True))

@@ -34,16 +34,25 @@ def money(frame: pd.DataFrame, key: str) -> Money:
     return dict(zip(keys, map(cents, frame["total_revenue"]), strict=True))
 
 
-def instant(asked: pd.Series) -> str:
-    """The only instant of a column, in words; without its time if that is midnight."""
-    instants = asked.drop_duplicates()
+def instant(asked: pd.DataFrame) -> str:
+    """The only instant of column as_of, in words; without its time if that is midnight.
+
+    A frame without rows, or without the column, has it as an attribute.
+    """
+    instants = asked.get("as_of", pd.Series()).drop_duplicates()
     if len(instants) > 1:
         raise MedallionError(f"The frame is as of {len(instants)} instants: select a single one.")
-    at = next(iter(instants), "the instant asked about")
+    at = next(iter(instants), asked.attrs.get("as_of", "the instant asked about"))
     if isinstance(at, str):
         return at
     at = pd.Timestamp(at)
     return f"{at:%-d %B %Y}" + (f", {at:%H:%M}" if at != at.normalize() else "")
+
+
+def day(asked: pd.DataFrame) -> str:
+    """The instant of a frame that names one, without the year of the book."""
+    named = "as_of" in asked or "as_of" in asked.attrs
+    return instant(asked).removesuffix(" 2023") if named else ""
 
 
 def by_day(frame: pd.DataFrame) -> Money:
