@@ -59,13 +59,15 @@ def _colours() -> str:
 
 
 def _beats(cells: list[NotebookNode]) -> Iterator[str]:
-    """Each code cell with the prose before it and the remark after it; the decision without one."""
+    """Each code cell with the prose before it and the remark after it."""
+    decision = ""
     for before, cell, after in zip(cells, cells[1:], [*cells[2:], None], strict=False):
         if before.id == "beat-decision":
-            yield _html(before.source.rpartition("\n\n")[0])
+            decision = _html(before.source.rpartition("\n\n")[0])
         if cell.cell_type == "code" and cell.id not in UNSEEN:
             remark = _prose(after) if after and after.id == f"{cell.id}-seen" else ""
-            yield _prose(before) + _code(cell.source) + _outputs(cell) + remark
+            yield decision + _prose(before) + _code(cell.source) + _outputs(cell) + remark
+            decision = ""
 
 
 def _prose(cell: NotebookNode) -> str:
