@@ -57,7 +57,10 @@ def _layers(known: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _places(layer: Mapping[str, str], edges: Edges) -> dict[str, float]:
-    """How far down each stands: beside what it reads, and below what it reads of its own layer."""
+    """How far down each stands: beside what it reads, and below what it reads of its own layer.
+
+    A model between two layers stands below all of theirs, where no line crosses its name.
+    """
     at: dict[str, float] = {}
     for name in LAYERS:
         column = [key for key in layer if layer[key] == name]
@@ -71,7 +74,9 @@ def _places(layer: Mapping[str, str], edges: Edges) -> dict[str, float]:
                   for key in column}  # fmt: skip
         column.sort(key=lambda key: (depth[key], beside[key], key))
         if name == "intermediate":
-            at |= beside
+            models = [key for key in column if made_of[key]]
+            foot = max([TOP, *at.values()]) + PITCH
+            at |= beside | {key: foot + PITCH * place for place, key in enumerate(models)}
         else:
             pitch = PITCH * (2 if name == "star" else 1)
             at |= {key: TOP + 14 + pitch * place for place, key in enumerate(column)}
