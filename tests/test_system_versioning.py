@@ -476,6 +476,30 @@ def test_a_trigger_that_touches_a_row_opens_a_version_and_alters_no_closed_one(r
     assert run("SELECT hits, at, sys_start FROM item FOR SYSTEM_TIME ALL ORDER BY hits") == found
 
 
+def test_triggers_find_what_the_statement_would(run: Any) -> None:
+    run("CREATE TABLE log (v int, ended timestamptz)")
+    run("CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'")
+    run("CREATE FUNCTION doubles() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v = twice(NEW.v); RETURN NEW; END'")
+    run("CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO log VALUES (NEW.v, NEW.sys_end); RETURN NULL; END'")
+    run(ROWS)
+    run("CREATE TRIGGER doubles BEFORE INSERT OR UPDATE ON x FOR EACH ROW EXECUTE FUNCTION doubles()")
+    run("CREATE TRIGGER logs AFTER INSERT OR UPDATE ON x FOR EACH ROW EXECUTE FUNCTION logs()")
+    run("INSERT INTO x VALUES (1, 1)")
+    run("UPDATE x SET v = 2")
+    assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY v") == [(2,), (4,)]
+    assert run("SELECT v, ended = 'infinity' FROM log ORDER BY 1, 2") == [(2, False), (2, True), (4, True)]
+
+
+def test_a_table_with_triggers_keeps_its_versions_as_it_is(run: Any) -> None:
+    run("CREATE TABLE old (id int PRIMARY KEY, v int)")
+    run("INSERT INTO old VALUES (1, 1)")
+    run("CREATE FUNCTION counts() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v = NEW.v + 1; RETURN NEW; END'")
+    run("CREATE TRIGGER counts BEFORE UPDATE ON old FOR EACH ROW EXECUTE FUNCTION counts()")
+    run("SELECT scd_system_versioned('old')")
+    assert run("SELECT id, v FROM old FOR SYSTEM_TIME ALL") == [(1, 1)]
+
+
 # --- Closed versions ---------------------------------------------------------------------------
 
 FORGED = ["UPDATE t SET v = 7", "DELETE FROM t", "INSERT INTO t (id) VALUES (8)",
@@ -535,6 +559,11 @@ REFUSED = [
     ("unique among versions", f"{ROWS}; CREATE UNIQUE INDEX of_v ON x ((v + 1)); INSERT INTO x VALUES (1)", "scd_system_versioned('scratch.x')"),
     ("trigger after ours", f"{ROWS}; CREATE TRIGGER \"ähnlich\" BEFORE UPDATE ON x FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); INSERT INTO x VALUES (1)", 'ALTER TRIGGER "ähnlich" ON scratch.x'),
     ("trigger skips versions", f"{ROWS}; CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL;\nEND'; INSERT INTO x VALUES (1); CREATE TRIGGER skip BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION skip(); UPDATE x SET v = 1", "WHEN (NEW.sys_end = 'infinity')"),
+    ("versioned in parts", f"{ROWS}; INSERT INTO x VALUES (1); CREATE TABLE y () INHERITS (x); UPDATE x SET v = 2", "INHERITS"),
+    ("versioned in parts", f"{ROWS}; INSERT INTO x VALUES (1); CREATE TABLE y (v int); ALTER TABLE x INHERIT y; UPDATE y SET v = 2", "INHERITS"),
+    ("versioned in parts", f"{ROWS}; INSERT INTO x VALUES (1); CREATE TABLE y (LIKE x INCLUDING GENERATED) PARTITION BY LIST (id); ALTER TABLE y ATTACH PARTITION x DEFAULT; DELETE FROM y", "PARTITION BY"),
+    ("rule on versions", f"{ROWS}; INSERT INTO x VALUES (1); CREATE RULE \"No\" AS ON INSERT TO x DO INSTEAD NOTHING; UPDATE x SET v = 2", 'DROP RULE "No" ON scratch.x'),
+    ("rule on versions", f"{ROWS}; CREATE TABLE y (v int); CREATE RULE also AS ON DELETE TO x DO ALSO INSERT INTO y VALUES (OLD.v); INSERT INTO x VALUES (1)", "DROP RULE also"),
     ("period written", f"{ROWS}; INSERT INTO x (id, sys_start) VALUES (1, '2020-01-01')", "Leave them out"),
     ("period written", f"{ROWS}; INSERT INTO x (id, sys_end) VALUES (1, now())", "DELETE FROM scratch.x_current"),
     ("period written", f"{ROWS}; INSERT INTO x VALUES (1); UPDATE x SET sys_end = now()", "delete it"),

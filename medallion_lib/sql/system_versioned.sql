@@ -85,16 +85,19 @@ DECLARE
     has_period constant boolean := EXISTS (
         SELECT FROM pg_attribute
         WHERE attrelid = versioned AND attname = 'sys_period' AND NOT attisdropped);
+    is_open boolean;
     late timestamptz;
 BEGIN
-    EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS sys_start timestamptz, '
-                   'ADD COLUMN IF NOT EXISTS sys_end timestamptz', versioned);
-    EXECUTE format('UPDATE %s SET sys_start = coalesce(sys_start, transaction_timestamp()), '
-                   'sys_end = coalesce(sys_end, ''infinity'') '
-                   'WHERE sys_start IS NULL OR sys_end IS NULL', versioned);
-    EXECUTE format('SELECT max(greatest(sys_start, nullif(sys_end, ''infinity''))) FROM %s',
-                   versioned)
-    INTO late;
+    EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS sys_start timestamptz DEFAULT transaction_timestamp(), '
+                   'ADD COLUMN IF NOT EXISTS sys_end timestamptz DEFAULT ''infinity''', versioned);
+    EXECUTE format('SELECT bool_or(sys_start IS NULL OR sys_end IS NULL), '
+                   'max(greatest(sys_start, nullif(sys_end, ''infinity''))) FROM %s', versioned)
+    INTO is_open, late;
+    IF is_open THEN
+        EXECUTE format('UPDATE %s SET sys_start = coalesce(sys_start, transaction_timestamp()), '
+                       'sys_end = coalesce(sys_end, ''infinity'') '
+                       'WHERE sys_start IS NULL OR sys_end IS NULL', versioned);
+    END IF;
     IF late > transaction_timestamp() THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'period to come', 'table', versioned::text, 'late', late::text);

@@ -132,6 +132,14 @@ CREATE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact
         SELECT 'unique among versions', indexrelid::regclass::text
         FROM pg_index
         WHERE indrelid = versioned AND indisunique AND meta.counts_versions(indexrelid)
+        UNION ALL
+        SELECT 'rule on versions', quote_ident(rulename)
+        FROM pg_rewrite
+        WHERE ev_class = versioned
+        UNION ALL
+        SELECT 'versioned in parts', NULL
+        FROM pg_inherits
+        WHERE versioned IN (inhrelid, inhparent)
         LIMIT 1;
     END;
 COMMENT ON FUNCTION meta.obstacle_to_keeping IS 'What was added to a table since, and would spoil its versions: the name of a refusal, and a fact for it.';
@@ -206,6 +214,11 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
+    -- Through a parent, none of the table's triggers of a statement is called.
+    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = TG_RELID) THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'versioned in parts', 'table', TG_RELID::regclass::text);
+    END IF;
     IF TG_OP = 'DELETE' THEN
         last := OLD.sys_start;
     ELSE
@@ -275,10 +288,10 @@ END $$;
 COMMENT ON FUNCTION meta.versioned_before_row IS 'Gives what a statement writes the transaction''s time, where it writes anything new.';
 
 -- Once the new versions are there, the old ones are inserted as history: before, they would
--- overlap.
+-- overlap. Users' triggers see that too, and find their own tables by the caller's search_path,
+-- so the function has none.
 CREATE FUNCTION meta.versioned_after_statement() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     instant constant timestamptz := transaction_timestamp();
