@@ -36,10 +36,10 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
     """
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, upto)
-        attach_months(cursor, batch)
+        versioned = tables.versioned_in(cursor)
+        attach_months(cursor, batch, versioned)
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
-        versioned = tables.versioned_in(cursor)
         done = [merge_table(cursor, table, batch) for table in versioned]
         _write_watermark(cursor, batch)
         tables.keep(cursor, "merge", versioned=versioned)
@@ -87,12 +87,10 @@ def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
 
 
-def attach_months(
-    cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned] | None = None
-) -> None:
-    """Give the months of a batch's facts, those of silver unless others are given, partitions."""
+def attach_months(cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned]) -> None:
+    """Give the months of a batch's facts partitions."""
     call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
-    for table in tables.versioned_in(cursor) if facts is None else facts:
+    for table in facts:
         if table.by_month:
             fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
             dated = list(table.in_bronze(table.by_month))
