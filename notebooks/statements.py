@@ -27,9 +27,10 @@ _QUOTE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT = re.compile(r"/\*|\*/")
-_ASIDE = re.compile("\ue000(\\d+)\ue001")
+_ASIDE = re.compile("\ue000(\\d+)[\ue001\ue003]")
 _TEMPLATE = re.compile(r"{{\s*([^\W\d]\w*)\s*}}")
-_PARAMETER = re.compile(r"(?<![:\w\])]):(?=[^\W\d])")  # no cast, and not the colon of a slice
+# No cast, and not the colon of a slice or between a name in JSON and its value.
+_PARAMETER = re.compile("(?<![:\\w\\])\ue001]):(?=[^\\W\\d])")
 _BOUND = re.compile(r"[();]|\b(?:BEGIN\s+ATOMIC|CASE|END)\b", re.IGNORECASE)
 _NAME = re.compile(r"\s*([^\W\d]\w*)\s*(=?)\s*<<")
 _REPEATED = ["-w", "--with", "--append", "--interact"]
@@ -46,7 +47,8 @@ class Masked(NamedTuple):
         code, quotes, at = "", [], 0
         while found := _QUOTE.search(sql, at):
             end = _end_of_comment(sql, found.end()) if found[0] == "/*" else found.end()
-            code += f"{sql[at : found.start()]}\ue000{len(quotes)}\ue001"
+            mark = "\ue003" if found[0][:2] in ("--", "/*") else "\ue001"
+            code += f"{sql[at : found.start()]}\ue000{len(quotes)}{mark}"
             quotes.append(sql[found.start() : end])
             at = end
         return cls(code + sql[at:], quotes)

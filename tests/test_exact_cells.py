@@ -279,6 +279,7 @@ def test_what_is_quoted_reaches_the_server_as_written(run: Run, pieces: list[str
     ("%%sql\nSELECT ';'::text, (SELECT ';'), \";\" FROM (VALUES (1)) AS t (\";\")", [(";", ";", 1)]),
     ("%%sql\nCREATE FUNCTION pg_temp.f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 2 END; END;\n"
      "SELECT pg_temp.f()", [(2,)]),
+    ("%%sql\nSELECT json_object('a':day, $$b$$:/* : */:day)::text FROM (SELECT 1 AS day) AS t", [('{"a" : 1, "b" : "2023-07-01"}',)]),
     ("%%sql\nDO $do$ BEGIN PERFORM 1; /* :x */ END $do$; SELECT 3", [(3,)]),
     ("%%sql\nBEGIN; CREATE TABLE kept (a int); ROLLBACK; SELECT to_regclass('kept') IS NULL", [(True,)]),
 ])  # fmt: skip
