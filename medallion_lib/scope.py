@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from medallion_lib.tokens import Token, after_bracket, after_name, name_start
+from medallion_lib.tokens import Token, after_bracket, after_name, name_start, says
 
 _LIST_ENDS = frozenset([
     "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR", "UNION",
     "INTERSECT", "EXCEPT", "RETURNING",
 ])  # fmt: skip
 _WRITING = ("DELETE", "MERGE", "UPDATE", "INSERT")
-_BEFORE_NEW = ("TABLE", "VIEW", "EXISTS", "RENAME", "INTO", "TEMP", "TEMPORARY", "UNLOGGED")
+_OF_NEW = frozenset(["TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"])
+_MAKES = _OF_NEW | {"CREATE", "ALTER", "DROP", "REPLACE", "FOREIGN", "MATERIALIZED", "RECURSIVE"}
+_BEFORE_NEW = _OF_NEW | {"TABLE", "TO", "IF", "NOT", "EXISTS", "ONLY"}
 _CLAUSE = ("SYSTEM_TIME", "TIMESTAMP")
 
 
@@ -43,7 +45,7 @@ class _Level:
 
 def references(tokens: list[Token]) -> Iterator[Reference]:
     """Each name in the tokens that has FOR SYSTEM_TIME, or FOR TIMESTAMP, behind it."""
-    levels, made, making, begin = [_Level()], set[str](), set[str](), 1
+    levels, made, making = [_Level()], set[str](), set[str]()
     for i in range(1, len(tokens) - 2):
         token, level = tokens[i], levels[-1]
         if i in level.coming:
@@ -60,17 +62,27 @@ def references(tokens: list[Token]) -> Iterator[Reference]:
             outer = levels[-2].with_names if len(levels) > 1 else frozenset()
             levels[-1] = _Level(with_names=outer)
             if len(levels) == 1:
-                made, making, begin = made | making, set(), i + 1
+                made, making = made | making, set()
         elif token.text == ",":
             level.table = i + 1 if level.part == "FROM" else 0
         elif token.text == "FOR" and tokens[i + 1].text in _CLAUSE:
             yield _reference(tokens, i, level, made)
         elif token.kind == "word" and tokens[i - 1].text != ".":
-            defines = tokens[begin].text in ("CREATE", "ALTER", "DROP") or level.part == "SELECT"
-            if defines and token.text in _BEFORE_NEW:
-                named = i + 2 if token.text == "RENAME" else i + 1
-                making.add(tokens[after_name(tokens, named) - 1].identifier)
+            making |= _made(tokens, i, level)
             _enter(tokens, i, level)
+
+
+def _made(tokens: list[Token], i: int, level: _Level) -> set[str]:
+    """The name that CREATE, ALTER, DROP, RENAME TO or SELECT INTO gives a meaning at tokens[i]."""
+    word, before = tokens[i].text, tokens[i - 1].text
+    if (word in ("TABLE", "VIEW") and before in _MAKES) or says(tokens, i, "RENAME", "TO") or (
+        word == "INTO" and level.part == "SELECT" and before != "AS"
+    ):
+        i += 1
+        while tokens[i].text in _BEFORE_NEW:
+            i += 1
+        return {tokens[after_name(tokens, i) - 1].identifier}
+    return set()
 
 
 def _reference(tokens: list[Token], i: int, level: _Level, made: set[str]) -> Reference:

@@ -17,6 +17,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from psycopg2.sql import Identifier, Literal
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from medallion_lib import sqlfile, system_versioning
@@ -24,7 +25,8 @@ from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.forms import FORMS, Form
 from medallion_lib.scope import Reference, references
 from medallion_lib.tokens import (
-    RESERVED, Token, Unfinished, after_bracket, after_expression, name_start, says, tokenize,
+    RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, finished,
+    name_start, says, tokenize,
 )  # fmt: skip
 
 REFUSED = "ST001"  # SQLSTATE of a function that only says why its view has no history
@@ -49,7 +51,7 @@ class _Call(NamedTuple):
     name: str  # without a schema
     is_qualified: bool
     function: str  # with the types of what it takes
-    edits: list[tuple[int, int, str]]
+    edits: list[Edit]
 
 
 def rewrite(sql: str) -> str:
@@ -63,26 +65,26 @@ def rewrite(sql: str) -> str:
     quoted names is not the clause. With a sub-query or clock_timestamp() for an instant
     PostgreSQL does not inline the function: it makes all rows of that instant first.
     """
-    return _rewritten(sql)[0]
+    low = sql.lower()
+    return _rewritten(sql, low, None) if "system_" in low or "for timestamp" in low else sql
 
 
-def _rewritten(sql: str) -> tuple[str, list[_Call]]:
-    """What `rewrite` gives, and which calls are in it that stand for a reference."""
-    sql = system_versioning.rewrite(sql)
-    lower = sql.lower()
-    if "system_time" not in lower and "for timestamp" not in lower:
-        return sql, []
+def _rewritten(sql: str, low: str, asked: Any) -> str:
+    """What `rewrite` gives; with a connection to ask, that is also asked what names mean."""
     try:
         tokens = tokenize(sql)
-        found = [each for each in references(tokens) if _is_clause(tokens, each)]
-        calls = [_call(sql, tokens, reference) for reference in found]
+        edits = system_versioning.options(sql, tokens) if "system_versioning" in low else []
+        calls = []
+        if "system_time" in low or "for timestamp" in low:
+            found = [each for each in references(tokens) if _is_clause(tokens, each)]
+            calls = [_call(sql, tokens, reference) for reference in found]
     except Unfinished:
-        return sql, []  # PostgreSQL says so
-    pieces, at = [], 0
-    for start, end, text in sorted(edit for call in calls for edit in call.edits):
-        pieces += [sql[at:start], text]
-        at = end
-    return ("".join([*pieces, sql[at:]]) if pieces else sql), calls
+        return sql  # PostgreSQL says so
+    edits += [edit for call in calls for edit in call.edits]
+    if asked:
+        _check_names(asked, calls)
+        edits += system_versioning.let_go(sql, tokens, asked)
+    return edited(sql, edits)
 
 
 def _is_clause(tokens: list[Token], reference: Reference) -> bool:
@@ -180,6 +182,8 @@ def _check_after(tokens: list[Token], i: int, form: Form) -> bool:
     has_alias = named > i or (tokens[i].is_name and not says(tokens, i, "FORMAT", "JSON"))
     after = named + has_alias if tokens[named].text != "(" else named
     if has_alias and tokens[after].text == "(":
+        if not tokens[after + 1].is_name:  # TIMESTAMP now(), of which the instant is TIMESTAMP
+            raise refusal("no instant", SystemTimeError, form=form.clause.format("…", "…"))
         after = after_bracket(tokens, after)
     next_ = tokens[after].text
     if next_ in RESERVED - _GOES_ON and not says(tokens, after, "WITH", "ORDINALITY"):
@@ -197,6 +201,8 @@ def install(engine: Engine | AsyncEngine) -> None:
     psycopg2 or psycopg: on another driver half of this would be off without a word.
     """
     engine = getattr(engine, "sync_engine", engine)
+    while isinstance(engine, OptionEngine):
+        engine = engine._proxied  # whose events are its own
     if not isinstance(engine, Engine):
         raise refusal("no engine", SystemTimeError, kind=f"a {type(engine).__name__}")
     if engine.dialect.name != "postgresql" or engine.driver not in _DRIVERS:
@@ -215,13 +221,14 @@ def _on_execute(
 ) -> tuple[str, Any]:
     low = sql.lower()
     if "system_" in low or "for timestamp" in low or "alter" in low or "drop" in low:
-        sql, calls = _rewritten(sql)
-        if connection is None:  # as where the hook's own time is taken
-            return sql, parameters
-        asked = connection.connection.dbapi_connection
-        if asked.info.transaction_status != TRANSACTION_STATUS_INERROR:
-            _check_names(asked, calls)
-            sql = system_versioning.let_go(sql, asked)
+        # There is no connection where the hook's own time is taken.
+        asked = connection and connection.connection.dbapi_connection
+        told = asked and asked.info
+        if told and "\\" in sql and told.parameter_status("standard_conforming_strings") == "off":
+            return sql, parameters  # whose strings end elsewhere
+        if told and told.transaction_status == TRANSACTION_STATUS_INERROR:
+            asked = None
+        sql = _rewritten(sql, low, asked)
     return sql, parameters
 
 
@@ -282,12 +289,8 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
 
 def _calls(sql: str) -> bool:
     """Whether a function of ours is called in it, and not only named in a string or comment."""
-    try:
-        tokens = tokenize(sql)
-    except Unfinished:
-        return False
     return any(_CALL.search(token.text.lower() + "(")
-               for token, after in pairwise(tokens) if after.text == "(")  # fmt: skip
+               for token, after in pairwise(finished(sql)) if after.text == "(")  # fmt: skip
 
 
 def with_history(engine: Engine) -> list[str]:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.tokens import Token, Unfinished, tokenize
+from medallion_lib.tokens import Edit, Token, finished
 
 REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
 
@@ -75,12 +75,8 @@ class Statement(NamedTuple):
             i += 2
 
 
-def statements(sql: str) -> list[Statement]:
-    """Those of a text; none where a string or comment is unfinished, which PostgreSQL will say."""
-    try:
-        tokens = tokenize(sql)
-    except Unfinished:
-        return []
+def statements(tokens: list[Token]) -> list[Statement]:
+    """Those of a text."""
     outside, found = tokens[0], [[tokens[0]]]
     for token in tokens[1:-2]:
         if token.text == ";":
@@ -90,34 +86,31 @@ def statements(sql: str) -> list[Statement]:
     return [Statement([*each, outside]) for each in found if len(each) > 1]
 
 
-def rewrite(sql: str) -> str:
-    """`sql` with the option taken out of each CREATE TABLE, and a call behind it.
+def options(sql: str, tokens: list[Token]) -> list[Edit]:
+    """What takes the option out of each CREATE TABLE in `sql`, and sets a call behind it.
 
-    The same object when there is none: in a string, comment or index it is not the option.
+    In a string, comment or index it is not the option.
     """
-    if "system_versioning" not in sql.lower():
-        return sql
-    for statement in reversed(statements(sql)):
-        if statement.begins("CREATE", "TABLE"):
-            sql = _created(sql, statement)
-    return sql
+    made = (each for each in statements(tokens) if each.begins("CREATE", "TABLE"))
+    return [edit for statement in made for edit in _created(sql, statement)]
 
 
-def _created(sql: str, statement: Statement) -> str:
+def _created(sql: str, statement: Statement) -> list[Edit]:
     tokens = statement.tokens
     table = next(i for i, token in enumerate(tokens) if token.text == "TABLE")
-    options = next((i + 1 for i in statement.outside_brackets(table)
+    bracket = next((i + 1 for i in statement.outside_brackets(table)
                     if (tokens[i].text, tokens[i + 1].text) == ("WITH", "(")), None)  # fmt: skip
-    found = options and _option(sql, tokens, options)
+    found = bracket and _option(sql, tokens, bracket)
     named = next(statement.names(table + 1), None)
     if not found or not named:
-        return sql
+        return []
     is_wanted, start, end = found
+    option = [(start, end, "")]
     if is_wanted:
         name = _checked(sql, statement, table, *named)
         call = f"; CALL meta.created_system_versioned('{name}')"
-        sql = sql[: statement.end] + call + sql[statement.end :]
-    return sql[:start] + sql[end:]
+        return [*option, (statement.end, statement.end, call)]
+    return option
 
 
 def _option(sql: str, tokens: list[Token], bracket: int) -> tuple[bool, int, int] | None:
@@ -164,24 +157,22 @@ def _checked(sql: str, statement: Statement, table: int, start: int, end: int) -
     return name.replace("'", "''")
 
 
-def let_go(sql: str, connection: Any) -> str:
-    """`sql` with what hangs on a table or view dropped before it is altered or dropped.
+def let_go(sql: str, tokens: list[Token], connection: Any) -> list[Edit]:
+    """What drops what hangs on each table or view in `sql` before it is altered or dropped.
 
     In one text, since a connection may commit each: all of it happens, or nothing.
     """
-    if not _CHANGE.search(sql):
-        return sql
-    command, at = "", 0
-    for statement in reversed(statements(sql)):
+    edits, dropped = list[Edit](), ""
+    for statement in statements(tokens):
         words = [token.text for token in statement.tokens]
         if words[1] not in ("ALTER", "DROP") or words[2] not in _KINDS:
             continue
         if words[1] == "ALTER" or "CASCADE" not in words:
             drop, before, after = _around(sql, statement, words, connection)
             start, end = statement.tokens[1].start, statement.end
-            sql = sql[:start] + before + sql[start:end] + after + sql[end:]
-            command, at = (drop, start) if drop else (command, at)
-    return sql[:at] + command + sql[at:]
+            edits += [(start, start, before if dropped else drop + before), (end, end, after)]
+            dropped = dropped or drop
+    return edits
 
 
 def _around(
@@ -229,7 +220,7 @@ def went_on(sql: str, connection: Connection) -> None:
     """
     from medallion_lib import versioned
 
-    if any(map(_is_news, statements(sql))):
+    if any(map(_is_news, statements(finished(sql)))):
         versioned.regenerate(connection.connection.dbapi_connection)
 
 
@@ -263,7 +254,7 @@ def explained(context: ExceptionContext, state: str, message: str) -> MedallionE
         return refusal("option elsewhere", SystemVersioningError)
     if state != "42P10" or context.engine is None:
         return None
-    for statement in statements(sql):
+    for statement in statements(finished(sql)):
         tokens = statement.tokens
         if not any(token.kind == "word" and token.text == "CONFLICT" for token in tokens):
             continue

@@ -7,6 +7,7 @@ and operators in turn, whatever binds tighter.
 
 import re
 import string
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,6 +81,8 @@ class Token(NamedTuple):
         return self.text[self.text.index('"') + 1 : self.text.rindex('"')].replace('""', '"')
 
 
+Edit = tuple[int, int, str]  # from where, up to where, and what stands there instead
+
 _OUTSIDE = Token("end", "", 0, 0)
 
 
@@ -101,6 +104,23 @@ def tokenize(sql: str) -> list[Token]:
             text = text.upper() if kind == "word" and text.isascii() else text
             tokens.append(Token(kind, text, start, at))
     return [*tokens, _OUTSIDE, _OUTSIDE]
+
+
+def finished(sql: str) -> list[Token]:
+    """The same, but of nothing where PostgreSQL would not find the end."""
+    try:
+        return tokenize(sql)
+    except Unfinished:
+        return tokenize("")
+
+
+def edited(sql: str, edits: Iterable[Edit]) -> str:
+    """`sql` with these edits, which do not overlap; the same object when there are none."""
+    pieces, at = [], 0
+    for start, end, text in sorted(edits, key=lambda edit: edit[0]):
+        pieces += [sql[at:start], text]
+        at = end
+    return "".join([*pieces, sql[at:]]) if pieces else sql
 
 
 def _comment_end(sql: str, at: int) -> int:
@@ -212,7 +232,8 @@ def _after_aggregate(tokens: list[Token], i: int) -> int:
             tokens[inside].is_name and tokens[inside + 1].text in (",", ")")
         ):
             i = after_bracket(tokens, inside - 1)
-    return i
+    named = says(tokens, i, "OVER") and tokens[i + 1].is_name
+    return i + 2 if named and not says(tokens, i + 1, "FORMAT", "JSON") else i
 
 
 def _after_suffixes(tokens: list[Token], i: int) -> int:

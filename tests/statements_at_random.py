@@ -169,7 +169,7 @@ class Maker:
             "greatest(§, NULL)", "CAST(§ AS timestamptz)", "extract(epoch FROM §)", "ARRAY[§, b]", "ARRAY[[§]]",
             "ROW(§, 1)", "substring(§ FROM 1 FOR 2)", "trim(BOTH FROM §)", "overlay(§ PLACING b FROM 1)",
             "max(DISTINCT §)", "max(§) FILTER (WHERE a)", "count(*)", "position(§ IN b)", "to_timestamp(§)",
-            "percentile_cont(0.5) WITHIN GROUP (ORDER BY §)", "rank() OVER (PARTITION BY §)", "rank() OVER (ORDER BY §)",
+            "percentile_cont(0.5) WITHIN GROUP (ORDER BY §)", "rank() OVER (PARTITION BY §)", "rank() OVER (ORDER BY §)", "max(§) OVER w", "rank() OVER w",
             "substring(§ FOR system_time)", "treat(§ AS int)", "json_value(§, '$')", "xmlforest(§ AS from)",
             "(§)::timestamptz", "(§).a", "nullif(§, 1)", "json_object('a': §)", "date(§)", "timestamptz(§)", "right(§, 2)",
         ])  # fmt: skip

@@ -130,6 +130,7 @@ INSTANTS = [
     "$q$2023$Q$-07-01$q$",
     "max(at) FILTER (WHERE a) OVER (PARTITION BY b)",
     "mode() WITHIN GROUP (ORDER BY at)",
+    "rank() FILTER (WHERE a) OVER w",
     "extract(year FROM now()) * a",
     "substring(a FOR system_time)",
     "ARRAY[[a], [b]]",
@@ -238,6 +239,11 @@ PLACES = [
     ("WITH \"T\" AS (SELECT 1) SELECT * FROM t FOR SYSTEM_TIME ALL", "WITH \"T\" AS (SELECT 1) SELECT * FROM t__all() AS t"),
     ("SELECT * FROM (WITH t AS (SELECT 1) TABLE t) x, t FOR SYSTEM_TIME ALL", "SELECT * FROM (WITH t AS (SELECT 1) TABLE t) x, t__all() AS t"),
     ("WITH t AS (SELECT 1) TABLE t; SELECT * FROM t FOR SYSTEM_TIME ALL", "WITH t AS (SELECT 1) TABLE t; SELECT * FROM t__all() AS t"),
+    # A name in a statement that makes or alters something else stays what it is.
+    *[(f"{other}; SELECT * FROM t FOR SYSTEM_TIME ALL", f"{other}; SELECT * FROM t__all() AS t") for other in (
+        "SELECT temp t, a.view t, temp FROM x", "SELECT 1 UNION TABLE t", "CREATE TABLE x AS TABLE t", "CREATE INDEX IF NOT EXISTS t ON x (a)",
+        "ALTER TABLE x DROP COLUMN IF EXISTS t", "ALTER TABLE x RENAME a TO t", "COMMENT ON TABLE t IS 'x'", "SELECT 1 AS into, t.a FROM t", "GRANT SELECT ON TABLE t TO u",
+        "CREATE FUNCTION f() RETURNS void BEGIN ATOMIC INSERT INTO t VALUES (1); END", "CREATE RULE r AS ON DELETE TO x DO INSERT INTO t VALUES (1)")],
     ("CREATE TABLE t AS SELECT * FROM t FOR SYSTEM_TIME ALL", "CREATE TABLE t AS SELECT * FROM t__all() AS t"),
 ]  # fmt: skip
 
@@ -257,6 +263,9 @@ WRONG = [
     ("CREATE TEMP TABLE IF NOT EXISTS t (a int); SELECT * FROM t FOR SYSTEM_TIME ALL", "made or altered in this same text"),
     ("SELECT 1 AS a INTO TEMP t; SELECT * FROM T FOR SYSTEM_TIME ALL", "made or altered in this same text"),
     ("ALTER TABLE s RENAME TO t; SELECT * FROM t FOR SYSTEM_TIME ALL", "made or altered in this same text"),
+    *[(f"{made}; SELECT * FROM t FOR SYSTEM_TIME ALL", "made or altered in this same text") for made in (
+        "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "CREATE SCHEMA x CREATE VIEW t AS SELECT 1", "CREATE OR REPLACE LOCAL TEMP VIEW t AS SELECT 1", "DROP TABLE IF EXISTS s.t",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS t AS SELECT 1", "WITH a AS (SELECT 1) SELECT * INTO UNLOGGED TABLE t FROM a", "ALTER TABLE ONLY t ADD a int", "ALTER VIEW x RENAME TO t")],
     ("TABLE t FOR SYSTEM_TIME ALL", "    SELECT * FROM t FOR SYSTEM_TIME AS OF"),
     ("SELECT * FROM ONLY s.t FOR SYSTEM_TIME ALL", "    SELECT * FROM s.t FOR SYSTEM_TIME AS OF"),
     ("SELECT * FROM ONLY (t FOR SYSTEM_TIME ALL)", "without TABLE or ONLY"),
@@ -268,7 +277,6 @@ WRONG = [
     ("SELECT * FROM t FOR SYSTEM_TIME ALL WITH ORDINALITY AS d", "ORDINALITY"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF a IS NULL", "IS can't follow"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF a => now()", "=> can't follow"),
-    ("SELECT * FROM t FOR SYSTEM_TIME AS OF rank() OVER w", "W can't follow"),
     ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a AND b AND c", "AND can't follow"),
     ("SELECT a, t FOR SYSTEM_TIME ALL FROM s", "directly after the name"),
     ("SELECT a IS DISTINCT FROM t FOR SYSTEM_TIME ALL", "directly after the name"),
@@ -288,6 +296,8 @@ WRONG = [
     ("FOR SYSTEM_TIME AS OF now()", "directly after the name"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF WHERE a", "needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP now()", "needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO TIMESTAMP date_trunc('day', b)", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF now() - ;", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME", "must go on with AS OF"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS d", "AS OF … lacks its OF. Write for example FOR SYSTEM_TIME AS OF '"),

@@ -926,6 +926,28 @@ def test_the_owners_functions_and_the_notebooks_are_made_apart(run: Any, spare_u
     assert run(owners) == [(server.NOTEBOOK_ROLE,)]
 
 
+def test_installed_on_an_engine_and_on_its_options_it_works_once(run: Any, engine: Engine) -> None:
+    run(ROWS)
+    again = engine.execution_options(isolation_level="AUTOCOMMIT").execution_options(logging_token="x")
+    for each in (again, engine, again):
+        system_time.install(each)
+        with each.connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE x ADD COLUMN w int, DROP COLUMN IF EXISTS y")
+            assert connection.exec_driver_sql("SELECT w FROM x FOR SYSTEM_TIME ALL").all() == []
+            connection.exec_driver_sql("ALTER TABLE x DROP COLUMN w; ALTER TABLE x ADD COLUMN y int")
+            connection.exec_driver_sql("COMMIT")
+
+
+def test_strings_end_where_the_session_has_them_end(run: Any) -> None:
+    run("SET standard_conforming_strings = off")
+    run("SET escape_string_warning = off")
+    try:
+        assert run(r"SELECT 'a\' FROM t FOR SYSTEM_TIME ALL', 'b\'c'") == [("a' FROM t FOR SYSTEM_TIME ALL", "b'c")]
+        assert run(r"SELECT 'it\'s t FOR SYSTEM_TIME', 'ALTER TABLE \''") == [("it's t FOR SYSTEM_TIME", "ALTER TABLE '")]
+    finally:
+        run("RESET standard_conforming_strings")
+
+
 def test_its_objects_say_what_they_are(run: Any) -> None:
     run(ROWS)
     assert run("""SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE pronamespace = CAST('meta' AS regnamespace)
