@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
-from psycopg2.sql import Identifier, Literal
+from psycopg2.sql import Identifier
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.base import OptionEngine
@@ -111,16 +111,13 @@ def _call(sql: str, tokens: list[Token], reference: Reference) -> _Call:
     alias = "" if _check_after(tokens, i, form) else f" AS {own}"
     close = name.start + name.text.rindex('"') if name.kind == "quoted" else name.end
     # The text between the instants gives way: before the first, after each, and after the last.
-    starts = [close, *(after for _, after in instants)]
-    ends = [*(before for before, _ in instants), end]
-    called = f"{form.suffix}{sql[close : name.end]}("
-    texts = [called, *[", "] * (len(instants) - 1), f"){alias}"]
-    if not instants:
-        starts, ends, texts = [close], [end], [f"{called}){alias}"]
+    edits, at, text = list[Edit](), close, f"{form.suffix}{sql[close : name.end]}("
+    for before, after in instants:
+        edits.append((at, before, text))
+        at, text = after, ", "
+    edits.append((at, end, f"{'' if instants else text}){alias}"))
     function = f"{sqlfile.text(Identifier(name.identifier + form.suffix))}({form.types})"
-    is_qualified = tokens[reference.name - 1].text == "."
-    edits = list(zip(starts, ends, texts, strict=True))
-    return _Call(name.identifier, is_qualified, function, edits)
+    return _Call(name.identifier, tokens[reference.name - 1].text == ".", function, edits)
 
 
 def _read(tokens: list[Token], i: int) -> tuple[Form, list[tuple[int, int]], int, int]:
@@ -241,19 +238,11 @@ def _check_names(connection: Any, calls: list[_Call]) -> None:
     named = {(call.name, call.function) for call in calls if not call.is_qualified}
     if not named:
         return
-    asked = ", ".join(
-        "pg_catalog.pg_get_function_result(pg_catalog.to_regprocedure("
-        f"{sqlfile.text(Literal(function))})::pg_catalog.oid), "
-        f"'SETOF ' || pg_catalog.quote_ident({sqlfile.text(Literal(name))})"
-        for name, function in named
-    )
+    names, functions = map(list, zip(*named, strict=True))
     with closing(connection.cursor()) as cursor:
-        cursor.execute(f"SELECT {asked}")
-        found = cursor.fetchone()
-    for reads, wanted in zip(found[::2], found[1::2], strict=True):
-        if reads not in (None, wanted):  # a name that is hidden is printed with its schema
-            facts = {"table": wanted.removeprefix("SETOF "), "meant": reads.removeprefix("SETOF ")}
-            raise refusal("name hidden", SystemTimeError, **facts)
+        cursor.execute(sqlfile.read("system_time_hidden"), {"names": names, "functions": functions})
+        for table, meant in cursor.fetchall():
+            raise refusal("name hidden", SystemTimeError, table=table, meant=meant)
 
 
 def _on_executed(connection: Connection, _: object, sql: str, *more: Any) -> None:

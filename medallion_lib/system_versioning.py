@@ -19,7 +19,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.tokens import Edit, Token, finished
+from medallion_lib.tokens import Edit, Token, after_bracket, finished, says
 
 REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
 
@@ -39,13 +39,13 @@ class SystemVersioningError(MedallionError):
 
 
 class Statement(NamedTuple):
-    """One of those in a text: its tokens between two that stand for its outside."""
+    """One of those in a text: its tokens as `tokenize` gives them."""
 
     tokens: list[Token]
 
     @property
     def end(self) -> int:
-        return self.tokens[-2].end
+        return self.tokens[-3].end
 
     def begins(self, *words: str) -> bool:
         """Whether these are its first words, but for those that may stand before a name."""
@@ -55,7 +55,7 @@ class Statement(NamedTuple):
     def outside_brackets(self, since: int = 1) -> Iterator[int]:
         """The indexes of the tokens that no bracket holds; of a bracket, its beginning."""
         depth = 0
-        for i in range(since, len(self.tokens) - 1):
+        for i in range(since, len(self.tokens) - 2):
             if depth == 0:
                 yield i
             depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(self.tokens[i].text, 0)
@@ -83,7 +83,7 @@ def statements(tokens: list[Token]) -> list[Statement]:
             found.append([outside])
         else:
             found[-1].append(token)
-    return [Statement([*each, outside]) for each in found if len(each) > 1]
+    return [Statement([*each, outside, outside]) for each in found if len(each) > 1]
 
 
 def options(sql: str, tokens: list[Token]) -> list[Edit]:
@@ -99,30 +99,25 @@ def _created(sql: str, statement: Statement) -> list[Edit]:
     tokens = statement.tokens
     table = next(i for i, token in enumerate(tokens) if token.text == "TABLE")
     bracket = next((i + 1 for i in statement.outside_brackets(table)
-                    if (tokens[i].text, tokens[i + 1].text) == ("WITH", "(")), None)  # fmt: skip
-    found = bracket and _option(sql, tokens, bracket)
+                    if says(tokens, i, "WITH", "(")), None)  # fmt: skip
+    found = bracket and _option(sql, statement, bracket)
     named = next(statement.names(table + 1), None)
     if not found or not named:
         return []
     is_wanted, start, end = found
-    option = [(start, end, "")]
+    edits = [(start, end, "")]
     if is_wanted:
         name = _checked(sql, statement, table, *named)
         call = f"; CALL meta.created_system_versioned('{name}')"
-        return [*option, (statement.end, statement.end, call)]
-    return option
+        edits.append((statement.end, statement.end, call))
+    return edits
 
 
-def _option(sql: str, tokens: list[Token], bracket: int) -> tuple[bool, int, int] | None:
+def _option(sql: str, statement: Statement, bracket: int) -> tuple[bool, int, int] | None:
     """What the option in the bracket says, and which part of `sql` holds it and no other."""
-    ends, depth, i = [bracket], 1, bracket
-    while depth:
-        if i == len(tokens) - 1:
-            return None
-        i += 1
-        depth += {"(": 1, ")": -1}.get(tokens[i].text, 0)
-        if depth == 0 or (depth == 1 and tokens[i].text == ","):
-            ends.append(i)
+    tokens, close = statement.tokens, after_bracket(statement.tokens, bracket) - 1
+    commas = (i for i in statement.outside_brackets(bracket + 1) if tokens[i].text == ",")
+    ends = [bracket, *(i for i in commas if i < close), close]
     for n, (before, after) in enumerate(pairwise(ends)):
         if not tokens[before + 1].is_name or tokens[before + 1].identifier != "system_versioning":
             continue
@@ -226,7 +221,7 @@ def went_on(sql: str, connection: Connection) -> None:
 
 def _is_news(statement: Statement) -> bool:
     """Whether it makes, alters or drops tables or views; what DO does stands in a string."""
-    first, *more = statement.tokens[1:-1]
+    first, *more = statement.tokens[1:-2]
     words = {token.text for token in more}
     if first.text in ("CREATE", "ALTER", "DROP"):
         return bool(words & {*_KINDS, "SCHEMA"})
@@ -255,13 +250,10 @@ def explained(context: ExceptionContext, state: str, message: str) -> MedallionE
     if state != "42P10" or context.engine is None:
         return None
     for statement in statements(finished(sql)):
-        tokens = statement.tokens
-        if not any(token.kind == "word" and token.text == "CONFLICT" for token in tokens):
-            continue
-        for i in statement.outside_brackets():
-            if (tokens[i].text, tokens[i + 1].text) != ("INSERT", "INTO"):
-                continue
-            start, end = next(statement.names(i + 2))
+        into = next((i + 2 for i in statement.outside_brackets()
+                     if says(statement.tokens, i, "INSERT", "INTO")), 0)  # fmt: skip
+        if into and any(token.text == "CONFLICT" for token in statement.tokens):
+            start, end = next(statement.names(into))
             with beside(context.engine) as cursor:
                 found = named(cursor, [sql[start:end].replace("%%", "%")])
             if found and found[0][1]:

@@ -17,7 +17,7 @@ from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.forms import AS_OF, FORMS, Form
 from medallion_lib.system_time import SystemTimeError, rewrite
-from medallion_lib.tokens import tokenize
+from medallion_lib.tokens import edited, tokenize
 
 
 class Relation(NamedTuple):
@@ -51,14 +51,10 @@ def regenerate(connection: Any) -> dict[str, str]:
         refused = {}
         for relation in relations:
             for form in FORMS:
-                if not relation.is_mine:
-                    if relation.answers and (form is AS_OF or relation.is_plain):
-                        answering[form][relation.oid] = (relation.schema, relation.name)
-                    continue
-                reason = _made(cursor, relation, form, answering[form])
+                reason = _reason(cursor, relation, form, answering[form])
                 if reason is None:
                     answering[form][relation.oid] = (relation.schema, relation.name)
-                elif form is AS_OF:
+                elif form is AS_OF and relation.is_mine:
                     refused[f"{relation.schema}.{relation.name}"] = reason
         return refused
 
@@ -108,18 +104,21 @@ def _drop_stale(cursor: Any, relations: list[int]) -> None:
         cursor.execute(command)
 
 
-def _made(
+def _reason(
     cursor: Any, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
 ) -> str | None:
-    """Make the relation's function for a form, or one that says why there is none; the reason."""
+    """Why the relation's function for a form, which is made, does not answer; None if it does."""
+    if not relation.is_mine:
+        return None if relation.answers and (form is AS_OF or relation.is_plain) else ""
+    fits = len((relation.name + form.suffix).encode()) <= 63
     try:
-        if len((relation.name + form.suffix).encode()) > 63:
+        if not fits:
             raise refusal("name leaves no room", SystemTimeError, fact=form.suffix)
         _make(cursor, relation, form, answering)
     except SystemTimeError as error:
         name, clause = f"{relation.schema}.{relation.name}", form.clause.format("…", "…")
         reason = str(refusal("view cannot travel", table=name, form=clause, reason=error))
-        if len((relation.name + form.suffix).encode()) <= 63:
+        if fits:
             _create(cursor, "refusal", relation, form, comment=sql.Literal(reason))
         return reason
     return None
@@ -152,13 +151,13 @@ def _make(
 
 def _spliced(query: str, names: Collection[tuple[str, str]], form: Form) -> str:
     """`query` with each of the relations named in it read in this form, of $1 and $2."""
-    tokens, clause = tokenize(query), form.clause.format("$1", "$2")
-    for i in range(len(tokens) - 3, 3, -1):
+    tokens, clause, edits = tokenize(query), form.clause.format("$1", "$2"), []
+    for i in range(4, len(tokens) - 2):
         schema, dot, name = tokens[i - 2 : i + 1]
         is_reference = dot.text == "." and (schema.identifier, name.identifier) in names
         if is_reference and tokens[i + 1].text != "(" and tokens[i - 3].text != "::":
-            query = f"{query[: name.end]} FOR SYSTEM_TIME {clause}{query[name.end :]}"
-    return rewrite(query)
+            edits.append((name.end, name.end, f" FOR SYSTEM_TIME {clause}"))
+    return rewrite(edited(query, edits))
 
 
 def _create(
