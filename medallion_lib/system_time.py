@@ -263,6 +263,8 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
         return None
     if diagnosis.sqlstate in ("22007", "22008"):
         return refusal("instant not read", SystemTimeError, reason=message)
+    if diagnosis.sqlstate == "42P13":
+        return refusal("functions too old", SystemTimeError)
     if diagnosis.sqlstate == REFUSED:
         return SystemTimeError(f"{message}\n{diagnosis.message_hint}")
     found = re.search(rf"function (.+){_CALL.pattern}(.*?)\)", message)

@@ -926,6 +926,28 @@ def test_the_owners_functions_and_the_notebooks_are_made_apart(run: Any, spare_u
     assert run(owners) == [(server.NOTEBOOK_ROLE,)]
 
 
+def test_a_column_added_past_the_hook_is_told(run: Any, plain: Connection) -> None:
+    run(ROWS)
+    do(plain, "ALTER TABLE x ADD COLUMN w int")
+    plain.commit()
+    with pytest.raises(MedallionError, match=r"gained a column .*\n    lab\.regenerate\(\)"):
+        run("SELECT w FROM x FOR SYSTEM_TIME ALL")
+    versioned.regenerate(plain)
+    plain.commit()
+    assert run("SELECT w FROM x FOR SYSTEM_TIME ALL") == []
+
+
+def test_who_was_granted_to_write_keeps_versions_too(run: Any, spare_url: URL) -> None:
+    run(ROWS)
+    with closing(server.connect(spare_url)) as owner:
+        do(owner, "CREATE ROLE versioning_colleague; GRANT USAGE ON SCHEMA scratch TO versioning_colleague")
+        do(owner, "GRANT SELECT, INSERT, UPDATE, DELETE ON scratch.x TO versioning_colleague; SET ROLE versioning_colleague")
+        do(owner, "INSERT INTO scratch.x VALUES (1, 1); UPDATE scratch.x SET v = 2; DELETE FROM scratch.x")
+        do(owner, "INSERT INTO scratch.x VALUES (1, 3)")
+        assert do(owner, "SELECT v FROM scratch.x") == [(3,)]
+        owner.rollback()
+
+
 def test_installed_on_an_engine_and_on_its_options_it_works_once(run: Any, engine: Engine) -> None:
     run(ROWS)
     again = engine.execution_options(isolation_level="AUTOCOMMIT").execution_options(logging_token="x")

@@ -40,6 +40,8 @@ COMMENT ON COLUMN meta.watermark.tables IS 'The declared tables: for capture, th
 COMMENT ON COLUMN meta.watermark.names IS 'What each name of the source''s columns and enum labels meant, so that capture notices a name that means something else; null for merge.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
 
+-- Whoever writes to a table that keeps its versions runs its triggers.
+GRANT USAGE ON SCHEMA meta TO PUBLIC;
 GRANT USAGE ON SCHEMA bronze, silver, gold, meta, scratch TO medallion_notebook;
 GRANT CREATE ON SCHEMA scratch TO medallion_notebook;
 ALTER DEFAULT PRIVILEGES IN SCHEMA bronze, silver, gold, meta GRANT SELECT ON TABLES TO medallion_notebook;
