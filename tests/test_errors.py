@@ -230,7 +230,7 @@ def test_a_reader_that_keeps_a_new_month_waiting_is_told(lab: Medallion) -> None
         reader.exec_driver_sql("SELECT count(*) FROM fact_rental")
         message = refused(lab, "merge")
         assert "A lock was not granted" in message
-        assert "('fact_rental', 'AccessShareLock'" in shown_by(message, lab.warehouse_url)
+        assert "('silver.fact_rental', 'AccessShareLock'" in shown_by(message, lab.warehouse_url)
         assert customers_now(lab) == []
     lab.merge()
     assert customers_now(lab) == customers_at_source(lab)
