@@ -111,8 +111,10 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
         if isinstance(problem, errors.UntranslatableCharacter):
             raise refusal("text not converted", reason=problem.diag.message_primary) from None
         if isinstance(problem, errors.LockNotAvailable):
-            of = {"database": url.database, "reason": problem.diag.message_primary}
-            raise refusal("lock not granted", Busy, **of) from None
+            # It may be that of a session around this one, which is open still.
+            of = problem.cursor.connection.info.dbname or url.database
+            reason = problem.diag.message_primary
+            raise refusal("lock not granted", Busy, database=of, reason=reason) from None
         if problem.pgcode and not problem.pgcode.startswith(("08", "57P")):
             raise
         raise refusal("connection lost", ConnectionLost, reason=str(problem).strip()) from problem

@@ -67,9 +67,9 @@ def undo(
 
 
 def _refused(problem: Exception, about: str, facts: Facts) -> Exception:
-    """The refusal of what a server says. Of a connection that was lost, the session tells."""
+    """The refusal of what a server says. Of a lost connection or a lock, the session tells."""
     code = getattr(problem, "pgcode", "22")  # a ValueError: psycopg2 takes no null byte
-    if not code or code.startswith(("08", "57P")):
+    if not code or code.startswith(("08", "57P", "55P03")):
         return problem
     said = getattr(problem, "diag", None)
     reason = said.message_detail or said.message_primary if said else problem
