@@ -18,10 +18,7 @@ READ_BACK = {"real": "numeric", "double precision": "numeric"} | dict.fromkeys(
     "text",
 )
 # Types whose equal values are written alike.
-PLAIN = (
-    "smallint", "integer", "bigint", "date", "timestamp with time zone",
-    "timestamp without time zone", "uuid", "boolean",
-)  # fmt: skip
+PLAIN = ("smallint", "integer", "bigint", "date", "timestamp with time zone", "uuid")
 PAIRS = 50  # that jsonb_build_object takes: a function has 100 arguments at most
 
 
@@ -116,7 +113,6 @@ class Shape(NamedTuple):
             silver=table.silver,
             bronze=table.bronze,
             keys=sqlfile.identifiers(keys),
-            known_keys=sqlfile.identifiers(keys, "known.{}"),
             key_types=sql.SQL(", ").join(
                 typed.format(sql.Identifier(n), sql.SQL(self.plain[n])) for n in keys
             ),

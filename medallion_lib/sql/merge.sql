@@ -18,7 +18,7 @@ event AS (
     UNION ALL
     -- A TRUNCATE deletes every key there was. An array, or the planner would expect all those keys
     -- in every batch, and read all current rows for it. Of rows, for a key may be an array itself.
-    SELECT {known_keys}, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
+    SELECT known.*, truncation.lsn, truncation.seq, truncation.commit_ts, NULL
     FROM truncation
     CROSS JOIN LATERAL unnest(ARRAY(
         SELECT ROW({keys})
