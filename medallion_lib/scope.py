@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from medallion_lib.tokens import Token, after_bracket, after_name, name_start, says
+from medallion_lib.tokens import BEFORE_NAME, Token, after_bracket, after_name, name_start, says
 
 _LIST_ENDS = frozenset([
     "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR", "UNION",
     "INTERSECT", "EXCEPT", "RETURNING",
 ])  # fmt: skip
 _WRITING = ("DELETE", "MERGE", "UPDATE", "INSERT")
-_OF_NEW = frozenset(["TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"])
-_MAKES = _OF_NEW | {"CREATE", "ALTER", "DROP", "REPLACE", "FOREIGN", "MATERIALIZED", "RECURSIVE"}
-_BEFORE_NEW = _OF_NEW | {"TABLE", "TO", "IF", "NOT", "EXISTS", "ONLY"}
+_MAKE = BEFORE_NAME | {"CREATE", "ALTER", "DROP", "REPLACE", "FOREIGN", "MATERIALIZED", "RECURSIVE"}
+_BEFORE_NEW = BEFORE_NAME | {"TABLE", "TO"}
 _CLAUSE = ("SYSTEM_TIME", "TIMESTAMP")
 
 
@@ -75,7 +74,7 @@ def references(tokens: list[Token]) -> Iterator[Reference]:
 def _made(tokens: list[Token], i: int, level: _Level) -> set[str]:
     """The name that CREATE, ALTER, DROP, RENAME TO or SELECT INTO gives a meaning at tokens[i]."""
     word, before = tokens[i].text, tokens[i - 1].text
-    if (word in ("TABLE", "VIEW") and before in _MAKES) or says(tokens, i, "RENAME", "TO") or (
+    if (word in ("TABLE", "VIEW") and before in _MAKE) or says(tokens, i, "RENAME", "TO") or (
         word == "INTO" and level.part == "SELECT" and before != "AS"
     ):
         i += 1

@@ -19,14 +19,11 @@ from sqlalchemy.engine import ExceptionContext
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.tokens import Edit, Token, after_bracket, finished, says
+from medallion_lib.tokens import BEFORE_NAME, Edit, Token, after_bracket, finished, says
 
 REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
 
 _TEMPORARY = ("TEMP", "TEMPORARY")
-_BEFORE_NAME = frozenset(
-    [*_TEMPORARY, "GLOBAL", "LOCAL", "UNLOGGED", "IF", "NOT", "EXISTS", "ONLY"]
-)
 _KINDS = ("TABLE", "VIEW", "MATERIALIZED")
 _MEANING = dict.fromkeys(["true", "on", "yes", "1"], True)
 _MEANING |= dict.fromkeys(["false", "off", "no", "0"], False)
@@ -49,7 +46,7 @@ class Statement(NamedTuple):
 
     def begins(self, *words: str) -> bool:
         """Whether these are its first words, but for those that may stand before a name."""
-        said = [token.text for token in self.tokens[1:8] if token.text not in _BEFORE_NAME]
+        said = [token.text for token in self.tokens[1:8] if token.text not in BEFORE_NAME]
         return said[: len(words)] == list(words)
 
     def outside_brackets(self, since: int = 1) -> Iterator[int]:
@@ -63,7 +60,7 @@ class Statement(NamedTuple):
     def names(self, since: int) -> Iterator[tuple[int, int]]:
         """Where the names begin and end that are listed from the token `since` on."""
         i = since
-        while self.tokens[i].text in _BEFORE_NAME:
+        while self.tokens[i].text in BEFORE_NAME:
             i += 1
         while self.tokens[i].kind in ("word", "quoted"):
             start = i

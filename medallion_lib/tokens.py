@@ -16,6 +16,10 @@ from typing import NamedTuple
 _WORDS = Path(__file__).with_name("reserved_words.txt").read_text("utf-8").split("\n\n")
 _VALUES, _CALLED, _OTHERS = (frozenset(words.split()) for words in _WORDS)
 RESERVED = _VALUES | _CALLED | _OTHERS
+# What may stand between CREATE, ALTER or DROP TABLE and the name, or in the middle of them.
+BEFORE_NAME = frozenset(
+    ["TEMP", "TEMPORARY", "GLOBAL", "LOCAL", "UNLOGGED", "IF", "NOT", "EXISTS", "ONLY"]
+)
 
 _LETTER = r"[A-Z_\x80-\U0010ffff]"
 _NAME = rf"{_LETTER}[\w$\x80-\U0010ffff]*+"

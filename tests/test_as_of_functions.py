@@ -326,6 +326,9 @@ CREATE VIEW scratch.today AS SELECT current_date AS day;
 CREATE VIEW scratch.today_1 AS SELECT day FROM scratch.today;
 CREATE FUNCTION scratch.today() RETURNS date LANGUAGE sql STABLE RETURN current_date;
 CREATE VIEW scratch.today_2 AS SELECT scratch.today() AS day;
+CREATE FUNCTION scratch.said() RETURNS date LANGUAGE sql IMMUTABLE RETURN current_date;
+CREATE FUNCTION scratch.said_of(text) RETURNS date LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC SELECT CASE WHEN $1 = '' THEN scratch.said() ELSE $1::date END; END;
 CREATE FUNCTION scratch.plus_today(int, int) RETURNS int LANGUAGE sql STABLE
     RETURN $1 + $2 + extract(day FROM now())::int;
 CREATE OPERATOR scratch.|+| (FUNCTION = scratch.plus_today, LEFTARG = int, RIGHTARG = int);
@@ -361,6 +364,8 @@ REFUSED = [
     ("SELECT id, table_to_xml('item', true, true, '') FROM item", "table_to_xml()"),
     ("SELECT item.id, day FROM item, today_1", "CURRENT_DATE"),
     ("SELECT item.id FROM item, today_2", "scratch.today()"),
+    ("SELECT id, scratch.said() FROM item", "CURRENT_DATE"),
+    ("SELECT id FROM item WHERE scratch.said_of('2023-01-01') < 'infinity'", "CURRENT_DATE"),
     ("SELECT id, id |+| 1 AS more FROM item", "scratch.plus_today(integer,integer)"),
     ("SELECT scratch.total(id) FROM item", "scratch.plus_today(integer,integer)"),
     ("SELECT item.id FROM item, pg_stat_activity", "pg_stat_get_activity()"),

@@ -78,10 +78,17 @@ parts AS (
     SELECT parts.view, dependencies.relation
     FROM parts JOIN dependencies ON dependencies.view = parts.part
 ),
+-- An SQL function may say that it never changes, and its body otherwise.
 trees AS MATERIALIZED (
     SELECT rules.view AS part, rules.tree
     FROM rules
     WHERE rules.view IN (SELECT part FROM parts)
+    UNION
+    SELECT trees.part, prosqlbody::text
+    FROM trees
+    CROSS JOIN LATERAL regexp_matches(trees.tree, ':(?:funcid|opfuncid) ([0-9]+)', 'g') AS found
+    JOIN pg_proc ON pg_proc.oid = found[1]::oid
+    WHERE prosqlbody IS NOT NULL AND provolatile = 'i' AND pg_proc.oid >= 16384  -- PostgreSQL's own are below
 ),
 called AS (
     SELECT DISTINCT trees.part, found[1]::oid AS function
@@ -98,7 +105,7 @@ functions AS (
     JOIN pg_aggregate AS aggregate ON aggregate.aggfnoid = called.function
     CROSS JOIN LATERAL (
         VALUES (aggtransfn), (aggfinalfn), (aggmtransfn), (aggmfinalfn)) AS made_of (function)
-    WHERE called.function >= 16384  -- PostgreSQL's own are below
+    WHERE called.function >= 16384
 ),
 -- Text that is read as another type while the view runs: by a cast, JSON_VALUE, JSON_TABLE, XMLTABLE.
 read_as AS (
