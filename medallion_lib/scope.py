@@ -74,8 +74,10 @@ def references(tokens: list[Token]) -> Iterator[Reference]:
 def _made(tokens: list[Token], i: int, level: _Level) -> set[str]:
     """The name that CREATE, ALTER, DROP, RENAME TO or SELECT INTO gives a meaning at tokens[i]."""
     word, before = tokens[i].text, tokens[i - 1].text
-    if (word in ("TABLE", "VIEW") and before in _MAKE) or says(tokens, i, "RENAME", "TO") or (
-        word == "INTO" and level.part == "SELECT" and before != "AS"
+    if (
+        (word in ("TABLE", "VIEW") and before in _MAKE)
+        or says(tokens, i, "RENAME", "TO")
+        or (word == "INTO" and level.part == "SELECT" and before != "AS")
     ):
         i += 1
         while tokens[i].text in _BEFORE_NEW:
