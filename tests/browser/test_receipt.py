@@ -113,9 +113,10 @@ def test_the_line_under_the_figure_opens_the_winners(page: Page) -> None:
     expect(line).to_be_focused()
 
 
-def test_a_link_opens_it_and_it_moves_with_the_slider(site: str, page: Page) -> None:
+@pytest.mark.parametrize("address", ["", "book/intro.html"])
+def test_a_link_opens_it_and_it_moves_with_the_slider(site: str, page: Page, address: str) -> None:
     page.goto("about:blank")
-    page.goto(f"{site}/book/intro.html#store=2&asof=2023-07-09T09:41:29")
+    page.goto(f"{site}/{address}#store=2&asof=2023-07-09T09:41:29")
     expect(receipt(page, 2)).to_be_in_viewport()
     assert cents(receipt(page, 2).locator(".receipt-total")) == 101228
     expect(receipt(page, 2).locator(".others > li")).to_have_count(11)
