@@ -158,7 +158,7 @@ def test_the_status_adds_up_what_the_cells_took(year: Medallion, tmp_path: Path)
     (tmp_path / "copy" / "notebooks").mkdir(parents=True)
     executed(tmp_path / "copy" / "notebooks", "good", 1, 4, 2)
     executed(tmp_path / "copy" / "notebooks", "bad", 1, 3, error=True)
-    told = status.page(year, tmp_path / "copy")
+    told = status.page(year, tmp_path / "copy").replace("\N{NO-BREAK SPACE}", " ")
     assert "| [The good](../notebooks/good.ipynb) | passed, 3 of 3 | 7.0 s | 4.0 s, cell 2 |" in told
     assert "| [The bad](../notebooks/bad.ipynb) | failed, 1 of 2 | 1.0 s | 1.0 s, cell 1 |" in told
     assert "4 cells of 2 notebooks" in told and "took 8.0 s" in told

@@ -49,11 +49,12 @@ class Run:
     def row(self) -> str:
         result = "passed" if len(self.ran) == len(self.cells) else "failed"
         took = self.seconds() or [0.0]
-        return (
-            f"| [{self.title}](../notebooks/{self.path.name}) "
-            f"| {result}, {len(self.ran)} of {len(self.cells)} "
-            f"| {sum(took):.1f} s | {max(took):.1f} s, cell {took.index(max(took)) + 1} |"
-        )
+        cells = (
+            f"{result}, {len(self.ran)} of {len(self.cells)}", f"{sum(took):.1f} s",
+            f"{max(took):.1f} s, cell {took.index(max(took)) + 1}",
+        )  # fmt: skip
+        whole = " | ".join(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells)
+        return f"| [{self.title}](../notebooks/{self.path.name}) | {whole} |"
 
 
 def page(lab: Medallion, copy: Path) -> str:
