@@ -33,7 +33,7 @@ def calendar(frame: pd.DataFrame, *, alt: str) -> Picture:
     def draw(axes: Axes) -> None:
         if not days:
             return
-        write(axes, 12, 50, "Revenue a day, in weeks from Monday to Sunday", soft=True)
+        write(axes, 12, 50, "Revenue per day, in weeks from Monday to Sunday", soft=True)
         _grid(axes, years[0])
         start, step = _steps(days)
         for day, amount in days.items():

@@ -34,7 +34,7 @@ def months(frame: pd.DataFrame, *, alt: str) -> Picture:
 
     def draw(axes: Axes) -> None:
         if times:
-            text = f"Revenue a month, {_span(times)}; the same scale for every store"
+            text = f"Revenue per month, {_span(times)}; the same scale for every store"
             write(axes, 12, 50, text, soft=True, room=736)
         for number, store in enumerate(order):
             down, across = divmod(number, ACROSS)
