@@ -27,18 +27,18 @@ class Catalog:
         return self.cursor.fetchone()[0]
 
     def names(self, known: Mapping[str, str] | None = None) -> dict[str, str]:
-        """What the names of columns and of enums' labels mean, and those meant that are gone.
+        """What the names of tables, columns and enums' labels mean, and those meant that are gone.
 
         Raises MedallionError where one means something else than was known: rows not written since
         are in bronze under its old meaning.
         """
         self.cursor.execute(sqlfile.read("source_names"), {"captured": described(self.tables)})
-        (now,) = self.cursor.fetchone()
+        now, shown = self.cursor.fetchone()
         both = {**now, **(known or {})}
         changed = [name for name in now if both[name] != now[name]]
         if changed:
-            told = "\n".join(f"    {name}: {both[name]} then, {now[name]} now" for name in changed)
-            raise refusal("names changed", changed=told)
+            lines = (f"    {shown[each]}: {both[each]} then, {now[each]} now" for each in changed)
+            raise refusal("names changed", changed="\n".join(lines))
         return both
 
     def captured(self, relation: Relation) -> Captured:

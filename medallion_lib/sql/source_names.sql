@@ -1,5 +1,6 @@
--- What each name at the source means: a column by its number in the table, an enum's label by its text.
--- Types that are parts of a column's type count too. Bronze has names and texts alone.
+-- What each name at the source means: a table by its oid, a column by its number in it, an enum's label
+-- by its text; and how it is told. Types that are parts of a column's type count too. Bronze has
+-- names and texts alone.
 WITH RECURSIVE captured AS (
     SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name
     FROM json_to_recordset(%(captured)s) AS declared (schema text, name text)
@@ -24,9 +25,14 @@ used AS (
     ) AS part (type)
 ),
 meaning AS (
-    SELECT name, attnum::text AS is FROM col
+    SELECT 'table ' || name AS name, 'table ' || name AS shown, oid::text AS is FROM captured
     UNION ALL
-    SELECT format('label %%s of an enum', pg_enum.oid), enumlabel::text
-    FROM pg_enum JOIN used ON used.type = enumtypid
+    SELECT name, name, attnum::text FROM col
+    UNION ALL
+    SELECT format('label %%s of an enum', pg_enum.oid),
+           format('label of enum %%s.%%I', typnamespace::regnamespace, typname), enumlabel
+    FROM pg_enum
+    JOIN used ON used.type = enumtypid
+    JOIN pg_type ON pg_type.oid = enumtypid
 )
-SELECT coalesce(json_object_agg(name, meaning.is), '{}') FROM meaning
+SELECT coalesce(json_object_agg(name, meaning.is), '{}'), coalesce(json_object_agg(name, shown), '{}') FROM meaning
