@@ -47,6 +47,11 @@ def _ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **val
         return Answer(shown, tuple(found.keys()), [tuple(row) for row in found])
 
 
+def _fields(row: str, said: str) -> sql.Composed:
+    """Each value of a row, by its name, as JSON and as the row's text has it."""
+    return sqlfile.compose("question_fields", row=sql.SQL(row), said=sql.SQL(said))
+
+
 def changed(
     engine: Engine, relation: str, by: str | Sequence[str], since: datetime, until: datetime
 ) -> Answer:
@@ -62,14 +67,16 @@ def changed(
     names = dict.fromkeys(names)  # each once
     named = sql.Identifier(*relation.split("."))
     instants = {"since": since, "until": until}
-    parts = {"relation": named, "keys": sqlfile.identifiers(names)}
+    parts = {"relation": named, "keys": sqlfile.identifiers(names, "its.{}")}
     twice = sqlfile.compose("question_twice", **parts)
     for key, rows in _ask(engine, "no such columns", twice, facts, **instants).rows:
         raise refusal("rows not told apart", **facts, rows=rows, key=key)
     statement = sqlfile.compose(
         "question_changed",
         relation=named,
-        keys=sqlfile.identifiers(names, "pair.{}"),
+        places=sqlfile.each(map(sql.Literal, range(1, len(names) + 1))),
+        before=_fields("row_to_json(before.*)", "(before.*)::text"),
+        after=_fields("row_to_json(after.*)", "(after.*)::text"),
         key_before=sqlfile.identifiers(names, "before.{}"),
         key_after=sqlfile.identifiers(names, "after.{}"),
         key_values=sqlfile.identifiers(names, "coalesce(after.{0}, before.{0}) AS {0}"),
@@ -103,6 +110,7 @@ def life(engine: Engine, table: str, key: object) -> Answer:
     facts = {"history": declared.name, "column": declared.key, "key": key}
     if key is None:
         raise refusal("no such key", **facts, reason="no row has none")
-    parts = {"table": declared.silver, "key": sql.Identifier(declared.key)}
+    parts = {"table": declared.silver, "key": sql.Identifier("v", declared.key)}
+    parts |= {"fields": _fields("row", "said"), "fields_before": _fields("before", "said_before")}
     statement = sqlfile.compose("question_life", **parts)
     return _ask(engine, "no such key", statement, facts, key=str(key))

@@ -1,21 +1,23 @@
--- What differs between two instants, a row for each value. Keys are compared as JSON, in which null
--- is null: a mart may have a row of what is unknown.
-WITH pair AS (
-    SELECT {key_values}, row_to_json(before.*) AS row_before, row_to_json(after.*) AS row_after
-    FROM {relation} FOR SYSTEM_TIME AS OF %(since)s AS before
-    FULL JOIN {relation} FOR SYSTEM_TIME AS OF %(until)s AS after
-      ON jsonb_build_array({key_before}) = jsonb_build_array({key_after})
-    WHERE (before.*)::text IS DISTINCT FROM (after.*)::text
-)
-SELECT {keys},
-       CASE WHEN row_before IS NULL THEN 'new' WHEN row_after IS NULL THEN 'gone' ELSE 'changed' END AS change,
-       value.key AS column_name, value.was #>> '{{}}' AS was, value.became #>> '{{}}' AS became
-FROM pair
+-- What differs between two instants, a row for each value. Keys are the same where PostgreSQL says so,
+-- and null is null: a mart may have a row of what is unknown. Values are compared as they stand in
+-- the text of their row, where JSON shows some alike.
+SELECT {key_values},
+       CASE WHEN (before.*)::text IS NULL THEN 'new' WHEN (after.*)::text IS NULL THEN 'gone' ELSE 'changed' END
+           AS change,
+       value.name AS column_name, value.was, value.became
+FROM {relation} FOR SYSTEM_TIME AS OF %(since)s AS before
+FULL JOIN {relation} FOR SYSTEM_TIME AS OF %(until)s AS after
+  ON ARRAY[ROW({key_before})] = ARRAY[ROW({key_after})]
 CROSS JOIN LATERAL (
-    SELECT key, was.value AS was, became.value AS became
-    FROM json_each(row_before) AS was
-    FULL JOIN json_each(row_after) AS became USING (key)
+    SELECT name, was.name IS NULL OR became.name IS NULL AS is_alone,
+           CASE WHEN shown.is_alike THEN was.field ELSE was.value #>> '{{}}' END AS was,
+           CASE WHEN shown.is_alike THEN became.field ELSE became.value #>> '{{}}' END AS became
+    FROM ({before}) AS was
+    FULL JOIN ({after}) AS became USING (name)
+    CROSS JOIN LATERAL (VALUES (was.value::text = became.value::text)) AS shown (is_alike)
+    WHERE was.field IS DISTINCT FROM became.field
 ) AS value
-WHERE value.key NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period', {key_names})
-  AND value.was::text IS DISTINCT FROM value.became::text  -- jsonb would take 1.0 for 1.00
-ORDER BY {keys}, value.key
+WHERE (before.*)::text IS DISTINCT FROM (after.*)::text
+  AND value.name NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period')
+  AND NOT (value.is_alone AND value.name IN ({key_names}))
+ORDER BY {places}, value.name

@@ -1,10 +1,12 @@
 -- Rows of one instant that these columns don't tell apart: what they have in common, and how many.
 WITH row_key AS (
-    SELECT 1 AS side, jsonb_build_array({keys}) AS key FROM {relation} FOR SYSTEM_TIME AS OF %(since)s AS before
+    SELECT 1 AS side, ARRAY[ROW({keys})] AS key, jsonb_build_array({keys})::text AS shown
+    FROM {relation} FOR SYSTEM_TIME AS OF %(since)s AS its
     UNION ALL
-    SELECT 2, jsonb_build_array({keys}) FROM {relation} FOR SYSTEM_TIME AS OF %(until)s AS after
+    SELECT 2, ARRAY[ROW({keys})], jsonb_build_array({keys})::text
+    FROM {relation} FOR SYSTEM_TIME AS OF %(until)s AS its
 )
-SELECT key::text, count(*)
+SELECT min(shown), count(*)
 FROM row_key
 GROUP BY side, key
 HAVING count(*) > 1
