@@ -11,14 +11,28 @@ from medallion_lib.tables import Captured, Versioned
 
 # In a part of a joined key, so that no two keys are joined alike: 1-2 and 3 become 1\-2-3.
 ESCAPED = r"""'([-\\])', '\\\1'"""
-# Types that take more than they hold, and drop the rest: of an instant the hour, of a text the end,
-# of a number its digits. What silver has of a value is read back as this, and compared with it.
-READ_BACK = {"real": "numeric", "double precision": "numeric"} | dict.fromkeys(
-    ("date", "date[]", "daterange", "datemultirange", "time without time zone", '"char"', "name"),
-    "text",
-)
+# Types that hold every value that they take. Others drop of an instant its hour or zone, of a text
+# its end, of a number its digits, unnoticed.
+WHOLE = (
+    "smallint", "integer", "bigint", "numeric", "boolean", "text", "character varying", "bpchar",
+    "uuid", "json", "xml", "bytea", "inet", "cidr", "macaddr", "macaddr8", "numrange",
+)  # fmt: skip
+# What values of a type are read as, and compared, where silver writes them otherwise than the
+# source. Of any other type they must be written alike.
+READ_AS = {
+    **dict.fromkeys(("numeric", "real", "double precision", "money"), "numeric"),
+    "timestamp without time zone": "timestamptz", "timestamp with time zone": "timestamptz",
+    "tsrange": "tstzrange", "tstzrange": "tstzrange",
+    "tsmultirange": "tstzmultirange", "tstzmultirange": "tstzmultirange",
+    "bpchar": "bpchar", "interval": "interval",
+}  # fmt: skip
+# In the text of a time: what is another time tomorrow, and what is beyond microseconds.
+TIMES = ("timestamptz", "tstz", "interval")
+NO_TIME = r"now|to(day|morrow)|yesterday|\.\d{6}\d*[1-9]"
 # Types whose equal values are written alike.
 PLAIN = ("smallint", "integer", "bigint", "date", "timestamp with time zone", "uuid")
+# What the merge calls its own beside a table's columns.
+OWN_NAMES = ("is_newest", "first_change", "row_before", "merge_action", "is_key_closed")
 PAIRS = 50  # that jsonb_build_object takes: a function has 100 arguments at most
 
 
@@ -74,13 +88,24 @@ class Shape(NamedTuple):
 
     def _is_exact(self, name: str) -> sql.Composed | None:
         """Whether the column holds a value as it is; None where only an error says otherwise."""
-        value, type_ = self.value(name), sql.SQL(self.types[name])
-        if read := READ_BACK.get(self.plain[name]):
-            same = f"{{}}::{{}}::text::{read} IS NOT DISTINCT FROM ({{}})::{read}"
-            return sql.SQL(same).format(value, type_, self.text(name))
-        if self.types[name] == self.plain[name]:
+        element, type_ = self.plain[name].removesuffix("[]"), sql.SQL(self.types[name])
+        if element in WHOLE and self.types[name] == self.plain[name]:
             return None
-        return sql.SQL("{0}::{1} IS NOT DISTINCT FROM {0}").format(value, type_)
+        wider = READ_AS.get(element, "text") + self.plain[name].removeprefix(element)
+        as_wider = wider + "::text" * (element == "interval")  # else 30 days equal a month
+        held = sql.SQL("{}::{}").format(self.value(name), type_)
+        to_wider = "{}::{}" if element == "money" else "{}::text::{}"
+        return sqlfile.compose(
+            "value_exact",
+            text=sql.SQL("({})").format(self.text(name)),
+            held=held,
+            is_json=sql.Literal(self.plain[name] == "jsonb"),
+            is_time=sql.Literal(wider.startswith(TIMES)),
+            no_time=sql.Literal(NO_TIME),
+            wider=sql.SQL(as_wider),
+            wider_name=sql.Literal(wider),
+            widened=sql.SQL(to_wider).format(held, sql.SQL(as_wider)),
+        )
 
     def expected(self, name: str) -> sql.Composed:
         """The value under its name, as silver prints it unless that cuts it."""
@@ -101,24 +126,36 @@ class Shape(NamedTuple):
         columns = [table.key, *tracked, *table.carried]
         assigned = [name for name in columns if name not in keys or not self._has_plain_keys]
         named, typed = sql.SQL("{} AS {}"), sql.SQL("{} {}")
+        row_keys = [f"row_key_{number}" for number in range(1, len(keys) + 1)]
+        named_keys = [*zip(map(sql.Identifier, keys), map(sql.SQL, row_keys), strict=True)]
         values = [named.format(self.value(n, "version."), sql.Identifier(n))
                   for n in tracked if n not in keys]  # fmt: skip
+        keyed = [named.format(row, key) for key, row in named_keys]
         carried = [sql.Identifier("carried", name) for name in table.carried]
         carry = {"schema": sql.Identifier(table.bronze.strings[0])}
-        in_month = "AND hist.{0} = (newest.row_before).{0}" if table.by_month else ""
+        own = {name: sql.SQL(self._free(name)) for name in OWN_NAMES}
+        in_month = "AND hist.{month} = (newest.{row_before}).{month}" if table.by_month else ""
         return sqlfile.compose(
             "merge",
-            row_before=sql.SQL("now" if table.by_month else "NULL"),
-            in_month=sql.SQL(in_month).format(sql.Identifier(table.by_month or "-")),
+            **own,
+            row_now=sql.SQL("coalesce(now.*)" if table.by_month else "NULL"),
+            in_month=sql.SQL(in_month).format(month=sql.Identifier(table.by_month or "-"), **own),
             silver=table.silver,
             bronze=table.bronze,
-            keys=sqlfile.identifiers(keys),
+            row_keys=sql.SQL(", ".join(row_keys)),
+            silver_keys=sql.SQL(", ").join(named.format(key, row) for key, row in named_keys),
             key_types=sql.SQL(", ").join(
-                typed.format(sql.Identifier(n), sql.SQL(self.plain[n])) for n in keys
+                typed.format(sql.SQL(row), sql.SQL(self.plain[n]))
+                for row, n in zip(row_keys, keys, strict=True)
             ),
-            key_values=sqlfile.each(named.format(self.value(n), sql.Identifier(n)) for n in keys),
-            final_keys=sqlfile.identifiers(keys, "final_event.{}"),
-            is_now=sqlfile.identifiers(keys, "now.{0} = final_event.{0}", " AND "),
+            key_values=sql.SQL(", ").join(
+                named.format(self.value(n), sql.SQL(row))
+                for row, n in zip(row_keys, keys, strict=True)
+            ),
+            final_keys=sqlfile.each(map(sql.SQL, row_keys), "final_event.{}"),
+            is_now=sql.SQL(" AND ").join(
+                sql.SQL("now.{} = final_event.{}").format(key, row) for key, row in named_keys
+            ),
             is_hist=sqlfile.identifiers(keys, "hist.{0} = newest.{0}", " AND "),
             **self._respelled(),
             is_complete=self._is_complete(),
@@ -126,7 +163,7 @@ class Shape(NamedTuple):
             # A long row is stored compressed; so it is unpacked once, and not for each value.
             row=sql.SQL("full_row || '{}'" if len(tracked) > PAIRS else "full_row"),
             tracked=self._tracked_values(),
-            values=sqlfile.each([*(sql.Identifier("version", n) for n in keys), *values, *carried]),
+            values=sqlfile.each([*keyed, *values, *carried]),
             carry=sqlfile.compose(f"carry_{table.name}", **carry) if carried else sql.SQL(""),
             columns=sqlfile.identifiers(columns),
             newest_values=sqlfile.identifiers(columns, "newest.{}"),
@@ -139,11 +176,18 @@ class Shape(NamedTuple):
         """Whether keys that are equal are written alike: 1.0 and 1.00 are one numeric key."""
         return all(self.plain[name] in PLAIN for name in self.keys)
 
+    def _free(self, name: str) -> str:
+        """The name, or one like it that no column has."""
+        while name in self.types:
+            name += "_"
+        return name
+
     def _respelled(self) -> dict[str, sql.Composable]:
         """What finds keys that are equal and written otherwise than before, for the merge."""
         if self._has_plain_keys:
             return {"key_before": sql.SQL(""), "is_respelled": sql.SQL("")}
-        typed = [(sql.Identifier(name), sql.SQL(self.types[name])) for name in self.keys]
+        typed = [(sql.SQL(f"row_key_{number}"), sql.SQL(self.types[name]))
+                 for number, name in enumerate(self.keys, 1)]  # fmt: skip
         key, final = (sqlfile.each(sql.SQL(one + "{}::{}").format(*pair) for pair in typed)
                       for one in ("", "final_event."))  # fmt: skip
         before = sql.SQL(", lag(ROW({})::text, 1, ROW({})::text) OVER by_time AS key_before")

@@ -102,7 +102,7 @@ def _as_of(
     table, later = shape.table, "SELECT lsn, op FROM {} WHERE commit_ts > %(at)s"
     parts = {"silver": table.silver, "bronze": table.bronze, "key": sql.Identifier(table.key)}
     equal = sql.SQL("version.{} = {}")
-    same = [equal.format(sql.Identifier(name), shape.value(name)) for name in shape.keys]
+    same = [equal.format(sql.Identifier(each), shape.value(each, "event.")) for each in shape.keys]
     parts["is_same"] = sql.SQL(" AND ").join(same)
     parts["later"] = sqlfile.each((each.bronze for each in every), later, " UNION ALL ")
     query = sqlfile.compose("undo_row", **parts)

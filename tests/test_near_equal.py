@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg2 import errors, sql
+from psycopg2.extensions import cursor as Cursor
 from test_live import asked
 from year import own_lab
 
@@ -29,6 +31,8 @@ TYPES = """
     CREATE DOMAIN odd AS integer CHECK (value % 2 = 1);
     CREATE TYPE pair AS (a json, b numeric);
     CREATE TYPE part AS (a text, b numeric);
+    CREATE TYPE wide_pair AS (a double precision, b text);
+    CREATE TYPE narrow_pair AS (a real, b text);
 """
 
 # Of each type, values that differ and are alike: in a nested null, in digits, blanks or a sign, in
@@ -229,7 +233,7 @@ def test_a_hundred_random_tables_of_values_that_are_nearly_equal_keep_every_vers
 
 
 def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(shop: Shop) -> None:
-    """All but what JSON shows alike, null in a document's place and no document, have a text in `life`."""
+    """Also what JSON shows alike: null in a document's place and no document, the bounds of an array."""
     names = {type_: f"c{number}" for number, type_ in enumerate(NEAR)}
     shop.begin("k integer PRIMARY KEY, " + ", ".join(f"{name} {type_}" for type_, name in names.items()))
     shop.change("INSERT INTO thing (k) VALUES (1)")
@@ -244,11 +248,13 @@ def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(
     assert len(versions) == expected > 110
     life = shop.lab.life("thing_hist", 1).rows
     assert len(life) == expected
-    unseen = [row for row in life[1:] if row[3] is None]
-    assert len(unseen) == 6, "null and no json, jsonb, document; its text and null in a json[]; bounds of both arrays"
+    changes = [row[3].split(": ", 1)[1].split(" -> ") for row in life[1:]]
+    assert not [was for was, became in changes if was == became]
+    assert [each for each in changes if each[0].startswith("(")][:2] == [["(null)", "()"], ["(null)", "()"]]
+    assert ['("{1,2}")', '("[0:1]={1,2}")'] in changes, "bounds of an array, which JSON has not"
     between = list(pairwise(versions))[:25]
     told = [len(shop.lab.changed("thing_hist", ["k"], old, new).rows) for (old,), (new,) in between]
-    assert told == [int(row[3] is not None) for row in life[1:26]]
+    assert told == [1] * 25
     assert shop.lab.verify() == []
     tampered = {name: NEAR[type_][-2] for type_, name in names.items()}
     pairs = ", ".join(f"{name} = %({name})s" for name in tampered)
@@ -259,6 +265,10 @@ def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(
     assert [line.split(" is ")[0] for line in lines] == [f"thing_hist, k 1: {name}" for name in sorted(names.values())]
     assert all(at_source != in_silver for line in lines
                for at_source, in_silver in [line.split(" is ", 1)[1].removesuffix(" in silver").split(" at the source, ")])  # fmt: skip
+
+
+def slow(cases: list[tuple[str, ...]]) -> list[object]:
+    return [pytest.param(*case, marks=pytest.mark.slow) for case in cases]
 
 
 @pytest.mark.parametrize(("source", "silver", "value", "told"), [
@@ -273,6 +283,21 @@ def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(
     ("text", '"char"', "ab", 'c is "char" there'),
     ("double precision", "real", "0.12345678901", "c is real there, and the source has '0.12345678901'"),
     ("numeric", "double precision", "0.1234567890123456789", "c is double precision there"),
+    ("numeric", "money", "1.239", "c is money there, and the source has '1.239'"),
+    ("text", "timestamp", "2020-01-01 10:00+02", "c is timestamp without time zone there"),
+    *slow([("double precision[]", "real[]", "{0.1,0.12345678901}", "c is real[] there"),
+    ("numeric[]", "money[]", "{1.239}", "c is money[] there"), ("numeric[]", "cents[]", "{1.239}", "c is cents[] there"),
+    ("text", "timestamptz", "2020-01-01 10:00:00.1234567", "c is timestamp with time zone there"),
+    ("text", "timestamptz", "today 10:00", "c is timestamp with time zone there, and the source has 'today 10:00'"),
+    ("text", "date", "now", "c is date there"), ("text", "tsrange[]", '{"[today,)"}', "c is tsrange[] there"),
+    ("text", "interval", "0.1234567 s", "c is interval there"), ("interval", "interval month", "1 mon 1 day -24:00", "c is interval month"),
+    ("timestamptz", "timetz", "2020-01-01 10:00+00", "c is time with time zone there"),
+    ("text", "tstzrange", "[2020-01-01 10:00:00.1234567+00,)", "c is tstzrange there"),
+    ("numrange", "int4range", "[1,5]", "c is int4range there"), ("varbit", "bit(3)", "10101", "c is bit(3) there"),
+    ("varbit", "bit(5)", "101", "c is bit(5) there"), ("text[]", "varchar(3)[]", "{abcd}", "c is character varying(3)[] there"),
+    ("text", "point", "(0.12345678901234567890,1)", "c is point there"), ("text", "tsvector", "b a b", "c is tsvector there"),
+    ("json", "jsonb", '{"a":1,"a":2}', "c is jsonb there"), ("bigint", "oid", "-1", "c is oid there"),
+    ("text[]", "name[]", "{" + "x" * 64 + "}", "c is name[] there"), ("wide_pair", "narrow_pair", "(0.12345678901,)", "c is narrow_pair there")]),
 ])  # fmt: skip
 def test_what_silver_would_cut_is_refused(shop: Shop, source: str, silver: str, value: str, told: str) -> None:
     shop.begin(f"k integer PRIMARY KEY, c {source}", f"k integer, c {silver}")
@@ -287,6 +312,13 @@ def test_what_silver_would_cut_is_refused(shop: Shop, source: str, silver: str, 
     ("text", "character(5)", "ab", "ab   "), ("json", "jsonb", '{"a":1}', '{"a": 1}'),
     ("double precision", "double precision", "5e-324", "5e-324"), ("real", "double precision", "0.1", "0.1"),
     ("text", "uuid", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    *slow([("numeric", "money", "1234.50", "$1,234.50"), ("money", "money", "-$1,234.50", "-$1,234.50"),
+    ("numeric[]", "real[]", "{0.10,NaN}", "{0.1,NaN}"), ("timestamptz", "timestamp", "2020-01-01 10:00+02", "2020-01-01 08:00:00"),
+    ("date", "timestamptz", "0044-03-15 BC", "0044-03-15 00:00:00+00 BC"), ("timestamptz", "timestamp", "infinity", "infinity"),
+    ("tstzrange", "tsrange", "[2020-01-01 10:00+02,)", '["2020-01-01 08:00:00",)'),
+    ("text", "interval", "2 hours", "02:00:00"), ("interval", "interval", "infinity", "infinity"),
+    ("json", "jsonb", '{"b":1,"a":{"a":2}}', '{"a": {"a": 2}, "b": 1}'), ("json", "jsonb", "null", "null"),
+    ("character(8)", "character(5)", "ab", "ab   "), ("text", "boolean", "yes", "t"), ("double precision", "numeric", "1e-30", "0." + "0" * 29 + "1")]),
 ])  # fmt: skip
 def test_what_silver_writes_otherwise_and_holds_is_the_same(
     shop: Shop, source: str, silver: str, value: str, kept: str
@@ -303,19 +335,140 @@ def test_what_silver_writes_otherwise_and_holds_is_the_same(
     assert shop.asked("SELECT count(*) FROM silver.thing_hist") == [(1,)]
 
 
+# Types that may hold less than others do: a value must come through as it is, or not at all.
+WIDTHS = {
+    "numeric": ["1.239", "1.5", "0", "1e30", "NaN", "123456789.123456789", "-5"],
+    "double precision": ["0.1", "1e300", "-0", "0.1234567890123", "NaN", "16777217"],
+    "real": ["0.1", "1e30", "3"], "bigint": ["5", "9007199254740993", "2147483648"], "integer": ["7"],
+    "numeric(8, 2)": ["1.50"], "money": ["1.50"],
+    "timestamptz": ["2020-01-01 10:00+00", "2020-01-01 00:00+00", "infinity", "2020-06-01 00:00:00.000001+00"],
+    "timestamp": ["2020-01-01 10:00", "2020-01-01", "-infinity", "0044-03-15 12:00 BC"],
+    "date": ["2020-01-01", "5874897-12-31"], "timestamp(0)": ["2020-01-01 10:00"],
+    "time": ["10:00", "24:00", "10:00:00.5"], "timetz": ["10:00+00", "10:00-08", "24:00+15"], "interval": ["1 mon", "25:00", "1 day"],
+    "text": ["ab", "f"], "varchar(2)": ["ab"], "character(3)": ["ab"], "name": ["ab"], '"char"': ["a"],
+    "bit(3)": ["101"], "varbit": ["10", "10101"], "boolean": ["t"],
+    "tstzrange": ["[2020-01-01 10:00+00,)"], "tsrange": ["[2020-01-01 10:00,)"], "daterange": ["[2020-01-01,2020-02-01)"],
+    "numrange": ["[1.5,2)", "[1,5]"], "int4range": ["[1,5)"], "jsonb": ['{"a": 1}', "null"], "json": ['{"a":1,"a":2}', "null"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("brackets", ["", pytest.param("[]", marks=pytest.mark.slow)])
+def test_a_value_comes_back_from_silver_as_it_was_or_is_refused(near: Medallion, brackets: str) -> None:
+    """Every pair of types: where the merge takes a value, what silver has, read as the source's type, is the value."""
+    kept, lost = 0, []
+    with server.session(near.warehouse_url) as cursor:
+        for narrow in WIDTHS:
+            cursor.execute(f"CREATE TEMP TABLE held (c {narrow}{brackets})")
+            shape = Shape.read(cursor, Versioned("held", "thing", "k", schema="pg_temp"))
+            for wide, values in WIDTHS.items():
+                for value in values:
+                    found = came_back(cursor, shape, wide, wide + brackets, value)
+                    kept += found is True
+                    lost += [(wide, narrow, value)] if found is False else []
+            cursor.execute("DROP TABLE held")
+    assert kept > 200
+    assert lost == []
+
+
+def came_back(cursor: Cursor, shape: Shape, wide: str, source: str, value: str) -> bool | None:
+    """Whether the value is what it was after silver held it; None where silver refuses it."""
+    value = "{" + json.dumps(value) + "}" if source.endswith("]") else value
+    said = sql.SQL("(SELECT jsonb_build_object('c', format('%s', {}::{})) AS full_row) AS event")
+    said = said.format(sql.Literal(value), sql.SQL(source))
+    held = sql.SQL("{}::{}").format(shape.value("c"), sql.SQL(shape.types["c"]))
+    brackets = source.removeprefix(wide)
+    plain = shape.plain["c"].removesuffix("[]")
+    as_text = {"money": f"::numeric{brackets}", "bpchar": f"::text{brackets}"}.get(plain, "")
+    printed = f"format('%s', {{}}{as_text})"
+    back = sql.SQL(f"SELECT format('%s', {printed}::{source}), full_row ->> 'c' FROM {{}}").format(held, said)
+    cursor.execute("SAVEPOINT before")
+    try:
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(shape._is_exact("c") or sql.SQL("true"), said))
+        if not cursor.fetchone()[0]:
+            return None
+        if plain == wide == "money":
+            return True
+        cursor.execute(back)
+        silver, was = cursor.fetchone()
+        same = {"json": "jsonb", "numeric": "numeric", "double precision": "numeric"}.get(wide, "text") + brackets
+        cursor.execute(f"SELECT %s::{same} = %s::{same}", (silver, was))  # 1.50 is 1.5
+        return cursor.fetchone()[0]
+    except errors.DataError:
+        cursor.execute("ROLLBACK TO before")
+        return None
+
+
+# What the statements call their own, in their parts and their parameters, and what a text could be taken for.
+OWN = ["lsn", "seq", "op", "commit_ts", "load_ts", "full_row", "row_key", "is_fit", "row_before", "hash_before", "key_before",
+       "is_newest", "is_newest_", "first_change", "merge_action", "is_key_closed", "count", "merge_is_done", "expected", "found", "row", "its",
+       "value", "v", "key", "before", "after", "now", "newest", "old", "new", "hist", "event", "version", "carried", "name",
+       "said", "said_before", "ended", "next", "shown", "is_alike", "field", "was", "became", "change", "column_name", "is_alone", "side",
+       "since", "until", "at", "instant", "source", "source_row", "kept", "silver", "each", "later", "was_there", "in_gap",
+       "is%s", "%(upto)s", "a{0}", "{}", 'quo"te', "it's", ":at", "Ä.ö", "x" * 63]  # fmt: skip
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
 def test_columns_may_have_the_names_that_the_statements_use(shop: Shop) -> None:
-    names = ["expected", "found", "row", "its", "value", "v", "key", "before", "after", "now", "newest", "old",
-             "hist", "event", "version", "carried", "is_fit", "name", "is%s", "a{0}", 'quo"te']  # fmt: skip
-    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
-    shop.begin("k integer PRIMARY KEY, " + ", ".join(f"{name} text" for name in quoted))
-    shop.change(f"INSERT INTO thing VALUES (1, {', '.join(['NULL'] * len(names))})")
-    shop.change(*[f"UPDATE thing SET {name} = 'x'" for name in quoted])
+    columns = ", ".join(f"{quoted(name)} text" for name in OWN)
+    shop.begin("k integer PRIMARY KEY, " + columns.replace("%%", "%"))
+    shop.change(f"INSERT INTO thing VALUES (1, {', '.join(['NULL'] * len(OWN))}), (2, {', '.join(['NULL'] * len(OWN))})")
     shop.merged()
+    (at,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
+    sets = ", ".join(f"{quoted(name)} = 'x'" for name in OWN)
+    shop.change(f"UPDATE thing SET {sets}".replace("%%", "%"), "DELETE FROM thing WHERE k = 2")
+    shop.change("TRUNCATE thing", "INSERT INTO thing (k, now) VALUES (1, 'y')")
     assert shop.lab.verify() == []
-    assert len(shop.lab.life("thing_hist", 1).rows) == 2
+    assert len(shop.lab.life("thing_hist", 1).rows) == 3
+    (now,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
+    assert [row[2:] for row in shop.lab.changed("thing_hist", ["k"], at, now).rows if row[0] == 1] == [("now", None, "y")]
     with server.session(shop.lab.warehouse_url) as cursor:
-        cursor.execute(f"UPDATE silver.thing_hist SET {', '.join(f'{name} = NULL' for name in quoted)}")
-    assert len(shop.lab.verify()) == len(names)
+        cursor.execute(f"UPDATE silver.thing_hist SET {', '.join(f'{quoted(name)} = 0' for name in OWN)}".replace("%%", "%"))
+    assert len(shop.lab.verify()) == len(OWN)
+
+
+@pytest.mark.parametrize("key", ["lsn"])
+def test_a_key_may_have_any_such_name(shop: Shop, key: str) -> None:
+    check_key(shop, key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", OWN)
+def test_a_key_may_have_each_name_that_the_statements_use(shop: Shop, key: str) -> None:
+    check_key(shop, key)
+
+
+def check_key(shop: Shop, key: str) -> None:
+    name = quoted(key).replace("%%", "%")
+    shop.begin(f"{name} text PRIMARY KEY, c integer", key=key)
+    shop.change(f"INSERT INTO thing ({name}, c) VALUES ('a', 1), ('b', 1)")
+    (at,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
+    shop.merged()
+    shop.change("UPDATE thing SET c = 2", f"DELETE FROM thing WHERE {name} = 'b'")
+    assert shop.lab.verify() == []
+    (now,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
+    assert shop.lab.changed("thing_hist", key, at, now).rows == [("a", "changed", "c", "1", "2"), ("b", "gone", "c", "1", None)]
+    assert shop.lab.undo("thing_hist", "b", at).startswith("INSERT")
+    assert [row[2] for row in shop.lab.life("thing_hist", "b").rows] == ["begins, then ends", "is back"]
+    shop.change("TRUNCATE thing")
+    shop.merged()
+    with server.session(shop.lab.warehouse_url) as cursor:
+        (shape,) = [Shape.read(cursor, table) for table in tables.VERSIONED]
+        kept = {"silver": shape.table.silver, "kept": audit._kept(shape.table)}
+        cursor.execute(sqlfile.compose("rebuild_keep", **kept))
+        assert audit._lost(cursor, shape) == ""
+        cursor.execute("DELETE FROM silver.thing_hist")
+        cursor.execute(shape.statement(), {"since": 0, "upto": 1 << 62})
+        assert audit._lost(cursor, shape) == ""
+        assert audit._compared(cursor, shape)[1:] == (4, 0, 0)
+        cursor.execute("UPDATE silver.thing_hist SET sys_end = 'infinity', c = 7")
+        assert "thing_hist: 4 rows" in audit._lost(cursor, shape)
+        cursor.connection.rollback()
+    with server.session(shop.lab.warehouse_url) as cursor:
+        cursor.execute("UPDATE silver.thing_hist SET sys_end = 'infinity'")
+    assert sum("current rows" in line or "before the one before" in line for line in shop.lab.verify()) > 2
 
 
 # A snapshot

@@ -5,6 +5,6 @@ LEFT JOIN LATERAL (
     UNION ALL
     SELECT found.store_id
     FROM {schema}.store_of_payment(
-        version.payment_id, (version.full_row ->> 'rental_id')::integer) AS found
+        version.row_key_1, (version.full_row ->> 'rental_id')::integer) AS found
     WHERE (version.row_before).rental_id IS DISTINCT FROM (version.full_row ->> 'rental_id')::integer
 ) AS carried ON true

@@ -10,11 +10,11 @@ later AS (
     {later}
 )
 SELECT (SELECT count(*) FROM version) AS was_there,
-       (SELECT full_row::text
+       (SELECT event.full_row::text
         FROM {bronze} AS event
         JOIN version ON {is_same}
-        WHERE op NOT IN ('D', 'T') AND commit_ts >= sys_start AND commit_ts <= %(at)s
-        ORDER BY lsn DESC, seq DESC
+        WHERE event.op NOT IN ('D', 'T') AND event.commit_ts >= version.sys_start AND event.commit_ts <= %(at)s
+        ORDER BY event.lsn DESC, event.seq DESC
         LIMIT 1) AS full_row,
        coalesce((SELECT op = 'R' FROM later ORDER BY lsn, op <> 'R' LIMIT 1)
                 OR (SELECT commit_ts > %(at)s AND op IN ('R', 'T') FROM {bronze} ORDER BY lsn, seq LIMIT 1),

@@ -5,9 +5,9 @@ WHERE sys_end = 'infinity'
 GROUP BY {keys}
 HAVING count(*) > 1
 UNION ALL
-SELECT {key}::text, 'a version begins at ' || sys_start || ' before the one before it ends at ' || before
+SELECT row_key::text, 'a version begins at ' || sys_start || ' before the one before it ends at ' || before
 FROM (
-    SELECT {key}, sys_start, lag(sys_end) OVER (PARTITION BY {keys} ORDER BY sys_start, sys_end) AS before
+    SELECT {key} AS row_key, sys_start, lag(sys_end) OVER (PARTITION BY {keys} ORDER BY sys_start, sys_end) AS before
     FROM {silver}
 ) AS version
 WHERE sys_start < before
