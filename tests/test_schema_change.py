@@ -139,6 +139,11 @@ CHANGED = {  # what is there before, what is done, what is told of it
     "a label of a part of a row": (
         "CREATE TYPE hue AS ENUM ('red'); CREATE TYPE parcel AS (hue hue, n integer); ALTER TABLE film ADD parcel parcel",
         "ALTER TYPE hue RENAME VALUE 'red' TO 'crimson'", "label of enum public.hue: red then, crimson now"),
+    "an enum made anew": (
+        "CREATE TYPE hue AS ENUM ('red', 'blue'); ALTER TABLE film ADD hue hue DEFAULT 'red'",
+        "ALTER TYPE hue RENAME TO other; CREATE TYPE hue AS ENUM ('blue', 'red'); ALTER TABLE film ALTER hue DROP DEFAULT, "
+        "ALTER hue TYPE hue USING (CASE hue::text WHEN 'red' THEN 'blue' ELSE 'red' END)::hue; DROP TYPE other",
+        r"enum public.hue: \d+ then, \d+ now"),
 }  # fmt: skip
 QUICK = ("two swapped", "dropped and reused", "labels swapped, of an array of a domain")
 

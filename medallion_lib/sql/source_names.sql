@@ -1,5 +1,5 @@
--- What each name at the source means: a table by its oid, a column by its number in it, an enum's label
--- by its text; and how it is told. Types that are parts of a column's type count too. Bronze has
+-- What each name at the source means: a table and an enum by its oid, a column by its number in it, an
+-- enum's label by its text; and how it is told. Types that are parts of a column's type count too. Bronze has
 -- names and texts alone.
 WITH RECURSIVE captured AS (
     SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name
@@ -24,15 +24,19 @@ used AS (
         UNION SELECT atttypid FROM pg_attribute WHERE attrelid = typrelid AND attnum > 0
     ) AS part (type)
 ),
+enum AS (
+    SELECT oid, format('%%s.%%I', typnamespace::regnamespace, typname) AS name
+    FROM pg_type
+    WHERE typtype = 'e' AND oid IN (SELECT type FROM used)
+),
 meaning AS (
     SELECT 'table ' || name AS name, 'table ' || name AS shown, oid::text AS is FROM captured
     UNION ALL
     SELECT name, name, attnum::text FROM col
     UNION ALL
-    SELECT format('label %%s of an enum', pg_enum.oid),
-           format('label of enum %%s.%%I', typnamespace::regnamespace, typname), enumlabel
-    FROM pg_enum
-    JOIN used ON used.type = enumtypid
-    JOIN pg_type ON pg_type.oid = enumtypid
+    SELECT 'enum ' || enum.name, 'enum ' || enum.name, oid::text FROM enum
+    UNION ALL
+    SELECT format('label %%s of an enum', pg_enum.oid), 'label of enum ' || enum.name, enumlabel
+    FROM pg_enum JOIN enum ON enum.oid = enumtypid
 )
 SELECT coalesce(json_object_agg(name, meaning.is), '{}'), coalesce(json_object_agg(name, shown), '{}') FROM meaning
