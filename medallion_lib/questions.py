@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from psycopg2 import DataError, sql
-from sqlalchemy import Engine
+from psycopg2 import DataError, extensions, sql
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from medallion_lib import sqlfile, tables
@@ -24,6 +25,12 @@ CELLS = {
 }  # fmt: skip
 
 
+# The types of dates and times, with those of their arrays, by oid.
+TIMES = {1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 1266: 1270}
+# What Python's types take for another value, where they do not fail. Their last day is infinity.
+NOT_PYTHON = re.compile(r"-infinity|24:|9999-12-31|.*(BC|mon|year)")
+
+
 class Answer(NamedTuple):
     """Rows, their columns, and the statement that gave them."""
 
@@ -32,9 +39,30 @@ class Answer(NamedTuple):
     rows: list[tuple[object, ...]]
 
 
+def _hold(connection: Any, cursor: Any, *_: object) -> None:
+    """Let the cursor give PostgreSQL's text where Python has no such date or time."""
+    if TIMES.keys() & cursor.connection.string_types.keys():
+        return  # its user has said how they are read
+    for oid, array in TIMES.items():
+        kind = extensions.string_types[oid]
+
+        def cast(text: str | None, cursor: Any, kind: Any = kind) -> Any:
+            with suppress(ValueError, OverflowError, DataError):
+                return text if text and NOT_PYTHON.match(text) else kind(text, cursor)
+            return text
+
+        one = extensions.new_type((oid,), "EXACT", cast)
+        extensions.register_type(one, cursor)
+        extensions.register_type(extensions.new_array_type((array,), "EXACTS", one), cursor)
+
+
 def _ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **values: Any) -> Answer:
-    """Raises the refusal `about`, with these facts, where the server can't make sense of it."""
+    """Raises the refusal `about`, with these facts, where the server can't make sense of it.
+
+    Values are Python's, or PostgreSQL's text where Python has no such value.
+    """
     with engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", _hold)
         try:
             written = statement.as_string(connection.connection.driver_connection)
             found = connection.exec_driver_sql(written, values)
@@ -61,11 +89,12 @@ def changed(
     Raises MedallionError where there are no such columns, or several rows have the same in them.
     """
     names = [by] if isinstance(by, str) else by
-    facts, written = {"relation": relation, "by": by}, isinstance(names, list | tuple) and names
-    if not written or not all(isinstance(name, str) for name in [relation, *names]):
+    facts, are_named = {"relation": relation, "by": by}, isinstance(names, list | tuple) and names
+    if not are_named or not all(isinstance(name, str) for name in [relation, *names]):
         raise refusal("no such columns", **facts, reason="names are written as text, one or more")
     names = dict.fromkeys(names)  # each once
-    named = sql.Identifier(*relation.split("."))
+    written = [each.silver for each in tables.VERSIONED if relation == f"{each.schema}.{each.name}"]
+    named = written[0] if written else sql.Identifier(*relation.split("."))  # of which one has dots
     instants = {"since": since, "until": until}
     parts = {"relation": named, "keys": sqlfile.identifiers(names, "its.{}")}
     twice = sqlfile.compose("question_twice", **parts)

@@ -233,6 +233,27 @@ def test_what_silver_has_not_reached_is_captured_and_merged_first(lab_at: Callab
     assert {row[0] for row in before.rows} <= {row[0] for row in after.rows}
 
 
+def test_a_receipt_and_a_key_have_dates_that_python_has_not(lab_at: Callable[[str], Medallion]) -> None:
+    lab = lab_at("2023-01-03")
+    odd = {1: "0044-03-15 00:00:00+00 BC", 2: "12023-01-01 00:00:00+00", 3: "-infinity", 4: "9999-12-31 23:59:59.999999+00", 5: "infinity"}
+    for key, at in odd.items():
+        change(lab.source, f"UPDATE payment SET payment_date = '{at}' WHERE payment_id = {key}")
+    lab.capture(merging=True)
+    with server.session(lab.source_url) as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone()
+    for key, at in odd.items():
+        store, month = asked(lab, f"SELECT store_id, date_trunc('month', payment_date)::text FROM fact_payment_current WHERE payment_id = {key}")[0]
+        (line,) = [row for row in lab.receipt("vw_monthly_revenue", now, store_id=store, revenue_month=month).rows if row[0] == key]
+        assert line[1] == (at if key < 5 else datetime.max.replace(tzinfo=UTC))
+    months = {row[1] for row in lab.changed("vw_monthly_revenue", ["store_id", "revenue_month"], "2023-01-02", now).rows}
+    assert {str(month) for month in months} == {"0044-03-01 BC", "12023-01-01", "-infinity", "9999-12-01", "9999-12-31", "2023-01-01"}
+    with lab.warehouse.connect() as connection:  # other questions on the engine are answered as they were
+        assert connection.exec_driver_sql("SELECT date 'infinity'").scalar() == date.max
+        with pytest.raises(ValueError, match="year -44 is out of range"):
+            connection.exec_driver_sql("SELECT date '0044-03-15 BC'").all()
+
+
 # Undo
 
 
