@@ -57,6 +57,9 @@ def undo(
         statement = _statement(source, captured, key_column, now, then, wanted)
         source.execute(statement)
         source.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what else would wait for COMMIT
+        if then is None and (others := _taken_along(source, captured)):
+            reason = f"it would delete or change rows of {others}, which refer to it."
+            raise refusal("undo not taken", **facts, reason=reason)
         found = _at_source(source, captured, table, facts)
     except (psycopg2.Error, ValueError) as problem:
         raise _refused(problem, about, facts) from None
@@ -113,6 +116,13 @@ def _as_of(
     if in_gap or (was_there and row is None):
         raise refusal("undo to the unknown", **facts)
     return _parsed(row) if was_there else None
+
+
+def _taken_along(source: Cursor, captured: Captured) -> str | None:
+    """The tables of which other rows went or changed with a row: ON DELETE CASCADE and such."""
+    table = captured.source.as_string(source)
+    source.execute(sqlfile.read("undo_cascade"), {"table": table})
+    return source.fetchone()[0]
 
 
 def _tracked(shape: Shape, then: Row) -> Row:
