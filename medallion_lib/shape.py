@@ -43,14 +43,16 @@ class Shape(NamedTuple):
     types: dict[str, str]
     plain: dict[str, str]  # the types without length or precision
     captured: Captured | None = None  # what it is made from, unless that is not of the log
+    nullable: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, cursor: Cursor, table: Versioned) -> Self:
         cursor.execute(sqlfile.read("columns"), (table.silver.as_string(cursor),))
         columns = cursor.fetchall()
-        types = {name: type_ for name, type_, _ in columns}
+        types, plain = ({row[0]: row[place] for row in columns} for place in (1, 2))
+        nullable = frozenset(row[0] for row in columns if row[3])
         captured = tables.captured_of(table, tables.captured_in(cursor))
-        return cls(table, types, {name: plain for name, _, plain in columns}, captured)
+        return cls(table, types, plain, captured, nullable)
 
     @property
     def keys(self) -> list[str]:
@@ -135,6 +137,8 @@ class Shape(NamedTuple):
         carry = {"schema": sql.Identifier(table.bronze.strings[0])}
         own = {name: sql.SQL(self._free(name)) for name in OWN_NAMES}
         in_month = "AND hist.{month} = (newest.{row_before}).{month}" if table.by_month else ""
+        if table.by_month in self.nullable:
+            in_month = in_month.replace("=", "IS NOT DISTINCT FROM")  # reads all months
         return sqlfile.compose(
             "merge",
             **own,

@@ -471,6 +471,41 @@ def check_key(shop: Shop, key: str) -> None:
     assert sum("current rows" in line or "before the one before" in line for line in shop.lab.verify()) > 2
 
 
+def test_a_history_by_month_has_any_names_and_dates_and_dots_in_its_own(shop: Shop) -> None:
+    names = ["now", "row_before", "is_newest", "count", "hist"]
+    columns = ", ".join(["id integer", "d timestamptz", *(f'"{name}" text' for name in names)])
+    shop.change("DROP TABLE IF EXISTS thing", f"CREATE TABLE thing ({columns}, PRIMARY KEY (id))")
+    captured, history = Captured("thing", ("id",)), Versioned("a.thing", "thing", "id", by_month="d")
+    with server.session(shop.lab.warehouse_url) as cursor:
+        versioned.drop(cursor.connection)
+        cursor.execute("DROP TABLE IF EXISTS silver.thing_hist, bronze.br_thing_cdc")
+        cursor.execute(f'CREATE TABLE silver."a.thing" ({columns}, row_hash bigint, sys_start timestamptz, '
+                       "sys_end timestamptz DEFAULT 'infinity') PARTITION BY RANGE (d); "
+                       'CREATE TABLE silver.rest PARTITION OF silver."a.thing" DEFAULT')  # fmt: skip
+        databases.make_bronze(cursor, captured)
+        versioned.regenerate(cursor.connection)
+    shop.patch.setattr(tables, "CAPTURED", (captured,))
+    shop.patch.setattr(tables, "VERSIONED", (history,))
+    shop.lab.capture(resnapshot=True)
+    shop.change("INSERT INTO thing VALUES (1, '2023-01-05'), (2, 'infinity'), (3, '0044-01-01 BC'), (4, NULL)")
+    (at,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
+    shop.merged()
+    shop.change("UPDATE thing SET d = '2023-02-05', now = 'x', count = 'y'")
+    assert shop.lab.verify() == []
+    (now,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
+    rows = shop.lab.changed("silver.a.thing", "id", at, now).rows
+    assert sorted({row[0] for row in rows}) == [1, 2, 3, 4]
+    assert {row[2] for row in rows} == {"d", "now", "count"}
+    for key in (1, 2, 3, 4):
+        shop.lab.undo("a.thing", key, at)
+    shop.change("TRUNCATE thing")
+    assert shop.lab.verify() == []
+    assert {row[2] for row in shop.lab.life("a.thing", 4).rows} == {"begins", "changes", "changes, then ends"}
+    with server.session(shop.lab.warehouse_url) as cursor:
+        versioned.drop(cursor.connection)
+        cursor.execute('DROP TABLE silver."a.thing"')
+
+
 # A snapshot
 
 
