@@ -127,9 +127,8 @@ class Shape(NamedTuple):
         table, tracked, keys = self.table, self.tracked, self.keys
         columns = [table.key, *tracked, *table.carried]
         assigned = [name for name in columns if name not in keys or not self._has_plain_keys]
-        named, typed = sql.SQL("{} AS {}"), sql.SQL("{} {}")
-        row_keys = [f"row_key_{number}" for number in range(1, len(keys) + 1)]
-        named_keys = [*zip(map(sql.Identifier, keys), map(sql.SQL, row_keys), strict=True)]
+        named = sql.SQL("{} AS {}")
+        named_keys = [(sql.Identifier(n), sql.SQL(f"row_key_{at}")) for at, n in enumerate(keys, 1)]
         values = [named.format(self.value(n, "version."), sql.Identifier(n))
                   for n in tracked if n not in keys]  # fmt: skip
         keyed = [named.format(row, key) for key, row in named_keys]
@@ -146,20 +145,7 @@ class Shape(NamedTuple):
             in_month=sql.SQL(in_month).format(month=sql.Identifier(table.by_month or "-"), **own),
             silver=table.silver,
             bronze=table.bronze,
-            row_keys=sql.SQL(", ".join(row_keys)),
-            silver_keys=sql.SQL(", ").join(named.format(key, row) for key, row in named_keys),
-            key_types=sql.SQL(", ").join(
-                typed.format(sql.SQL(row), sql.SQL(self.plain[n]))
-                for row, n in zip(row_keys, keys, strict=True)
-            ),
-            key_values=sql.SQL(", ").join(
-                named.format(self.value(n), sql.SQL(row))
-                for row, n in zip(row_keys, keys, strict=True)
-            ),
-            final_keys=sqlfile.each(map(sql.SQL, row_keys), "final_event.{}"),
-            is_now=sql.SQL(" AND ").join(
-                sql.SQL("now.{} = final_event.{}").format(key, row) for key, row in named_keys
-            ),
+            **self._key_places(named_keys),
             is_hist=sqlfile.identifiers(keys, "hist.{0} = newest.{0}", " AND "),
             **self._respelled(),
             is_complete=self._is_complete(),
@@ -179,6 +165,22 @@ class Shape(NamedTuple):
     def _has_plain_keys(self) -> bool:
         """Whether keys that are equal are written alike: 1.0 and 1.00 are one numeric key."""
         return all(self.plain[name] in PLAIN for name in self.keys)
+
+    def _key_places(self, pairs: list[tuple[sql.Identifier, sql.SQL]]) -> dict[str, sql.Composed]:
+        """The keys under names of the merge's own, which no column is in the way of."""
+        comma, named = sql.SQL(", "), sql.SQL("{} AS {}")
+        own = [row for _, row in pairs]
+        texts = [(self.value(n), sql.SQL(self.plain[n])) for n in self.keys]
+        same = sql.SQL("now.{} = final_event.{}")
+        each = [*zip(own, texts, strict=True)]
+        return {
+            "row_keys": comma.join(own),
+            "silver_keys": comma.join(named.format(*pair) for pair in pairs),
+            "key_types": comma.join(sql.SQL("{} {}").format(row, its) for row, (_, its) in each),
+            "key_values": comma.join(named.format(value, row) for row, (value, _) in each),
+            "final_keys": sqlfile.each(own, "final_event.{}"),
+            "is_now": sql.SQL(" AND ").join(same.format(*pair) for pair in pairs),
+        }
 
     def _free(self, name: str) -> str:
         """The name, or one like it that no column has."""
