@@ -109,7 +109,7 @@ def landings(
                 beat_at = time.monotonic()
                 beat()
             continue
-        into.land()
+        decoder.land()
         slot.confirm(stream, into.watermark.at_source)
         step("confirmed")
         landed_at, unlanded = time.monotonic(), False

@@ -37,6 +37,7 @@ class Decoder:
     seq: int = 0
     marker: str | None = None  # the last marker message seen
     until: datetime | None = None  # no commit can be later, as last asked
+    is_told_anew: bool = False  # a table, since its names were last looked at
 
     def feed(self, data: bytes) -> bool:
         """Take one message; whether bronze may be landed after it."""
@@ -65,6 +66,17 @@ class Decoder:
             case Truncate():
                 self._truncate(event.relations)
         return False
+
+    def land(self) -> None:
+        """Land all that was fed, once names that were told anew are known to mean what they did.
+
+        Raises MedallionError where one does not: rows can't be told apart by it afterwards.
+        """
+        watermark = self.landing.watermark
+        if self.is_told_anew:
+            watermark.names = self.catalog.names(watermark.names)
+            self.is_told_anew = False
+        self.landing.land()
 
     def _add(self, target: Target, op: str, row: str | None) -> None:
         if not self.stamp:
@@ -160,8 +172,7 @@ class Decoder:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()
 
     def _relation(self, relation: Relation) -> None:
-        table, watermark = self.catalog.captured(relation), self.landing.watermark
-        watermark.names = self.catalog.names(watermark.names)
+        table, self.is_told_anew = self.catalog.captured(relation), True
         target = self.landing.target(table, relation, self.base_types)
         if not relation.logged.issuperset(table.key):
             raise refusal("old rows not logged", table=relation.quoted)

@@ -35,9 +35,9 @@ def _code_lines(path: Path) -> int:
     return len(lines.difference(_docstrings(ast.parse(source))))
 
 
-def test_the_core_has_at_most_3400_lines_of_code() -> None:
+def test_the_core_has_at_most_3460_lines_of_code() -> None:
     """It was 2,500 before whatever strangers' reports found was mended, and the shop is in it."""
-    assert sum(map(_code_lines, FILES)) <= 3400
+    assert sum(map(_code_lines, FILES)) <= 3460
 
 
 @pytest.mark.parametrize("name", sorted({path.parent.name for path in PACKAGE.glob("*/*.py")}))
