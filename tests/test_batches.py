@@ -51,7 +51,7 @@ def in_stages() -> Iterator[Medallion]:
         yield lab
 
 
-@pytest.mark.parametrize("batches", [1, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (100, 1000))])
+@pytest.mark.parametrize("batches", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 100, 1000))])
 def test_silver_merged_again_in_batches_is_the_same_in_every_row(
     year: Connection,
     once: dict[str, Rows],

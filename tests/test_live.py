@@ -202,7 +202,7 @@ def test_without_merge_silver_stays_where_it_is(shop: Medallion) -> None:
 # Stopping
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_idle_one_stops_cleanly(shop: Medallion, by: int) -> None:
     with following(shop, "--merge") as process:
         arrives(shop, 40 + by)
@@ -223,7 +223,7 @@ def interrupted(lab: Medallion, by: int, after: int) -> None:
     assert asked(lab.warehouse_url, PAIR) == [str(writer.written)] * 2
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_busy_one_stops_cleanly_and_nothing_is_half_done(shop: Medallion, by: int) -> None:
     interrupted(shop, by, 20)
 

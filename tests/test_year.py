@@ -134,6 +134,7 @@ def test_every_event_is_in_bronze_at_its_own_time(year: Year) -> None:
     assert sorted(happened - landed)[:3] == [], "no event was left out"
 
 
+@pytest.mark.slow
 def test_another_year_captured_and_merged_at_once_has_the_same_bronze_and_silver(year: Year) -> None:
     """But for positions in the log, landing times, and where a row lies."""
     with own_lab("at_once") as other:
