@@ -79,7 +79,7 @@ def _execute() -> None:
     notebooks = sorted((COPY / "notebooks").glob("*.ipynb"), reverse=True)
     if not notebooks:
         sys.exit("There is no notebook in notebooks/ to make a book of.")
-    workers = ["-n2"] if len(notebooks) > 1 else []
+    workers = ["-n3"] if len(notebooks) > 1 else []
     _run(
         "A notebook failed; its name and cell are above.",
         *[sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-v", *workers, *notebooks],

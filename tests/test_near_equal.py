@@ -576,7 +576,7 @@ WRITES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [4, pytest.param(300, marks=pytest.mark.slow)])
 def test_rows_of_one_key_that_the_source_tells_apart_stay_apart(shop: Shop, examples: int) -> None:
     shop.begin("k integer, day integer, n integer, PRIMARY KEY (day, k)", "k integer, day integer, n integer",
                unique=("day", "k"))  # fmt: skip
