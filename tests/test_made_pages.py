@@ -118,7 +118,7 @@ def test_what_is_kept_is_counted_table_by_table(year: Medallion) -> None:
 def test_what_files_miss_is_what_a_year_of_them_missed(year: Medallion) -> None:
     """make prove loads all of those nights: tests/test_two_feeds.py has the same numbers from them."""
     told = " ".join(missed.page(year, Path()).split())
-    versions = "65 of 5,596 of customers, 0 of 1,484 of films, 0 of 31,077 of rentals, 0 of 16,780 of payments."
+    versions = "65 of 5,596 for customers, 0 of 1,484 for films, 0 of 31,077 for rentals, 0 of 16,780 for payments."
     assert f"versions of the year: {versions} At noon" in told
     assert "by $78.21 on average, and by up to $186.54." in told
     assert round(28468.43 / 364, 2) == 78.21

@@ -300,6 +300,7 @@ def test_dbt_can_alter_no_history(year: Star) -> None:
     assert {schema for schema, _ in writable} == {"star", "star_staging"}
 
 
+@pytest.mark.slow
 def test_a_link_has_a_key_of_both_and_a_withdrawn_film_none(year: Star) -> None:
     closed = year.rows("SELECT film_actor_id, actor_id, film_id, sys_end::date::text "
                        "FROM silver_star.film_actor_hist WHERE sys_end < 'infinity'")

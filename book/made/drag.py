@@ -96,7 +96,7 @@ class June:
         if instant < PACK:
             return "June is not over."
         if instant == PACK:
-            return f"The board pack is written: {lead(revenue)}."
+            return f"The board pack is written on this day: {lead(revenue)}."
         happened = [self._said(change) for change in self.changes if change.instant == instant]
         if happened and say.winners(revenue) != say.winners(before):
             happened.append(f"{say.stores(say.winners(revenue)).capitalize()} takes the lead.")
