@@ -764,6 +764,7 @@ def steps_of_batch() -> list[str]:
 AT = {"file staged": 3, "file landed": 3, "file committed": 3}  # inventory, film, customer, of which some land
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_and_run_again_the_result_is_the_same(
     shop: Medallion, first: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -425,6 +425,7 @@ OURS = """SELECT id, name, price, sys_end = 'infinity', row_number() OVER (PARTI
     FROM kept.plain ORDER BY id, 5"""
 
 
+@pytest.mark.slow
 def test_dbt_snapshot_keeps_the_same_rows_and_less_where_it_differs(project: Project, run: Any) -> None:
     run("DROP TABLE feed.plain; CREATE TABLE feed.plain (id integer, name text, price numeric(4, 2))")
     run(f"GRANT SELECT ON feed.plain TO {project.url.username}")

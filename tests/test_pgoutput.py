@@ -201,6 +201,7 @@ AWKWARD_EDITS = """
 """
 
 
+@pytest.mark.slow
 def test_a_snapshot_row_and_the_streamed_row_are_the_same_jsonb(lab: Medallion) -> None:
     lab.replay("2023-01-20")
     change(lab.source, "ALTER TABLE customer ADD twice bigint "

@@ -331,6 +331,7 @@ def test_the_socket_is_found_whatever_the_temporary_directory(
     assert Embedded(home).socket_dir == here
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not IS_ROOT, reason="only root has a server that can't go where it is")
 def test_a_home_that_the_account_cannot_reach_goes_to_var_tmp(parent: Path) -> None:
     parent.chmod(0o700)
