@@ -555,6 +555,7 @@ def as_postgresql_reads(lab: Medallion, content: bytes) -> datetime | None:
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(content=ALMOST, transactional=st.sampled_from([True, True, True, False]))
 @example(content=b"2023-01-04 10:00", transactional=True)
@@ -585,6 +586,7 @@ def test_what_is_no_instant_is_refused(replayed: Medallion, content: bytes) -> N
         replayed.capture()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(said=st.lists(st.tuples(
     st.sampled_from([SYSTEM_TIME, "medallion.marker", "medallion.other", "medallion.", "", "grün %s"]),
