@@ -10,6 +10,7 @@ same hook does for tables that keep their versions themselves.
 
 import re
 from contextlib import closing
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -211,13 +212,21 @@ def install(engine: Engine | AsyncEngine) -> None:
         event.listen(engine, "handle_error", _on_error, retval=True)
 
 
-# Both look for a few letters first: most statements are neither about history nor make or alter
-# anything, and cost a millionth of a second.
+@lru_cache(maxsize=16)
+def _may_concern(sql: str) -> tuple[bool, bool]:
+    """By a few letters, whether to look at a statement before and after it runs: at few of them."""
+    low = sql.lower()
+    alters = "alter" in low or "drop" in low
+    return (
+        alters or "system_" in low or "for timestamp" in low,
+        alters or "create" in low or "into" in low or "system_v" in low,
+    )
+
+
 def _on_execute(
     connection: Connection | None, _: object, sql: str, parameters: Any, *more: Any
 ) -> tuple[str, Any]:
-    low = sql.lower()
-    if "system_" in low or "for timestamp" in low or "alter" in low or "drop" in low:
+    if _may_concern(sql)[0]:
         # There is no connection where the hook's own time is taken.
         asked = connection and connection.connection.dbapi_connection
         told = asked and asked.info
@@ -225,7 +234,7 @@ def _on_execute(
             return sql, parameters  # whose strings end elsewhere
         if told and told.transaction_status == TRANSACTION_STATUS_INERROR:
             asked = None
-        sql = _rewritten(sql, low, asked)
+        sql = _rewritten(sql, sql.lower(), asked)
     return sql, parameters
 
 
@@ -246,8 +255,7 @@ def _check_names(connection: Any, calls: list[_Call]) -> None:
 
 
 def _on_executed(connection: Connection, _: object, sql: str, *more: Any) -> None:
-    low = sql.lower()
-    if "create" in low or "alter" in low or "drop" in low or "into" in low or "system_v" in low:
+    if _may_concern(sql)[1]:
         system_versioning.went_on(sql, connection)
 
 
