@@ -20,14 +20,15 @@ PROOFS = {  # what the tests of a file prove
     "test_batches": "However it is batched, a merge gives the same history",
     "test_capture": "Whatever sessions commit at random, bronze has it, and silver `AS OF` each "
                     "copy is the copy",
-    "test_identity": "Values of 46 types land whole under every replica identity",
+    "test_identity": "Values of 46 types land whole, from log and snapshot, under every replica "
+                     "identity",
     "test_schema_change": "Columns added, dropped, renamed and retyped land without a restart",
     "test_live": "A capture that follows keeps gold current and outlives the server",
     "test_own_source": "A source of your own is captured with a reader's rights",
     "test_audit": "`verify` names each kind of tampering; `rebuild` gives the same silver",
     "test_pagila_kills": "The real Pagila changes under kills: nothing is lost or twice (in make "
                          "prove)",
-    "test_pgoutput": "Values of every kind land as they were, from log and snapshot",
+    "test_pgoutput": "Values of every kind land from the log as they were",
     "test_merge": "Random changes merge to the model's versions",
     "test_as_of_functions": "Random versions `AS OF` each of their boundaries are the model's",
     "test_rewrite": "The rewriter changes the clause and no byte beside it",
@@ -81,7 +82,8 @@ def _counted(outcomes: Counter[str]) -> str:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return ", ".join(f"{count:,} {name.removesuffix('s') if count == 1 else name}"
+                     for name, count in counts.items() if count)  # fmt: skip
 
 
 def page(_lab: Medallion, copy: Path) -> str:
