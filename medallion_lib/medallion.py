@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from medallion_lib import (
-    audit, capture, databases, merge, questions, server, slot, source, sqlfile, status, tables,
-    undo, versioned,
-)  # fmt: skip
-from medallion_lib.audit import Rebuilt
+from medallion_lib import databases, rebuild, server, sqlfile, status, tables
+from medallion_lib.bronze import capture
+from medallion_lib.bronze.landing import Landed
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
-from medallion_lib.landing import Landed, Watermark
-from medallion_lib.merge import Merged
+from medallion_lib.gold import questions, undo
+from medallion_lib.gold.questions import Answer
+from medallion_lib.instants import instant
 from medallion_lib.pair import Pair
 from medallion_lib.progress import Told, shown
-from medallion_lib.questions import Answer
-from medallion_lib.shape import Shape
+from medallion_lib.rebuild import Rebuilt
+from medallion_lib.silver import merge, verify
+from medallion_lib.silver.merge import Merged
+from medallion_lib.silver.shape import Shape
+from medallion_lib.source import slot
+from medallion_lib.source.watermark import Watermark
 from medallion_lib.status import Status
+from medallion_lib.system_time import functions
 
 RETRY = 1.0  # seconds between attempts to find a lost server again
 
@@ -44,8 +48,10 @@ class Medallion(Pair):
             databases.create(cursor, self.source_name, templates[0])
             databases.create(cursor, self.warehouse_name, templates[1])
         if not year:
+            from medallion_lib import shop
+
             with server.session(self.source_url) as cursor:
-                source.build(cursor)
+                shop.build(cursor)
             databases.build_warehouse(self.warehouse_url)
         with self._connected(self.warehouse_url) as cursor:
             before = Watermark.read(cursor)
@@ -93,9 +99,11 @@ class Medallion(Pair):
 
     def replay(self, until: str | date | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
+        from medallion_lib import shop
+
         self._only_with_ours("replay")
-        with self._connected(self.source_url, True) as shop, shown("replay", "months") as show:
-            return source.replay(shop, until, scale, show)
+        with self._connected(self.source_url, True) as cursor, shown("replay", "months") as show:
+            return shop.replay(cursor, until, scale, show)
 
     def load(self, path: str | Path, yes: bool = False) -> int:
         """Replace the source's data by a Pagila dump's and empty the warehouse; tables filled.
@@ -103,6 +111,8 @@ class Medallion(Pair):
         Nothing is replaced unless the whole file loads. The next capture takes a snapshot.
         Raises Unconfirmed, unless `yes`, where more would go than the sample and its history.
         """
+        from medallion_lib import shop
+
         self._only_with_ours("load")
         path = Path(path)
         if not os.path.isfile(path):  # unlike Path.is_file, also where the name is too long
@@ -113,16 +123,16 @@ class Medallion(Pair):
             databases.drop(cursor, incoming.source_name)
             databases.create(cursor, incoming.source_name)
             try:
-                with server.session(incoming.source_url) as shop:
-                    source.build(shop)
-                    tables = source.load(shop, path)
+                with server.session(incoming.source_url) as at_source:
+                    shop.build(at_source)
+                    filled = shop.load(at_source, path)
                 self._drop(cursor)
                 databases.rename(cursor, incoming.source_name, self.source_name)
             finally:
                 databases.drop(cursor, incoming.source_name)
             databases.create(cursor, self.warehouse_name)
         databases.build_warehouse(self.warehouse_url)
-        return tables
+        return filled
 
     def capture(
         self, follow: bool = False, resnapshot: bool = False, merging: bool = False
@@ -190,12 +200,12 @@ class Medallion(Pair):
         """
         url = self._existing(self.source_url)
         with self._connected(self.warehouse_url) as cursor, shown("verify", "rows") as show:
-            return audit.verify(url, cursor.connection, show)
+            return verify.verify(url, cursor.connection, show)
 
     def rebuild(self, yes: bool = False) -> list[Rebuilt]:
-        """Make silver and gold anew from bronze, and compare; see `audit.rebuild`."""
+        """Make silver and gold anew from bronze, and compare; see `rebuild.rebuild`."""
         with self._connected(self.warehouse_url) as cursor:
-            rebuilt = audit.rebuild(cursor.connection, yes)
+            rebuilt = rebuild.rebuild(cursor.connection, yes)
         self.regenerate()  # the notebooks' views have lost their functions with silver's
         return rebuilt
 
@@ -212,7 +222,7 @@ class Medallion(Pair):
         refused = {}
         for url in (self.warehouse_url, self.notebook_url):  # each its own
             with self._connected(url) as cursor:
-                refused |= versioned.regenerate(cursor.connection)
+                refused |= functions.regenerate(cursor.connection)
         return refused
 
     def status(self) -> Status:
@@ -225,7 +235,7 @@ class Medallion(Pair):
 
         What is yet to be captured and merged is; `capture --follow` elsewhere is waited for.
         """
-        read = [source.instant(each) for each in instants]
+        read = [instant(each) for each in instants]
         with self._connected(self.warehouse_url, True) as into:
             into.execute("SELECT commit_ts FROM meta.watermark WHERE stage = 'merge'")
             (reached,) = into.fetchone() or (None,)
@@ -234,7 +244,7 @@ class Medallion(Pair):
             if (known := Watermark.read(into)) is None:
                 raise refusal("nothing captured")
             with self._connected(self.source_url, True) as shop:
-                shop.execute(sqlfile.read("source_clock"))
+                shop.execute(sqlfile.read("source/clock"))
                 now, position = shop.fetchone()
                 if read and max(read) > now:
                     raise refusal("instant to come", at=max(read), now=now)
@@ -267,6 +277,6 @@ class Medallion(Pair):
         The next capture and merge bring that change into history like any other.
         """
         self._only_with_ours("undo")
-        declared, at = tables.versioned(table), source.instant(at)
+        declared, at = tables.versioned(table), instant(at)
         with self._connected(self.warehouse_url) as into, self._connected(self.source_url) as shop:
             return undo.undo(into, shop, declared, key, at, lambda: self._reach(at))

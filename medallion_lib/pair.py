@@ -9,10 +9,11 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import databases, server, slot, sqlfile, system_time, tables
-from medallion_lib.embedded import Embedded
+from medallion_lib import databases, server, sqlfile, system_time, tables
 from medallion_lib.errors import Unconfirmed, refusal
-from medallion_lib.landing import Watermark
+from medallion_lib.server.embedded import Embedded
+from medallion_lib.source import slot
+from medallion_lib.source.watermark import Watermark
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 
@@ -102,7 +103,7 @@ class Pair:
     def _ask(self, yes: bool) -> None:
         """Raise Unconfirmed where more than the sample would go, with both databases: say what."""
         with databases.administering(self.place.url) as cursor:
-            cursor.execute(sqlfile.read("source_identity"))
+            cursor.execute(sqlfile.read("source/identity"))
             system, _ = cursor.fetchone()
             there = databases.exists(cursor, self.warehouse_name)
             shop = not self.own_source and databases.exists(cursor, self.source_name)

@@ -1,4 +1,4 @@
-"""The SQL of this package, by file name: sql/NAME.sql, or the whole path without .sql."""
+"""The SQL of this package: NAME.sql beside the code that sends it, or a whole path without .sql."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from psycopg2 import sql
 
-DIRECTORY = Path(__file__).with_name("sql")
+DIRECTORY = Path(__file__).parent
 
 
 @cache

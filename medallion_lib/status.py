@@ -40,7 +40,7 @@ def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
     )
     warehouse.execute(facts)
     (found,) = warehouse.fetchone()
-    source.execute(sqlfile.read("slot_status"), {"slot": slot})
+    source.execute(sqlfile.read("source/slot_status"), {"slot": slot})
     columns = [column.name for column in source.description]
     missing = {
         "not_captured_yet": [t.shown for t in tables.CAPTURED if t not in captured],

@@ -141,12 +141,12 @@ def keep(cursor: Cursor, stage: str, **declared: Iterable[Captured | Versioned])
     """Let the warehouse know its tables, `captured` and `versioned`, from this stage's row on."""
     facts = {kind: [each._asdict() for each in tables] for kind, tables in declared.items()}
     kept = json.dumps(facts, default=dict)
-    cursor.execute(sqlfile.read("watermark_columns"))
-    cursor.execute(sqlfile.read("watermark_tables"), {"stage": stage, "tables": kept})
+    cursor.execute(sqlfile.read("source/watermark_columns"))
+    cursor.execute(sqlfile.read("source/watermark_tables"), {"stage": stage, "tables": kept})
 
 
 def _kept(cursor: Cursor, kind: str) -> list[dict]:
-    cursor.execute(sqlfile.read("watermark_kept"), {"kind": kind})
+    cursor.execute(sqlfile.read("source/watermark_kept"), {"kind": kind})
     return [each for (each,) in cursor.fetchall()]
 
 

@@ -38,7 +38,7 @@ import results
 import statements
 import values
 from medallion_lib.errors import MedallionError
-from medallion_lib.questions import Answer
+from medallion_lib.gold.questions import Answer
 
 ROWS_SHOWN = 20
 LONG = 44  # characters from which on a cell is broken into lines

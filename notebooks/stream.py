@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import text
 
-from medallion_lib import Medallion, MedallionError, pgoutput
+from medallion_lib import Medallion, MedallionError
+from medallion_lib.source import pgoutput
 
 PEEK = """SELECT lsn, xid, data
 FROM pg_logical_slot_peek_binary_changes(

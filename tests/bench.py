@@ -27,7 +27,7 @@ import mariadb
 from bench_pairs import Pairs, autocommit, seconds_of, spread
 
 from medallion_lib import Medallion
-from medallion_lib.embedded import Embedded
+from medallion_lib.server.embedded import Embedded
 
 PAIRS = 5
 YEARS = 3

@@ -15,8 +15,10 @@ import bench_native
 from bench_pairs import autocommit, seconds_of
 from psycopg2 import sql
 
-from medallion_lib import Medallion, capture, server, slot
-from medallion_lib.embedded import Embedded
+from medallion_lib import Medallion, server
+from medallion_lib.bronze import capture
+from medallion_lib.source import slot
+from medallion_lib.server.embedded import Embedded
 from medallion_lib.tables import CAPTURED
 
 WORKLOAD = Path(__file__).with_name("bench_workload.sql")

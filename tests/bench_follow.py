@@ -18,7 +18,7 @@ from bench_capture import WORKLOAD
 from bench_pairs import autocommit
 
 from medallion_lib import Medallion, server
-from medallion_lib.embedded import CHECKOUT
+from medallion_lib.server.embedded import CHECKOUT
 
 COMMIT = Path(__file__).with_name("bench_delay.sql")
 MARKS = 10  # marked commits a second

@@ -13,7 +13,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import Medallion, merge, server
+from medallion_lib import Medallion, server
+from medallion_lib.silver import merge
 from medallion_lib.tables import VERSIONED, Versioned
 
 HISTORY = Path(__file__).with_name("bench_history.sql")

@@ -11,7 +11,9 @@ from bench_pairs import autocommit
 from psycopg2 import sql
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases, server, slot, source
+from medallion_lib import Medallion, databases, server
+from medallion_lib.shop import year
+from medallion_lib.source import slot
 from medallion_lib.tables import CAPTURED
 
 NAME = "bench_native"  # of the subscriber's database, and of its subscription
@@ -75,7 +77,7 @@ def subscriber(lab: Medallion) -> Iterator[Subscriber]:
     with autocommit(lab.place.url) as cursor:
         databases.create(cursor, NAME)
         with server.session(url) as shop:
-            source.build(shop)
+            year.build(shop)
         _alter_system(cursor, "SET wal_writer_delay = '10ms'")
         try:
             yield Subscriber(lab.source_url, url)

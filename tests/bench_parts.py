@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from psycopg2.extras import ReplicationCursor
 
-from medallion_lib import pgoutput
-from medallion_lib.landing import Landing
+from medallion_lib.source import pgoutput
+from medallion_lib.bronze.landing import Landing
 
 TIMED = (
     ("waiting for the server", select, "select"),

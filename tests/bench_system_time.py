@@ -13,7 +13,7 @@ import bench_merge
 from bench_pairs import Pairs, seconds_of
 from mariadb import MariaDB, own_mariadb
 
-from medallion_lib import merge
+from medallion_lib.silver import merge
 from medallion_lib.system_time import _on_execute, _on_executed, rewrite
 
 PLAIN = """

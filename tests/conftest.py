@@ -13,8 +13,9 @@ import pytest
 from one_server import OUR_HOME, directory, one_server, settle
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases, server, slot, tables
-from medallion_lib.landing import Watermark
+from medallion_lib import Medallion, databases, server, tables
+from medallion_lib.source import slot
+from medallion_lib.source.watermark import Watermark
 
 # The longest files, the longest first: begun last, one would keep the other workers waiting.
 LONG = (

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import medallion_lib
-from medallion_lib.embedded import CHECKOUT
+from medallion_lib.server.embedded import CHECKOUT
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["medallion_lib"])

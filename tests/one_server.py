@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medallion_lib.embedded import Embedded
+from medallion_lib.server.embedded import Embedded
 
 OUR_HOME = "MEDALLION_TEST_HOME"  # set by the first process of a run, found by the others
 # Linux's file system in memory. The tests make and drop hundreds of databases of 300 files each,

@@ -15,8 +15,10 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import RealDictCursor
 
-from medallion_lib import Medallion, capture, landing, merge, server, steps
-from medallion_lib.landing import Watermark
+from medallion_lib import Medallion, server, steps
+from medallion_lib.bronze import capture, landing
+from medallion_lib.silver import merge
+from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import CAPTURED
 
 Row = dict[str, Any]

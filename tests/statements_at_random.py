@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from medallion_lib.forms import FORMS
+from medallion_lib.system_time.forms import FORMS
 
 
 class Piece(NamedTuple):

@@ -15,7 +15,8 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from medallion_lib import server, sqlfile, system_time, tokens, versioned
+from medallion_lib import server, sqlfile, system_time
+from medallion_lib.system_time import functions, tokens
 from medallion_lib.system_time import SystemTimeError
 
 TABLES = """
@@ -61,7 +62,7 @@ def database(spare_url: URL) -> Iterator[Connection]:
     connection = server.connect(spare_url)
     connection.autocommit = True
     execute(connection, f"{PATH}; {FRESH}; {TABLES}")
-    versioned.regenerate(connection)
+    functions.regenerate(connection)
     yield connection
     execute(connection, FRESH)
     connection.close()
@@ -86,7 +87,7 @@ def scratch(database: Connection) -> Iterator[Connection]:
     """The database, for views that are gone again after the test."""
     yield database
     execute(database, "DROP SCHEMA scratch CASCADE; CREATE SCHEMA scratch")
-    versioned.regenerate(database)
+    functions.regenerate(database)
 
 
 def execute(connection: Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -248,7 +249,7 @@ def names(connection: Connection) -> set[str]:
 
 def test_making_them_again_changes_nothing(database: Connection) -> None:
     before = execute(database, FUNCTIONS)
-    assert versioned.regenerate(database) == {}
+    assert functions.regenerate(database) == {}
     assert execute(database, FUNCTIONS) == before != []
     assert execute(database, "SHOW search_path") == [("scratch, gold, silver, public",)]
 
@@ -256,9 +257,9 @@ def test_making_them_again_changes_nothing(database: Connection) -> None:
 def test_it_joins_the_transaction_that_is_open(database: Connection) -> None:
     before = execute(database, FUNCTIONS)
     with database, database.cursor() as cursor:
-        versioned.regenerate(database)
+        functions.regenerate(database)
         cursor.execute("CREATE VIEW scratch.v AS SELECT * FROM mart")
-        versioned.regenerate(database)
+        functions.regenerate(database)
         assert "v__as_of" in names(database)
         cursor.execute("SHOW search_path")
         assert cursor.fetchone() == ("scratch, gold, silver, public",)
@@ -273,14 +274,14 @@ def test_a_renamed_table_and_a_dropped_view(scratch: Connection) -> None:
         CREATE VIEW scratch.of_a AS SELECT id FROM scratch.a;
         CREATE VIEW scratch.w AS TABLE item""",
     )
-    versioned.regenerate(scratch)
+    functions.regenerate(scratch)
     assert {"a__as_of", "of_a__as_of", "w__as_of"} <= names(scratch)
     execute(
         scratch,
         """ALTER TABLE scratch.a RENAME TO b; DROP VIEW scratch.w CASCADE;
         CREATE TABLE scratch.a AS SELECT * FROM sale""",
     )
-    assert versioned.regenerate(scratch) == {}
+    assert functions.regenerate(scratch) == {}
     made = names(scratch)
     assert {"a__as_of", "b__as_of", "of_a__as_of"} <= made and "w__as_of" not in made
     assert as_of(scratch, "b", moment(0)) == []
@@ -288,13 +289,13 @@ def test_a_renamed_table_and_a_dropped_view(scratch: Connection) -> None:
 
 def test_a_column_can_be_dropped_after_drop(scratch: Connection) -> None:
     execute(scratch, "CREATE TABLE scratch.a AS SELECT * FROM item_hist")
-    versioned.regenerate(scratch)
+    functions.regenerate(scratch)
     with pytest.raises(psycopg2.errors.DependentObjectsStillExist):
         execute(scratch, "ALTER TABLE scratch.a DROP COLUMN name")
-    versioned.drop(scratch)
+    functions.drop(scratch)
     assert names(scratch) == set()
     execute(scratch, "ALTER TABLE scratch.a DROP COLUMN name, ADD COLUMN colour text")
-    versioned.regenerate(scratch)
+    functions.regenerate(scratch)
     as_of(scratch, "a", moment(0))
 
 
@@ -310,7 +311,7 @@ def test_odd_names(scratch: Connection) -> None:
         CREATE VIEW scratch.v AS SELECT silver.instant AS item
             FROM scratch."V.w" silver LEFT JOIN silver.item ON item.id = silver.instant''',
     )
-    assert versioned.regenerate(scratch) == {}
+    assert functions.regenerate(scratch) == {}
     for column, table, day, expected in [
         ('"V.w".*', '"V.w"', "2023-01-01", (1, 2)),
         ('"as of"', 'scratch."My ""T%s"', "2023-01-02", (3,)),
@@ -385,7 +386,7 @@ def test_a_view_that_cannot_travel_says_why(
     execute(scratch, HELPERS)
     execute(scratch, system_time.rewrite(f"CREATE VIEW scratch.v AS {select}"))
     execute(scratch, "CREATE VIEW scratch.on_v AS SELECT * FROM v")
-    refused = versioned.regenerate(scratch)
+    refused = functions.regenerate(scratch)
     assert reason in refused["scratch.v"] and "a view it reads" in refused["scratch.on_v"]
     with engine.connect() as connection, pytest.raises(SystemTimeError) as error:
         connection.execute(text("SELECT * FROM v FOR SYSTEM_TIME AS OF '2023-07-01'"))
@@ -414,7 +415,7 @@ ACCEPTED = [
 def test_views_of_many_shapes_travel(scratch: Connection, select: str) -> None:
     load(scratch, {1: [(0, 5, 1), (5, None, 2)], 2: [(1, 9, 3)]}, {1: [(0, None, 3)]})
     execute(scratch, f"CREATE VIEW scratch.v AS {select}")
-    assert versioned.regenerate(scratch) == {}
+    assert functions.regenerate(scratch) == {}
     today = execute(scratch, "SELECT * FROM v")
     then = execute(scratch, "SELECT * FROM v__as_of('2030-01-01')")
     assert sorted(map(str, then)) == sorted(map(str, today)) != []
@@ -465,7 +466,7 @@ def test_every_function_of_postgresql_is_known_to_follow_the_clock_or_not(scratc
             continue
         travels = steady and volatility == "s" and not (of_time and name in ("timetz", "timezone"))
         expected[f"v{i}"] = (None, None) if travels else ("view reads the clock", f"{name}()")
-    relations = execute(scratch, sqlfile.read("system_time_relations").replace("%%", "%"))
+    relations = execute(scratch, sqlfile.read("system_time/relations").replace("%%", "%"))
     assert {row[2]: row[6:8] for row in relations if row[2] in expected} == expected
     assert len(expected) > 400
     execute(scratch, "ROLLBACK")
@@ -503,7 +504,7 @@ ADDING = [
 def test_a_view_that_picks_has_versions_over_a_period(scratch: Connection, select: str) -> None:
     load(scratch, {1: [(0, 5, 1), (5, None, 2)], 2: [(1, 9, 3)]}, {1: [(0, 4, 3), (4, None, 1)]})
     execute(scratch, f"CREATE VIEW scratch.v AS {select}; CREATE VIEW scratch.w AS TABLE scratch.v")
-    assert versioned.regenerate(scratch) == {}
+    assert functions.regenerate(scratch) == {}
     table = "silver.sale" if "sale" in select else "silver.item_hist"
     [(versions,)] = execute(scratch, f"SELECT count(*) FROM {table}")
     for view in ("v", "w"):
@@ -516,7 +517,7 @@ def test_a_view_that_adds_up_is_refused_over_a_period(
     scratch: Connection, engine: Engine, select: str
 ) -> None:
     execute(scratch, f"CREATE VIEW scratch.v AS {select}; CREATE VIEW scratch.w AS TABLE scratch.v")
-    assert versioned.regenerate(scratch) == {}
+    assert functions.regenerate(scratch) == {}
     periods = ("FROM '2023-01-01' TO now()", "BETWEEN now() AND now()", "CONTAINED IN (now(), now())", "ALL")
     for period in periods:
         for view in ("v", "w"):
@@ -530,7 +531,7 @@ def test_a_view_that_adds_up_is_refused_over_a_period(
 def test_a_materialized_view_and_a_long_name_are_refused(scratch: Connection) -> None:
     execute(scratch, "CREATE MATERIALIZED VIEW scratch.m AS SELECT * FROM item")
     execute(scratch, f"CREATE TABLE scratch.{'x' * 60} AS SELECT * FROM item_hist")
-    refused = versioned.regenerate(scratch)
+    refused = functions.regenerate(scratch)
     assert "last refresh" in refused["scratch.m"] and "63 bytes" in refused[f"scratch.{'x' * 60}"]
 
 

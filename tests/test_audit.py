@@ -11,7 +11,8 @@ from test_commands import change, command, done, refused
 from test_live import Writer, asked, following
 from year import own_lab
 
-from medallion_lib import Medallion, MedallionError, audit, databases, server, sqlfile
+from medallion_lib import Medallion, MedallionError, databases, server, sqlfile
+from medallion_lib.silver import verify
 from medallion_lib.errors import Unconfirmed
 
 CLEAN = "Silver's current rows are the source's, and no versions overlap.\n"
@@ -183,13 +184,13 @@ def test_a_transaction_that_commits_while_it_copies_is_on_neither_side(
 ) -> None:
     """The copy is of the instant before; so is the silver it is compared with."""
     title = "SELECT title FROM silver.dim_film WHERE film_id = 41"
-    before, copy = asked(weeks.warehouse_url, title), audit._copy
+    before, copy = asked(weeks.warehouse_url, title), verify._copy
 
     def change_then_copy(*of: object) -> None:
         change(weeks.source, "UPDATE film SET title = 'Meanwhile' WHERE film_id = 41")
         copy(*of)
 
-    monkeypatch.setattr(audit, "_copy", change_then_copy)
+    monkeypatch.setattr(verify, "_copy", change_then_copy)
     assert weeks.verify() == []
     monkeypatch.undo()
     assert asked(weeks.warehouse_url, title) == before
@@ -264,8 +265,8 @@ def test_what_bronze_has_lost_is_told_before_silver_is_made_anew(
     change(weeks.source, "UPDATE film SET length = 1 WHERE title = 'Short'; DELETE FROM film WHERE title = 'Brief'")
     weeks.capture(merging=True)
     if is_edited:
-        text, read = sqlfile.read("silver").replace(*EDITED), sqlfile.read
-        assert text != read("silver")
+        text, read = sqlfile.read("shop/silver").replace(*EDITED), sqlfile.read
+        assert text != read("shop/silver")
         monkeypatch.setattr(sqlfile, "read", lambda name: text if name == "silver" else read(name))
     bronze, rows = f"bronze.br_{source}_cdc", f"SELECT array_agg(t.*::text ORDER BY t.*::text) FROM silver.{table} AS t"
     before = asked(weeks.warehouse_url, rows)

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 from year import COPIED, HISTORY, Rows, as_owner, ask, compare, own_lab
 
 from medallion_lib import Medallion, databases
-from medallion_lib.merge import merge
+from medallion_lib.silver.merge import merge
 
 BRONZE = " UNION ALL ".join(
     f"SELECT lsn, seq, '{name}' AS source, op, full_row, commit_ts FROM bronze.br_{name}_cdc"

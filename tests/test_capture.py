@@ -14,7 +14,7 @@ from shop import BASE, EXTRA, KEY, TEXTS, TRUNCATED, Shop, in_json
 from test_commands import change
 
 from medallion_lib import Medallion
-from medallion_lib.landing import Watermark
+from medallion_lib.source.watermark import Watermark
 
 sessions = st.integers(0, 2)
 tables = st.sampled_from(list(KEY))

@@ -18,7 +18,7 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
 from medallion_lib import Medallion, MedallionError, server
-from medallion_lib.embedded import CHECKOUT
+from medallion_lib.server.embedded import CHECKOUT
 
 
 REMEDY = "python -m medallion_lib"

@@ -20,7 +20,8 @@ import pytest
 from psycopg2.extras import execute_values
 from sqlalchemy import URL, text
 
-from medallion_lib import Medallion, databases, server, system_time, versioned
+from medallion_lib import Medallion, databases, server, system_time
+from medallion_lib.system_time import functions
 from medallion_lib.system_time import rewrite
 
 pytest.importorskip("dbt.include.postgres", reason="dbt is not installed (requirements-star.txt)")
@@ -245,7 +246,7 @@ def test_the_functions_are_those_of_regenerate(project: Project, run: Any, build
     made = run(FUNCTIONS)
     assert len(made) >= 10
     with server.session(project.url) as cursor:
-        assert versioned.regenerate(cursor.connection) == {}
+        assert functions.regenerate(cursor.connection) == {}
     assert run(FUNCTIONS) == made
     # Where something else has dropped them, the next run makes them again.
     run("DROP FUNCTION kept.plain_current__as_of, kept.plain__all, kept.plain_current__all")

@@ -20,10 +20,10 @@ from sqlalchemy import URL
 from test_commands import REMEDY, begin, bronze_count, change, command, refused, wait_until
 from test_live import asked
 
-from medallion_lib import (
-    Medallion, MedallionError, databases, server, slot, source, sqlfile, steps,
-)  # fmt: skip
-from medallion_lib.embedded import Embedded
+from medallion_lib import Medallion, MedallionError, databases, server, sqlfile, steps
+from medallion_lib.shop import year
+from medallion_lib.source import slot
+from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
 
 def bronze(lab: Medallion) -> list[tuple]:
@@ -679,10 +679,10 @@ def test_what_is_no_instant_to_replay_to_or_position_to_merge_to_is_refused(begu
 def test_a_data_file_that_is_not_whole_is_refused(
     lab: Medallion, tmp_path: Path, name: str, missing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = Path(shutil.copytree(source.DATA, tmp_path / "data"))
+    copy = Path(shutil.copytree(year.DATA, tmp_path / "data"))
     whole = (copy / name).read_bytes()
     (copy / name).unlink() if missing else (copy / name).write_bytes(whole[: len(whole) // 2])
-    monkeypatch.setattr(source, "DATA", copy)
+    monkeypatch.setattr(year, "DATA", copy)
     with pytest.raises(MedallionError, match=f"data/{name}.*") as refusal:
         lab.replay()
     assert "python data/generate.py" in str(refusal.value)

@@ -18,8 +18,9 @@ from test_commands import change, wait_until
 from test_live import following, stopped
 from test_server import kill_server
 
-from medallion_lib import Medallion, MedallionError, databases, landing, server, sqlfile, steps
-from medallion_lib.embedded import CHECKOUT, Embedded
+from medallion_lib import Medallion, MedallionError, databases, server, sqlfile, steps
+from medallion_lib.bronze import landing
+from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.tables import CAPTURED, VERSIONED
 
 BRONZE = " UNION ALL ".join(
@@ -30,7 +31,8 @@ BRONZE = " UNION ALL ".join(
 # Kills itself as soon as the step has been passed so many times.
 DOOMED = """
 import os, signal, sys
-from medallion_lib import Medallion, landing, steps
+from medallion_lib import Medallion, steps
+from medallion_lib.bronze import landing
 name, work, at, count = sys.argv[1:]
 landing.BATCH_ROWS = 2000
 left = int(count)
@@ -56,7 +58,9 @@ kills: list[str] = []  # of the test that runs
 def named_steps() -> set[str]:
     """What steps.step(…) is called with in the package; a table's name in it stands for each."""
     found = set()
-    for path in Path(steps.__file__).parent.glob("*.py"):
+    for path in Path(steps.__file__).parent.rglob("*.py"):
+        if path.parent.name == "batch":  # whose own test names them
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("step", "steps.step"):
                 text = ast.unparse(node.args[0]).removeprefix("f").strip("'\"")
@@ -234,7 +238,7 @@ def test_a_new_snapshot_that_is_refused_leaves_the_slot(lab: Medallion, monkeypa
     """By a transaction that writes: a slot, also a temporary one, waits for its end."""
     films(lab, 10)
     lab.capture()
-    soon = sqlfile.read("session").replace("'30s'", "'300ms'")
+    soon = sqlfile.read("server/session").replace("'30s'", "'300ms'")
     monkeypatch.setattr(sqlfile, "read", lambda name, read=sqlfile.read: soon if name == "session" else read(name))
     with lab.source.begin() as writer:
         writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")

@@ -17,7 +17,8 @@ from psycopg2.extras import execute_values
 from sqlalchemy import URL
 from test_as_of_functions import FRESH, PATH, TABLES, execute, moment
 
-from medallion_lib import server, versioned
+from medallion_lib import server
+from medallion_lib.system_time import functions
 from medallion_lib.system_time import rewrite
 
 Asked = list[tuple[Query, dict[str, datetime]]]
@@ -33,7 +34,7 @@ SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 def database(spare_url: URL) -> Iterator[Connection]:
     connection = server.connect(spare_url)
     execute(connection, f"{PATH}; {FRESH}; {TABLES}; {PICKING}; SET jit = off")
-    versioned.regenerate(connection)
+    functions.regenerate(connection)
     connection.commit()
     yield connection
     connection.rollback()

@@ -13,10 +13,11 @@ import pytest
 from psycopg2 import sql
 from test_commands import REMEDY
 
-from medallion_lib import Medallion, MedallionError, databases, landing, server, tables
-from medallion_lib.catalog import Catalog
-from medallion_lib.pgoutput import Relation
-from medallion_lib.source import LAST_LINE
+from medallion_lib import Medallion, MedallionError, databases, server, tables
+from medallion_lib.bronze import landing
+from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.pgoutput import Relation
+from medallion_lib.shop.year import LAST_LINE
 from medallion_lib.tables import Captured, Versioned
 
 Change = tuple[str, dict[str, Any]]

@@ -22,15 +22,17 @@ from sqlalchemy.exc import DBAPIError
 from test_commands import REMEDY, begin, bronze_count, change, command, done, wait_until
 from test_server import kill_server
 
-from medallion_lib import Medallion, MedallionError, databases, server, slot, steps
-from medallion_lib.embedded import CHECKOUT, Embedded
+from medallion_lib import Medallion, MedallionError, databases, server, steps
+from medallion_lib.source import slot
+from medallion_lib.server.embedded import CHECKOUT, Embedded
 
 STOPPED = "Stopped. What was landed is kept.\n"
 
 # The command, with another pause between two markers of an idle source.
 COMMAND = """
 import sys
-from medallion_lib import __main__, capture
+from medallion_lib import __main__
+from medallion_lib.bronze import capture
 capture.HEARTBEAT = float(sys.argv.pop(1))
 sys.exit(__main__.main())
 """

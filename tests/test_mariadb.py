@@ -13,7 +13,8 @@ from mariadb import MISSING, MariaDB, installed, own_mariadb
 from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL
 
-from medallion_lib import server, versioned
+from medallion_lib import server
+from medallion_lib.system_time import functions
 from medallion_lib.system_time import rewrite
 
 pytestmark = pytest.mark.skipif(not installed(), reason=MISSING)
@@ -63,7 +64,7 @@ def judges(spare_url: URL) -> Iterator[Judges]:
         with ours.cursor() as cursor:
             cursor.execute(OURS)
         boundaries = load(theirs, ours)
-        versioned.regenerate(ours)
+        functions.regenerate(ours)
         yield Judges(theirs, ours, boundaries)
         with ours.cursor() as cursor:
             cursor.execute("DROP SCHEMA silver CASCADE")

@@ -13,7 +13,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from psycopg2.extras import Json, execute_values
 
-from medallion_lib import Medallion, merge, server
+from medallion_lib import Medallion, server
+from medallion_lib.silver import merge
 from medallion_lib.tables import CAPTURED
 
 Row = dict[str, Any]

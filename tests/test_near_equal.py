@@ -16,10 +16,9 @@ from psycopg2.extensions import cursor as Cursor
 from test_live import asked
 from year import own_lab
 
-from medallion_lib import (
-    Medallion, MedallionError, audit, databases, server, sqlfile, tables, versioned,
-)  # fmt: skip
-from medallion_lib.shape import Shape
+from medallion_lib import Medallion, MedallionError, databases, rebuild, server, sqlfile, tables
+from medallion_lib.system_time import functions
+from medallion_lib.silver.shape import Shape
 from medallion_lib.tables import Captured, Versioned
 
 TYPES = """
@@ -105,12 +104,12 @@ class Shop:
         captured = Captured("thing", unique or of or (key,))
         made = silver or source.replace("PRIMARY KEY", "")
         with server.session(self.lab.warehouse_url) as cursor:
-            versioned.drop(cursor.connection)
+            functions.drop(cursor.connection)
             cursor.execute("DROP TABLE IF EXISTS silver.thing_hist, bronze.br_thing_cdc")
             cursor.execute(f"CREATE TABLE silver.thing_hist ({made}, row_hash bigint NOT NULL, "
                            "sys_start timestamptz NOT NULL, sys_end timestamptz NOT NULL DEFAULT 'infinity')")  # fmt: skip
             databases.make_bronze(cursor, captured)
-            versioned.regenerate(cursor.connection)
+            functions.regenerate(cursor.connection)
         self.patch.setattr(tables, "CAPTURED", (captured,))
         self.patch.setattr(tables, "VERSIONED", (Versioned("thing_hist", "thing", key, key_of=of),))
         self.lab.capture(resnapshot=True)
@@ -189,11 +188,11 @@ def check_random_tables(shop: Shop, examples: int) -> None:
         assert told(shop, key, types) == {known: state[1:] for known, state in states.items() if state[1:]}
         with server.session(shop.lab.warehouse_url) as cursor:
             (shape,) = [Shape.read(cursor, table) for table in tables.VERSIONED]
-            again = sqlfile.compose("rebuild_keep", silver=shape.table.silver, kept=audit._kept(shape.table))
+            again = sqlfile.compose("rebuild_keep", silver=shape.table.silver, kept=rebuild._kept(shape.table))
             cursor.execute(again)
             cursor.execute("DELETE FROM silver.thing_hist")
             cursor.execute(shape.statement(), {"since": 0, "upto": 1 << 62})
-            assert audit._compared(cursor, shape)[2:] == (0, 0), "in one batch or many"
+            assert rebuild._compared(cursor, shape)[2:] == (0, 0), "in one batch or many"
             cursor.connection.rollback()
 
     holds()
@@ -456,15 +455,15 @@ def check_key(shop: Shop, key: str) -> None:
     shop.merged()
     with server.session(shop.lab.warehouse_url) as cursor:
         (shape,) = [Shape.read(cursor, table) for table in tables.VERSIONED]
-        kept = {"silver": shape.table.silver, "kept": audit._kept(shape.table)}
+        kept = {"silver": shape.table.silver, "kept": rebuild._kept(shape.table)}
         cursor.execute(sqlfile.compose("rebuild_keep", **kept))
-        assert audit._lost(cursor, shape) == ""
+        assert rebuild._lost(cursor, shape) == ""
         cursor.execute("DELETE FROM silver.thing_hist")
         cursor.execute(shape.statement(), {"since": 0, "upto": 1 << 62})
-        assert audit._lost(cursor, shape) == ""
-        assert audit._compared(cursor, shape)[1:] == (4, 0, 0)
+        assert rebuild._lost(cursor, shape) == ""
+        assert rebuild._compared(cursor, shape)[1:] == (4, 0, 0)
         cursor.execute("UPDATE silver.thing_hist SET sys_end = 'infinity', c = 7")
-        assert "thing_hist: 4 rows" in audit._lost(cursor, shape)
+        assert "thing_hist: 4 rows" in rebuild._lost(cursor, shape)
         cursor.connection.rollback()
     with server.session(shop.lab.warehouse_url) as cursor:
         cursor.execute("UPDATE silver.thing_hist SET sys_end = 'infinity'")
@@ -477,13 +476,13 @@ def test_a_history_by_month_has_any_names_and_dates_and_dots_in_its_own(shop: Sh
     shop.change("DROP TABLE IF EXISTS thing", f"CREATE TABLE thing ({columns}, PRIMARY KEY (id))")
     captured, history = Captured("thing", ("id",)), Versioned("a.thing", "thing", "id", by_month="d")
     with server.session(shop.lab.warehouse_url) as cursor:
-        versioned.drop(cursor.connection)
+        functions.drop(cursor.connection)
         cursor.execute("DROP TABLE IF EXISTS silver.thing_hist, bronze.br_thing_cdc")
         cursor.execute(f'CREATE TABLE silver."a.thing" ({columns}, row_hash bigint, sys_start timestamptz, '
                        "sys_end timestamptz DEFAULT 'infinity') PARTITION BY RANGE (d); "
                        'CREATE TABLE silver.rest PARTITION OF silver."a.thing" DEFAULT')  # fmt: skip
         databases.make_bronze(cursor, captured)
-        versioned.regenerate(cursor.connection)
+        functions.regenerate(cursor.connection)
     shop.patch.setattr(tables, "CAPTURED", (captured,))
     shop.patch.setattr(tables, "VERSIONED", (history,))
     shop.lab.capture(resnapshot=True)
@@ -502,7 +501,7 @@ def test_a_history_by_month_has_any_names_and_dates_and_dots_in_its_own(shop: Sh
     assert shop.lab.verify() == []
     assert {row[2] for row in shop.lab.life("a.thing", 4).rows} == {"begins", "changes", "changes, then ends"}
     with server.session(shop.lab.warehouse_url) as cursor:
-        versioned.drop(cursor.connection)
+        functions.drop(cursor.connection)
         cursor.execute('DROP TABLE silver."a.thing"')
 
 

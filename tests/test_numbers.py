@@ -110,7 +110,7 @@ SOURCES: dict[str, dict[str, list[str]]] = {  # by page, the numbers that a file
         "notebooks/00_five_minute_demo.ipynb": ["5", "2", "27", "14", "25.99", "107.12"],
         "notebooks/90_popular_sql.ipynb": ["65", "5,596"],
         "book/made/costs.toml": ["44,600", "61", "50"],
-        "medallion_lib/postgresql.conf": ["4"],
+        "medallion_lib/server/postgresql.conf": ["4"],
     },
     "proofs": {
         "tests/test_identity.py": ["46"],
@@ -118,12 +118,12 @@ SOURCES: dict[str, dict[str, list[str]]] = {  # by page, the numbers that a file
         "tests/test_rewrite_fuzz.py": ["2,000", "50,000"],
         "tests/test_two_feeds.py": ["365"],
     },
-    "troubleshooting": {"medallion_lib/postgresql.conf": ["4"]},
+    "troubleshooting": {"medallion_lib/server/postgresql.conf": ["4"]},
     "when_to_use_which": {
         "tests/test_two_feeds.py": ["365"],
         "notebooks/05_two_feeds.ipynb": ["14"],
         "book/made/kept.py": ["1,000,000"],
-        "medallion_lib/postgresql.conf": ["4"],
+        "medallion_lib/server/postgresql.conf": ["4"],
     },
 }
 

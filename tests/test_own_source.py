@@ -19,8 +19,9 @@ from test_commands import REMEDY, command, done, refused, wait_until
 from test_errors import another_server
 from test_live import asked, following, stopped
 
-from medallion_lib import Medallion, MedallionError, databases, server, slot, tables
-from medallion_lib.embedded import Embedded
+from medallion_lib import Medallion, MedallionError, databases, server, tables
+from medallion_lib.source import slot
+from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
 from medallion_lib.tables import Captured
 

@@ -10,7 +10,7 @@ import pytest
 from test_commands import change, refused
 
 from medallion_lib import Medallion, MedallionError
-from medallion_lib.embedded import CHECKOUT
+from medallion_lib.server.embedded import CHECKOUT
 
 DUMP = CHECKOUT.parent / "shared" / "pagila" / "pagila-data.sql"
 ROWS = {

@@ -20,7 +20,7 @@ from test_pagila import DUMP, revenues
 from test_server import kill_server
 
 from medallion_lib import Medallion, databases
-from medallion_lib.embedded import CHECKOUT, Embedded
+from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.tables import CAPTURED, VERSIONED, Captured
 
 __all__ = ["own_server"]  # the fixture
@@ -30,7 +30,8 @@ SERVER_KILLS = 0.05  # of all
 # A command that kills itself as soon as the step has been passed so many times.
 DOOMED = """
 import os, signal, sys
-from medallion_lib import __main__, landing, steps
+from medallion_lib import __main__, steps
+from medallion_lib.bronze import landing
 at, count, *words = sys.argv[1:]
 sys.argv[1:] = words
 landing.BATCH_ROWS = 200

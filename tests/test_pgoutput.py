@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_commands import change
 
-from medallion_lib import Medallion, pgoutput, server
+from medallion_lib import Medallion, server
+from medallion_lib.source import pgoutput
 from medallion_lib.tables import CAPTURED
-from medallion_lib.pgoutput import (
+from medallion_lib.source.pgoutput import (
     UNCHANGED, Begin, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
 

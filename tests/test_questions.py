@@ -11,7 +11,8 @@ import pytest
 from psycopg2 import sql
 from test_commands import change
 
-from medallion_lib import Medallion, MedallionError, questions, server, sqlfile
+from medallion_lib import Medallion, MedallionError, server, sqlfile
+from medallion_lib.gold import questions
 
 PACK, AUGUST = "2023-07-01", "2023-08-01"
 

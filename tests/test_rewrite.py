@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_lib.forms import FORMS
+from medallion_lib.system_time.forms import FORMS
 from medallion_lib.system_time import SystemTimeError, rewrite
 
 # The reference as it is written, and as it is sent.

@@ -14,9 +14,9 @@ from statements_at_random import Maker, Piece, filled
 from test_statements import MARK, NAMED, STATEMENTS
 
 from medallion_lib.errors import TEXTS
-from medallion_lib.forms import FORMS
+from medallion_lib.system_time.forms import FORMS
 from medallion_lib.system_time import SystemTimeError, rewrite
-from medallion_lib.tokens import RESERVED
+from medallion_lib.system_time.tokens import RESERVED
 
 pglast = pytest.importorskip("pglast", reason="pglast, PostgreSQL's parser, is in requirements-star.txt")
 

@@ -47,7 +47,7 @@ def declare(patch: pytest.MonkeyPatch, name: str, **facts: Any) -> None:
 
 def edit_silver(patch: pytest.MonkeyPatch, *edits: tuple[str, str]) -> None:
     """Edit sql/silver.sql, which the package reads once."""
-    text, read = sqlfile.read("silver"), sqlfile.read
+    text, read = sqlfile.read("shop/silver"), sqlfile.read
     for before, after in edits:
         assert before in text
         text = text.replace(before, after, 1)
@@ -390,7 +390,7 @@ def test_a_value_that_no_longer_fits_is_refused_until_silver_is_widened(
     assert f"A value does not fit dim_film_hist: {told}." in message
     assert f"    {REMEDY} rebuild" in message
     assert versions(shop) == before
-    (line,) = re.findall(rf"^    {column} .*$", sqlfile.read("silver").split("fact_rental (")[0], re.MULTILINE)
+    (line,) = re.findall(rf"^    {column} .*$", sqlfile.read("shop/silver").split("fact_rental (")[0], re.MULTILINE)
     edit_silver(monkeypatch, (line, f"    {column} {wide},"))
     assert message == refused(shop.merge), "silver.sql alone is not the table"
     shop.rebuild()

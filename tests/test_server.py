@@ -25,7 +25,7 @@ from sqlalchemy import URL, make_url
 from test_commands import begin, command
 
 from medallion_lib import Medallion, MedallionError, databases, server
-from medallion_lib.embedded import CHECKOUT, Embedded
+from medallion_lib.server.embedded import CHECKOUT, Embedded
 
 IS_ROOT = os.geteuid() == 0
 ACCOUNTS = {entry.pw_name for entry in pwd.getpwall()}

@@ -24,10 +24,11 @@ from sqlalchemy.orm import Session
 from versioned_project import invoke
 from year import DATA, MARTS, MICROSECOND, as_of, compare, copy_of, own_lab
 
-from medallion_lib import Medallion, MedallionError, star, tables
+from medallion_lib import Medallion, MedallionError, tables
+from medallion_lib.shop import star
 from medallion_lib.models import further
 from medallion_lib.models import star as models
-from medallion_lib.star import runs
+from medallion_lib.shop.star import runs
 
 pytest.importorskip("dbt.include.postgres", reason="dbt is an extra: make .venv/star-ready")
 ROOT = Path(__file__).parents[1]

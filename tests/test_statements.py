@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL
 
 from medallion_lib import server
-from medallion_lib.forms import FORMS
+from medallion_lib.system_time.forms import FORMS
 from medallion_lib.system_time import rewrite
 
 MARK = re.compile(r"/\*[@=]\*/")

@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 import cells
 from medallion_lib import Medallion, MedallionError, server
-from medallion_lib.embedded import Embedded
+from medallion_lib.server.embedded import Embedded
 
 FILMS = "SELECT count(*) AS films FROM dim_film"
 

@@ -20,7 +20,8 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from medallion_lib import Medallion, databases, server, system_time, versioned
+from medallion_lib import Medallion, databases, server, system_time
+from medallion_lib.system_time import functions
 from medallion_lib.errors import TEXTS, MedallionError
 from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.system_time import rewrite
@@ -916,10 +917,10 @@ def test_the_owners_functions_and_the_notebooks_are_made_apart(run: Any, spare_u
     run(ROWS)
     run("CREATE VIEW films AS SELECT x.id, f.title FROM x_current AS x JOIN dim_film AS f ON f.film_id = x.id")
     with closing(server.connect(spare_url)) as owner:
-        versioned.drop(owner)
-        versioned.regenerate(owner)
+        functions.drop(owner)
+        functions.regenerate(owner)
         owner.commit()
-    assert versioned.regenerate(plain) == {}
+    assert functions.regenerate(plain) == {}
     plain.commit()
     assert run("SELECT * FROM films FOR SYSTEM_TIME AS OF now()") == []
     owners = "SELECT DISTINCT CAST(CAST(proowner AS regrole) AS text) FROM pg_proc WHERE pronamespace = CAST('scratch' AS regnamespace)"
@@ -932,7 +933,7 @@ def test_a_column_added_past_the_hook_is_told(run: Any, plain: Connection) -> No
     plain.commit()
     with pytest.raises(MedallionError, match=r"has a column that .*\n    lab\.regenerate\(\)"):
         run("SELECT w FROM x FOR SYSTEM_TIME ALL")
-    versioned.regenerate(plain)
+    functions.regenerate(plain)
     plain.commit()
     assert run("SELECT w FROM x FOR SYSTEM_TIME ALL") == []
 

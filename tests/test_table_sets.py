@@ -15,7 +15,8 @@ from shop import BASE
 from test_commands import REMEDY
 from test_live import asked
 
-from medallion_lib import Medallion, MedallionError, databases, server, star, tables
+from medallion_lib import Medallion, MedallionError, databases, server, tables
+from medallion_lib.shop import star
 from medallion_lib.tables import Captured, Versioned
 
 CAPTURED, VERSIONED = tables.CAPTURED, tables.VERSIONED

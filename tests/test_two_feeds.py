@@ -15,7 +15,8 @@ from declared import differences, keys, mappers, untyped
 from sqlalchemy.orm import Session
 from year import CURRENT, HISTORY, as_owner, ask, own_lab
 
-from medallion_lib import Medallion, batch, databases, source, sqlfile
+from medallion_lib import Medallion, batch, databases, sqlfile
+from medallion_lib.shop import year
 from medallion_lib.batch.declared import SOURCES
 from medallion_lib.models import batch as models
 
@@ -35,10 +36,10 @@ def played_to(lab: Medallion, nights: list[datetime]) -> Iterator[datetime]:
     """Each night once the replay stands there; in one session, for lab.replay reads the year anew."""
     lab.replay(until=nights[0])
     yield nights[0]
-    with databases.administering(lab.source_url) as cursor, source.sample_year(1) as files:
+    with databases.administering(lab.source_url) as cursor, year.sample_year(1) as files:
         cursor.execute("SET synchronous_commit = off")
-        cursor.execute(sqlfile.read("replay_event"))
-        source._copy_csv(cursor, "event", files / "events.csv")
+        cursor.execute(sqlfile.read("shop/replay_event"))
+        year._copy_csv(cursor, "event", files / "events.csv")
         for night in nights[1:]:
             cursor.execute("CALL replay.play(%s, 0)", (night,))
             yield night

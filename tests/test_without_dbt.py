@@ -15,9 +15,11 @@ from medallion_lib import Medallion
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted(ROOT.glob("notebooks/0[0-4]_*.ipynb"))
-CORE = [*ROOT.glob("medallion_lib/*.py"), *ROOT.glob("notebooks/*.py"), *ROOT.glob("notebooks/charts/*.py")]
 EXTRA = {"dbt", "pyarrow"}
-FURTHER = {"medallion_lib.star", "medallion_lib.batch", "medallion_lib.models"}
+FURTHER = {"medallion_lib.shop.star", "medallion_lib.batch", "medallion_lib.models"}
+LIBRARY = [path for path in ROOT.glob("medallion_lib/**/*.py")
+           if path.parent.name not in {name.split(".")[-1] for name in FURTHER}]
+CORE = [*LIBRARY, *ROOT.glob("notebooks/*.py"), *ROOT.glob("notebooks/charts/*.py")]
 # Python runs this before anything else, in kernels too.
 BLOCKED = f"""
 import sys

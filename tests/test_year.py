@@ -30,7 +30,7 @@ from year import (
 )
 
 from medallion_lib import Medallion
-from medallion_lib.source import OPENING
+from medallion_lib.shop.year import OPENING
 
 EXACTLY = (  # at an event, which AS OF includes
     "2023-05-15 06:30:17",  # prices change

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from medallion_lib import Medallion, server
-from medallion_lib.embedded import Embedded
+from medallion_lib.server.embedded import Embedded
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -47,7 +47,7 @@ def _lookups(warehouse: Connection, table: tables.Versioned) -> list[str]:
     """The tables of bronze, besides its own, that a table of silver takes columns from."""
     if not table.carried:
         return []
-    function = re.search(r"\{schema\}\.(\w+)\(", sqlfile.read(f"carry_{table.name}"))
+    function = re.search(r"\{schema\}\.(\w+)\(", sqlfile.read(f"shop/carry_{table.name}"))
     named = {"function": f"bronze.{function[1]}"}
     found = warehouse.exec_driver_sql(_read("tables_lookups"), named).scalars()
     return sorted(found)

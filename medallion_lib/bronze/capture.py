@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from psycopg2 import extensions, sql
-from psycopg2.extensions import connection as Connection, cursor as Cursor
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import databases, landing, server, slot, sqlfile, tables
-from medallion_lib.catalog import Catalog
-from medallion_lib.decoder import MARKER, Decoder
-from medallion_lib.landing import Landed, Landing, Watermark
-from medallion_lib.pgoutput import Relation
+from medallion_lib import server, sqlfile, tables
+from medallion_lib.bronze import landing
+from medallion_lib.bronze.landing import Landed, Landing
+from medallion_lib.bronze.transactions import MARKER, Decoder
 from medallion_lib.progress import Progress
+from medallion_lib.source import slot
+from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.pgoutput import Relation
+from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Captured
 
@@ -130,7 +134,7 @@ def snapshot(
     Killed half-way, it leaves the watermark as it was, and is done again from the start.
     """
     with warehouse, warehouse.cursor() as cursor:
-        databases.make_missing(cursor, tables.CAPTURED)
+        landing.make_missing(cursor, tables.CAPTURED)
     made = slot.made(source, slot_name, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")

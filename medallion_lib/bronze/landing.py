@@ -1,19 +1,19 @@
 """Rows on their way into bronze, and the watermark that is committed with them."""
 
 import io
-import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Self
 
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection, cursor as Cursor
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import pgoutput, sqlfile, tables
+from medallion_lib import sqlfile, tables
 from medallion_lib.errors import refusal
-from medallion_lib.pgoutput import UNCHANGED, Column, Relation, Row, Writer
+from medallion_lib.source import pgoutput
+from medallion_lib.source.pgoutput import UNCHANGED, Column, Relation, Row, Writer
+from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Captured
 
@@ -27,53 +27,6 @@ class Landed:
     rows: int = 0
     transactions: int = 0
     lsn: int = 0
-
-
-@dataclass
-class Watermark:
-    """How far bronze is, as the warehouse's meta.watermark has it.
-
-    Bronze's positions only go up. Those of a source that went back, or of another one whose log is
-    shorter, are counted on from where bronze was: they are `ahead` of the source's own.
-    """
-
-    lsn: int
-    commit_ts: datetime | None
-    slot: str
-    source_system: int
-    source_name: str
-    publication: str
-    business_time: bool
-    ahead: int = 0
-    names: dict[str, str] | None = None  # what they mean at the source; see `catalog.names`
-    captured: tuple[Captured, ...] = ()
-    is_kept: bool = True  # whether the warehouse knows these tables
-
-    @property
-    def at_source(self) -> int:
-        """The same position, in the source's log."""
-        return self.lsn - self.ahead
-
-    @classmethod
-    def read(cls, cursor: Cursor) -> Self | None:
-        cursor.execute(sqlfile.read("watermark_read"))
-        row = cursor.fetchone()
-        return row and cls(*row, tables.captured_in(cursor))
-
-    def write(self, cursor: Cursor) -> None:
-        facts = vars(self) | {"names": self.names and json.dumps(self.names)}
-        cursor.execute(sqlfile.read("watermark_columns"))
-        cursor.execute(sqlfile.read("watermark_write"), facts)
-        if not self.is_kept:
-            tables.keep(cursor, "capture", captured=self.captured, versioned=tables.VERSIONED)
-            self.is_kept = True
-
-    def advance(self, source_time: datetime) -> datetime:
-        """The system time of a transaction: the source's, but later than the one before."""
-        if self.commit_ts and source_time <= self.commit_ts:
-            source_time = self.commit_ts + timedelta(microseconds=1)
-        self.commit_ts = source_time
-        return source_time
 
 
 @dataclass
@@ -157,7 +110,7 @@ class Landing:
         if (target.table, found_by) in self.touched:
             self.send()
         lookup = sql.Literal(target.table.key[-1])
-        query = sqlfile.compose("bronze_last", bronze=target.table.bronze, lookup=lookup)
+        query = sqlfile.compose("bronze/last", bronze=target.table.bronze, lookup=lookup)
         with self.warehouse.cursor() as cursor:
             cursor.execute(query, {"key": found_by})
             row, values = cursor.fetchone() or (None, {})
@@ -172,7 +125,7 @@ class Landing:
         self.send()
         key = sqlfile.each(map(sql.Literal, table.key), "full_row ->> {}")
         with self.warehouse.cursor() as cursor:
-            cursor.execute(sqlfile.compose("bronze_live", bronze=table.bronze, key=key))
+            cursor.execute(sqlfile.compose("bronze/live", bronze=table.bronze, key=key))
             return [row for (row,) in cursor]
 
     def land(self) -> None:
@@ -186,3 +139,17 @@ class Landing:
         self.total.lsn = self.watermark.lsn
         self.since_commit = 0
         step("landed")
+
+
+def make_missing(cursor: Cursor, captured: Iterable[Captured]) -> None:
+    """Make the bronze of each of these tables that has none."""
+    for table in captured:
+        if not tables.is_there(cursor, table.bronze):
+            make_bronze(cursor, table)
+
+
+def make_bronze(cursor: Cursor, table: Captured) -> None:
+    meaning = sql.Literal(f"Every committed change of the source table {table.shown}.")
+    lookup, schema = sql.Literal(table.key[-1]), sql.Identifier(table.bronze_schema)
+    parts = {"table": table.bronze, "schema": schema, "lookup": lookup, "meaning": meaning}
+    cursor.execute(sqlfile.compose("bronze/table", **parts))

@@ -5,11 +5,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from medallion_lib import pgoutput
-from medallion_lib.catalog import Catalog
+from medallion_lib.bronze.landing import Landing, Target
 from medallion_lib.errors import refusal
-from medallion_lib.landing import Landing, Target
-from medallion_lib.pgoutput import (
+from medallion_lib.source import pgoutput
+from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.pgoutput import (
     UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
 from medallion_lib.tables import Captured

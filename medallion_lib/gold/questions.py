@@ -77,7 +77,7 @@ def _ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **val
 
 def _fields(row: str, said: str) -> sql.Composed:
     """Each value of a row, by its name, as JSON and as the row's text has it."""
-    return sqlfile.compose("question_fields", row=sql.SQL(row), said=sql.SQL(said))
+    return sqlfile.compose("gold/question_fields", row=sql.SQL(row), said=sql.SQL(said))
 
 
 def changed(
@@ -97,11 +97,11 @@ def changed(
     named = written[0] if written else sql.Identifier(*relation.split("."))  # of which one has dots
     instants = {"since": since, "until": until}
     parts = {"relation": named, "keys": sqlfile.identifiers(names, "its.{}")}
-    twice = sqlfile.compose("question_twice", **parts)
+    twice = sqlfile.compose("gold/question_twice", **parts)
     for key, rows in _ask(engine, "no such columns", twice, facts, **instants).rows:
         raise refusal("rows not told apart", **facts, rows=rows, key=key)
     statement = sqlfile.compose(
-        "question_changed",
+        "gold/question_changed",
         relation=named,
         places=sqlfile.each(map(sql.Literal, range(1, len(names) + 1))),
         before=_fields("row_to_json(before.*)", "(before.*)::text"),
@@ -129,7 +129,7 @@ def receipt(engine: Engine, mart: str, at: datetime, **cell: object) -> Answer:
     condition = sql.SQL(" AND ".join(pair.format(grain[name], name) for name in cell))
     values = {name: None if value is None else str(value) for name, value in cell.items()}
     facts = {"mart": mart, "cell": cell, "columns": ", ".join(grain)}
-    statement = sqlfile.compose("question_receipt", cell=condition)
+    statement = sqlfile.compose("shop/receipt", cell=condition)
     return _ask(engine, "cell not read", statement, facts, at=at, **values)
 
 
@@ -141,5 +141,5 @@ def life(engine: Engine, table: str, key: object) -> Answer:
         raise refusal("no such key", **facts, reason="no row has none")
     parts = {"table": declared.silver, "key": sql.Identifier("v", declared.key)}
     parts |= {"fields": _fields("row", "said"), "fields_before": _fields("before", "said_before")}
-    statement = sqlfile.compose("question_life", **parts)
+    statement = sqlfile.compose("gold/question_life", **parts)
     return _ask(engine, "no such key", statement, facts, key=str(key))

@@ -14,10 +14,12 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import capture, pgoutput, sqlfile, tables
-from medallion_lib.catalog import Catalog
+from medallion_lib import sqlfile, tables
+from medallion_lib.bronze import capture
 from medallion_lib.errors import refusal
-from medallion_lib.shape import Shape
+from medallion_lib.silver.shape import Shape
+from medallion_lib.source import pgoutput
+from medallion_lib.source.catalog import Catalog
 from medallion_lib.tables import Captured, Versioned
 
 Row = dict[str, Any]  # by column: a text, Decimal, boolean or None, as bronze's JSON has it
@@ -108,7 +110,7 @@ def _as_of(
     same = [equal.format(sql.Identifier(each), shape.value(each, "event.")) for each in shape.keys]
     parts["is_same"] = sql.SQL(" AND ").join(same)
     parts["later"] = sqlfile.each((each.bronze for each in every), later, " UNION ALL ")
-    query = sqlfile.compose("undo_row", **parts)
+    query = sqlfile.compose("gold/undo_row", **parts)
     warehouse.execute(query, {"key": str(facts["key"]), "at": facts["at"]})
     was_there, row, in_gap = warehouse.fetchone()
     if was_there > 1:
@@ -121,7 +123,7 @@ def _as_of(
 def _taken_along(source: Cursor, captured: Captured) -> str | None:
     """The tables of which other rows went or changed with a row: ON DELETE CASCADE and such."""
     table = captured.source.as_string(source)
-    source.execute(sqlfile.read("undo_cascade"), {"table": table})
+    source.execute(sqlfile.read("gold/undo_cascade"), {"table": table})
     return source.fetchone()[0]
 
 
@@ -140,7 +142,7 @@ def _statement(
     source: Cursor, captured: Captured, key: str, now: Row | None, then: Row | None, wanted: Row
 ) -> str:
     """What brings the row back. Its texts are as PostgreSQL printed them, to be read again."""
-    source.execute(sqlfile.read("undo_columns"), (captured.source.as_string(source),))
+    source.execute(sqlfile.read("gold/undo_columns"), (captured.source.as_string(source),))
     (settable,) = source.fetchone()
     whole = wanted if now else then | wanted
     row = {name: value for name, value in whole.items() if name in settable}

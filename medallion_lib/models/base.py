@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, TSTZRANGE, R
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from medallion_lib.forms import AS_OF
+from medallion_lib.system_time.forms import AS_OF
 
 # What psycopg2 makes of infinity and -infinity, since Python's datetime has neither.
 FOREVER = datetime.max.replace(tzinfo=UTC)

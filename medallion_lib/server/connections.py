@@ -10,13 +10,15 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extensions import connection as Connection, cursor as Cursor, encrypt_password
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import encrypt_password
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from medallion_lib import sqlfile
-from medallion_lib.embedded import CHECKOUT, Embedded
 from medallion_lib.errors import Busy, ConnectionLost, refusal
+from medallion_lib.server.embedded import CHECKOUT, Embedded
 
 LOCK_PATIENCE = 2.0  # seconds
 NOTEBOOK_ROLE = "medallion_notebook"  # as sql/notebook_role.sql makes it
@@ -41,7 +43,7 @@ class Server:
     def start(self) -> bool:
         """Return False: it runs. Raises MedallionError, naming all that it lacks and the remedy."""
         with session(self.url) as cursor:
-            cursor.execute(sqlfile.read("preflight"))
+            cursor.execute(sqlfile.read("server/preflight"))
             if wrong := "\n".join(text for (text,) in cursor):
                 raise refusal("server unfit", url=self.place, wrong=wrong)
         return False
@@ -91,7 +93,7 @@ def _started_again(url: URL) -> bool:
 def _connect(asked: Mapping[str, object]) -> Connection:
     connection = psycopg2.connect(**asked)
     with connection, connection.cursor() as cursor:
-        cursor.execute(sqlfile.read("session"))
+        cursor.execute(sqlfile.read("server/session"))
     return connection
 
 
@@ -147,7 +149,7 @@ def set_notebook_role(cursor: Cursor, password: str | None) -> None:
     if password:
         scope = cursor.connection
         password = encrypt_password(password, NOTEBOOK_ROLE, scope, "scram-sha-256")
-    cursor.execute(sqlfile.read("notebook_role"), (password,))
+    cursor.execute(sqlfile.read("server/notebook_role"), (password,))
 
 
 def locate() -> Server | Embedded:

@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from medallion_lib.errors import MedallionError, refusal
 
 PACKAGE = Path(__file__).resolve().parent
-CHECKOUT = PACKAGE.parent
+CHECKOUT = PACKAGE.parents[1]
 OWNER = "medallion"  # the embedded server's superuser
 FULL = "FATAL: .*(too many clients|are reserved)"
 SOCKET_DIR = re.compile(r"[\w./+-]{1,85}", re.ASCII)  # a socket's path may have about 100 bytes

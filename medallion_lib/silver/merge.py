@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extensions import connection as Connection, cursor as Cursor
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import server, sqlfile, tables
 from medallion_lib.errors import refusal
-from medallion_lib.shape import Shape
+from medallion_lib.silver.shape import Shape
 from medallion_lib.steps import step
 from medallion_lib.tables import Versioned
 
@@ -84,7 +85,7 @@ def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     last = "SELECT commit_ts FROM {} WHERE lsn < %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1"
     bronze = (table.bronze for table in tables.captured_in(cursor))
     latest = sqlfile.each(bronze, f" UNION ALL ({last})", between="")
-    cursor.execute(sqlfile.compose("merge_watermark", latest=latest), batch)
+    cursor.execute(sqlfile.compose("silver/merge_watermark", latest=latest), batch)
 
 
 def attach_months(cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned]) -> None:

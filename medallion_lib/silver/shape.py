@@ -47,7 +47,7 @@ class Shape(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor, table: Versioned) -> Self:
-        cursor.execute(sqlfile.read("columns"), (table.silver.as_string(cursor),))
+        cursor.execute(sqlfile.read("silver/columns"), (table.silver.as_string(cursor),))
         columns = cursor.fetchall()
         types, plain = ({row[0]: row[place] for row in columns} for place in (1, 2))
         nullable = frozenset(row[0] for row in columns if row[3])
@@ -98,7 +98,7 @@ class Shape(NamedTuple):
         held = sql.SQL("{}::{}").format(self.value(name), type_)
         to_wider = "{}::{}" if element == "money" else "{}::text::{}"
         return sqlfile.compose(
-            "value_exact",
+            "silver/value_exact",
             text=sql.SQL("({})").format(self.text(name)),
             held=held,
             is_json=sql.Literal(self.plain[name] == "jsonb"),
@@ -139,7 +139,7 @@ class Shape(NamedTuple):
         if table.by_month in self.nullable:
             in_month = in_month.replace("=", "IS NOT DISTINCT FROM")  # reads all months
         return sqlfile.compose(
-            "merge",
+            "silver/merge",
             **own,
             row_now=sql.SQL("coalesce(now.*)" if table.by_month else "NULL"),
             in_month=sql.SQL(in_month).format(month=sql.Identifier(table.by_month or "-"), **own),
@@ -154,7 +154,7 @@ class Shape(NamedTuple):
             row=sql.SQL("full_row || '{}'" if len(tracked) > PAIRS else "full_row"),
             tracked=self._tracked_values(),
             values=sqlfile.each([*keyed, *values, *carried]),
-            carry=sqlfile.compose(f"carry_{table.name}", **carry) if carried else sql.SQL(""),
+            carry=sqlfile.compose(f"shop/carry_{table.name}", **carry) if carried else sql.SQL(""),
             columns=sqlfile.identifiers(columns),
             newest_values=sqlfile.identifiers(columns, "newest.{}"),
             old_values=sqlfile.identifiers(columns, "old.{}"),
@@ -229,7 +229,7 @@ class Shape(NamedTuple):
         expected = [pair.format(sql.Literal(name), sqlfile.each(map(sql.Literal, names)))
                     for name, names in self._expected().items()]  # fmt: skip
         query = sqlfile.compose(
-            "column_gone", bronze=self.table.bronze, expected=sqlfile.each(expected)
+            "silver/column_gone", bronze=self.table.bronze, expected=sqlfile.each(expected)
         )
         cursor.execute(query, batch)
         if found := cursor.fetchone():
@@ -254,7 +254,8 @@ class Shape(NamedTuple):
                        text=self.text(name), exact=self._is_exact(name) or sql.SQL("true"))
             for name in self._from_source()
         ]  # fmt: skip
-        query = sqlfile.compose("value_unfit", bronze=self.table.bronze, values=sqlfile.each(each))
+        parts = {"bronze": self.table.bronze, "values": sqlfile.each(each)}
+        query = sqlfile.compose("silver/value_unfit", **parts)
         cursor.execute(query, batch)
         if found := cursor.fetchone():
             column, type_, value = found

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.pgoutput import Relation
+from medallion_lib.source.pgoutput import Relation
 from medallion_lib.tables import Captured
 
 
@@ -32,7 +32,7 @@ class Catalog:
         Raises MedallionError where one means something else than was known: rows not written since
         are in bronze under its old meaning.
         """
-        self.cursor.execute(sqlfile.read("source_names"), {"captured": described(self.tables)})
+        self.cursor.execute(sqlfile.read("source/names"), {"captured": described(self.tables)})
         now, shown = self.cursor.fetchone()
         both = {**now, **(known or {})}
         changed = [name for name in now if both[name] != now[name]]
@@ -46,7 +46,7 @@ class Catalog:
 
         Raises MedallionError for any other relation: of one dropped since, its table is not known.
         """
-        self.cursor.execute(sqlfile.read("relation_root"), {"relation": relation.oid})
+        self.cursor.execute(sqlfile.read("source/relation_root"), {"relation": relation.oid})
         root = self.cursor.fetchone()
         for table in self.tables:
             if (table.schema, table.name) == root:
@@ -55,12 +55,12 @@ class Catalog:
 
     def base_types(self, relation: Relation) -> dict[int, int]:
         """The type that each domain among a relation's columns stands for in the end, by oid."""
-        self.cursor.execute(sqlfile.read("domains"), {"types": list(relation.types)})
+        self.cursor.execute(sqlfile.read("source/domains"), {"types": list(relation.types)})
         return dict(self.cursor.fetchall())
 
     def relation(self, table: Captured) -> Relation:
         """A table as the stream would describe it."""
-        self.cursor.execute(sqlfile.read("relation"), (table.source.as_string(self.cursor),))
+        self.cursor.execute(sqlfile.read("source/relation"), (table.source.as_string(self.cursor),))
         oid, columns, types = self.cursor.fetchone()
         facts = (table.schema, table.name, "f", tuple(columns), tuple(types), frozenset(columns))
         return Relation(oid, *facts)
@@ -68,7 +68,7 @@ class Catalog:
     def is_all_of(self, table: Captured, leaves: list[int]) -> bool:
         """Whether no partition of the table is missing among these; true where it has none."""
         of = {"table": table.source.as_string(self.cursor), "leaves": leaves}
-        self.cursor.execute(sqlfile.read("leaves_missing"), of)
+        self.cursor.execute(sqlfile.read("source/leaves_missing"), of)
         return not self.cursor.fetchone()[0]
 
     def rows_in(
@@ -79,7 +79,7 @@ class Catalog:
         Raises MedallionError when that is not known: one is none any more, or has other bounds.
         """
         of = {"leaves": leaves, "xid": str(xid)}
-        self.cursor.execute(sqlfile.read("partition_bounds"), of)
+        self.cursor.execute(sqlfile.read("source/partition_bounds"), of)
         bounds, columns = self.cursor.fetchone()
         if bounds is None:
             raise refusal("partition gone", table=table.shown)
@@ -89,7 +89,7 @@ class Catalog:
             for name, type_ in columns
         ]
         within = sqlfile.compose(
-            "rows_within",
+            "source/rows_within",
             names=sqlfile.each(sql.Literal(name) for name, _ in columns),
             values=sqlfile.each(values),
             bounds=sql.SQL(bounds.replace("%", "%%")),

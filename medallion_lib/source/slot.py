@@ -10,9 +10,10 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import catalog, server, sqlfile, tables
+from medallion_lib import server, sqlfile, tables
 from medallion_lib.errors import refusal
-from medallion_lib.landing import Watermark
+from medallion_lib.source import catalog
+from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Captured
 
 PUBLICATION = "medallion"
@@ -52,7 +53,7 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
 def preflight(cursor: Cursor, source: URL) -> None:
     """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
     captured = catalog.described(tables.CAPTURED)
-    cursor.execute(sqlfile.read("source_preflight"), {"captured": captured})
+    cursor.execute(sqlfile.read("source/preflight"), {"captured": captured})
     if wrong := "\n".join(text for (text,) in cursor):
         shown = source.render_as_string(hide_password=True)
         raise refusal("source unfit", url=shown, wrong=wrong)
@@ -65,13 +66,13 @@ def named(slot: str) -> str:
 
 def marked(at_server: Cursor, warehouse: str) -> str:
     """What the comment of a publication says that is made for this database of this server."""
-    at_server.execute(sqlfile.read("source_identity"))
+    at_server.execute(sqlfile.read("source/identity"))
     system, _ = at_server.fetchone()
     return f"For the warehouse {warehouse} of server {system}, by medallion_lib."
 
 
 def _publications(cursor: Cursor, captured: Sequence[Captured]) -> list[Publication]:
-    cursor.execute(sqlfile.read("publication"), {"captured": catalog.described(captured)})
+    cursor.execute(sqlfile.read("source/publication"), {"captured": catalog.described(captured)})
     return [Publication(*row) for row in cursor]
 
 
@@ -89,7 +90,7 @@ def _publish(cursor: Cursor, name: str, before: Watermark | None, mark: str | No
             raise refusal("publication not ours", publication=name, mark=mark)
     captured = sqlfile.each(t.source for t in tables.CAPTURED)
     parts = {"publication": sql.Identifier(name), "tables": captured, "mark": sql.Literal(mark)}
-    statements = sqlfile.compose("publish", **parts)
+    statements = sqlfile.compose("source/publish", **parts)
     try:
         cursor.execute(statements)
     except errors.InsufficientPrivilege as problem:
@@ -118,7 +119,7 @@ def made(
         is_sound = _freed(cursor, slot)
         if not is_sound:
             drop(cursor, slot)
-        cursor.execute(sqlfile.read("source_identity"))
+        cursor.execute(sqlfile.read("source/identity"))
         system, name = cursor.fetchone()
         names = catalog.Catalog(cursor, tables.CAPTURED).names()
     with replicating(source) as stream:
@@ -167,7 +168,7 @@ def drop(
 def _freed(cursor: Cursor, slot: str) -> bool | None:
     """Whether this database's slot, whose reader is ended, can go on; None where there is none."""
     try:
-        cursor.execute(sqlfile.read("slot_free"), {"slot": slot})
+        cursor.execute(sqlfile.read("source/slot_free"), {"slot": slot})
     except errors.InsufficientPrivilege as problem:
         raise refusal("slot in use", slot=slot, reason=problem.diag.message_primary) from None
     return (cursor.fetchone() or (None,))[0]
@@ -185,7 +186,7 @@ def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str |
 def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> bool:
     if mark is None:
         return True
-    cursor.execute(sqlfile.read("source_identity"))
+    cursor.execute(sqlfile.read("source/identity"))
     read = before and (before.slot, before.source_system, before.source_name)
     return read == (slot, *cursor.fetchone()) or any(
         (each.name, each.mark) == (slot, mark) for each in _publications(cursor, ())
@@ -202,7 +203,7 @@ def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> None:
 def check(cursor: Cursor, watermark: Watermark) -> str:
     """The publication to read; raise MedallionError unless the slot continues where bronze ends."""
     facts = vars(watermark) | {"publication": named(watermark.slot), "lsn": watermark.at_source}
-    cursor.execute(sqlfile.read("slot_check"), facts)
+    cursor.execute(sqlfile.read("source/slot_check"), facts)
     problem, found, reason, position, log_end = cursor.fetchone()
     every = {each.version: each for each in _publications(cursor, watermark.captured)}
     published = every.get(watermark.publication)
@@ -228,7 +229,7 @@ def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:
     give_up = time.monotonic() + 1
     while time.monotonic() < give_up:
         facts = {"slot": watermark.slot, "lsn": watermark.at_source}
-        cursor.execute(sqlfile.read("slot_settled"), facts)
+        cursor.execute(sqlfile.read("source/slot_settled"), facts)
         if (found := cursor.fetchone()) is None or found[closed]:
             return
         time.sleep(0.002)

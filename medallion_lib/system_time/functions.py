@@ -15,9 +15,9 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.forms import AS_OF, FORMS, Form
-from medallion_lib.system_time import SystemTimeError, rewrite
-from medallion_lib.tokens import edited, tokenize
+from medallion_lib.system_time.forms import AS_OF, FORMS, Form
+from medallion_lib.system_time.hook import SystemTimeError, rewrite
+from medallion_lib.system_time.tokens import edited, tokenize
 
 
 class Relation(NamedTuple):
@@ -44,7 +44,7 @@ def regenerate(connection: Any) -> dict[str, str]:
     is in autocommit.
     """
     with _transaction(connection) as cursor:
-        cursor.execute(sqlfile.read("system_time_relations"))
+        cursor.execute(sqlfile.read("system_time/relations"))
         relations = [Relation(*row) for row in cursor]
         _drop_stale(cursor, [relation.oid for relation in relations])
         answering: dict[Form, dict[int, tuple[str, str]]] = {form: {} for form in FORMS}
@@ -71,7 +71,7 @@ def dropping(cursor: Any, relations: Sequence[int] = ()) -> str | None:
         "suffixes": [form.suffix for form in FORMS],
         "parameters": [",".join(form.parameters) for form in FORMS],
     }
-    cursor.execute(sqlfile.read("system_time_stale"), {"relations": list(relations)} | forms)
+    cursor.execute(sqlfile.read("system_time/stale"), {"relations": list(relations)} | forms)
     return next((command for (command,) in cursor.fetchall()), None)
 
 
@@ -170,4 +170,4 @@ def _create(
     parts["parameters"] = sqlfile.identifiers(form.parameters, declared)
     parts["types"] = sql.SQL(form.types)
     parts["form"] = sql.SQL(form.clause.format("…", "…"))
-    cursor.execute(sqlfile.text(sqlfile.compose(f"system_time_{template}", **parts)))
+    cursor.execute(sqlfile.text(sqlfile.compose(f"system_time/{template}", **parts)))

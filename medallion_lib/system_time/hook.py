@@ -20,11 +20,12 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from medallion_lib import sqlfile, system_versioning
+from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.forms import FORMS, Form
-from medallion_lib.scope import Reference, references
-from medallion_lib.tokens import (
+from medallion_lib.system_time import option
+from medallion_lib.system_time.forms import FORMS, Form
+from medallion_lib.system_time.scope import Reference, references
+from medallion_lib.system_time.tokens import (
     RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, finished,
     name_start, says, tokenize,
 )  # fmt: skip
@@ -73,7 +74,7 @@ def _rewritten(sql: str, low: str, asked: Any) -> str:
     """What `rewrite` gives; with a connection to ask, that is also asked what names mean."""
     try:
         tokens = tokenize(sql)
-        edits = system_versioning.options(sql, tokens) if "system_versioning" in low else []
+        edits = option.options(sql, tokens) if "system_versioning" in low else []
         calls = []
         if "system_time" in low or "for timestamp" in low:
             found = [each for each in references(tokens) if _is_clause(tokens, each)]
@@ -83,7 +84,7 @@ def _rewritten(sql: str, low: str, asked: Any) -> str:
     edits += [edit for call in calls for edit in call.edits]
     if asked:
         _check_names(asked, calls)
-        edits += system_versioning.let_go(sql, tokens, asked)
+        edits += option.let_go(sql, tokens, asked)
     return edited(sql, edits)
 
 
@@ -240,7 +241,7 @@ def _check_names(connection: Any, calls: list[_Call]) -> None:
         return
     names, functions = map(list, zip(*named, strict=True))
     with closing(connection.cursor()) as cursor:
-        cursor.execute(sqlfile.read("system_time_hidden"), {"names": names, "functions": functions})
+        cursor.execute(sqlfile.read("system_time/hidden"), {"names": names, "functions": functions})
         for table, meant in cursor.fetchall():
             raise refusal("name hidden", SystemTimeError, table=table, meant=meant)
 
@@ -248,7 +249,7 @@ def _check_names(connection: Any, calls: list[_Call]) -> None:
 def _on_executed(connection: Connection, _: object, sql: str, *more: Any) -> None:
     low = sql.lower()
     if "create" in low or "alter" in low or "drop" in low or "into" in low or "system_v" in low:
-        system_versioning.went_on(sql, connection)
+        option.went_on(sql, connection)
 
 
 def _on_error(context: ExceptionContext) -> MedallionError | None:
@@ -257,7 +258,7 @@ def _on_error(context: ExceptionContext) -> MedallionError | None:
     if diagnosis is None:
         return None
     message = diagnosis.message_primary or str(context.original_exception)
-    if error := system_versioning.explained(context, diagnosis.sqlstate or "", message):
+    if error := option.explained(context, diagnosis.sqlstate or "", message):
         return error
     if not _calls(context.statement or ""):
         return None
@@ -286,6 +287,6 @@ def _calls(sql: str) -> bool:
 
 def with_history(engine: Engine) -> list[str]:
     """The tables and views that answer FOR SYSTEM_TIME, asked on a connection of its own."""
-    with system_versioning.beside(engine) as cursor:
-        cursor.execute(sqlfile.read("system_time_functions"))
+    with option.beside(engine) as cursor:
+        cursor.execute(sqlfile.read("system_time/functions"))
         return [name for (name,) in cursor]

@@ -19,7 +19,7 @@ from sqlalchemy.engine import ExceptionContext
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.tokens import BEFORE_NAME, Edit, Token, after_bracket, finished, says
+from medallion_lib.system_time.tokens import BEFORE_NAME, Edit, Token, after_bracket, finished, says
 
 REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
 
@@ -171,13 +171,15 @@ def _around(
     sql: str, statement: Statement, words: list[str], connection: Any
 ) -> tuple[str, str, str]:
     """What drops the functions, and what comes before and after one that alters or drops."""
-    from medallion_lib import versioned  # which reads with system_time.py, which reads with this
+    from medallion_lib.system_time import (
+        functions,  # which reads with system_time.py, which reads with this
+    )
 
     since = 4 if words[2] == "MATERIALIZED" else 3
     spans = [*statement.names(since)]
     with closing(connection.cursor()) as asking:
         found = named(asking, [sql[start:end].replace("%%", "%") for start, end in spans])
-        drop = versioned.dropping(asking) if found else None
+        drop = functions.dropping(asking) if found else None
     before, after = "", ""
     for oid, is_versioned, _ in found:
         if is_versioned and (words[1] == "DROP" or _reshapes(statement, spans[-1][1])):
@@ -201,7 +203,7 @@ def _reshapes(statement: Statement, named: int) -> bool:
 
 def named(cursor: Any, names: list[str]) -> list[tuple[int, bool, str]]:
     """Those of the names that are of something, and whether it keeps its versions by which key."""
-    cursor.execute(sqlfile.read("system_versioning_named"), {"names": names})
+    cursor.execute(sqlfile.read("system_time/named"), {"names": names})
     return cursor.fetchall()
 
 
@@ -210,10 +212,10 @@ def went_on(sql: str, connection: Connection) -> None:
 
     Those of the connection's own role, in scratch for the notebooks'.
     """
-    from medallion_lib import versioned
+    from medallion_lib.system_time import functions
 
     if any(map(_is_news, statements(finished(sql)))):
-        versioned.regenerate(connection.connection.dbapi_connection)
+        functions.regenerate(connection.connection.dbapi_connection)
 
 
 def _is_news(statement: Statement) -> bool:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from medallion_lib.tokens import BEFORE_NAME, Token, after_bracket, after_name, name_start, says
+from medallion_lib.system_time.tokens import (
+    BEFORE_NAME, Token, after_bracket, after_name, name_start, says,
+)  # fmt: skip
 
 _LIST_ENDS = frozenset([
     "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR", "UNION",

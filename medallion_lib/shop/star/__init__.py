@@ -8,7 +8,7 @@ warehouse goes on without them until `lab.capture(resnapshot=True)` and `lab.reb
 from pathlib import Path
 
 from medallion_lib import tables
-from medallion_lib.star.runs import PROJECT, dbt, place
+from medallion_lib.shop.star.runs import PROJECT, dbt, place
 from medallion_lib.tables import Captured, Versioned
 
 __all__ = ["CAPTURED", "PROJECT", "VERSIONED", "add", "dbt", "place"]

@@ -9,11 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from medallion_lib import server, source
-from medallion_lib.embedded import CHECKOUT
+from medallion_lib import server
 from medallion_lib.errors import refusal
-from medallion_lib.lab import Medallion
+from medallion_lib.instants import instant as read_instant
+from medallion_lib.medallion import Medallion
 from medallion_lib.progress import shown
+from medallion_lib.server.embedded import CHECKOUT
 
 PROJECT = CHECKOUT / "dbt"
 MADE = CHECKOUT / ".dbt"  # what dbt writes, by warehouse
@@ -50,7 +51,7 @@ def instant(lab: Medallion, as_of: str | datetime | None = None) -> str:
         cursor.execute("SELECT max(commit_ts) FROM meta.watermark WHERE stage = 'merge'")
         if (final := cursor.fetchone()[0]) is None:
             raise refusal("nothing to build on")
-    if (at := source.instant(str(as_of)) if as_of else final) > final:
+    if (at := read_instant(str(as_of)) if as_of else final) > final:
         raise refusal("star not final", at=at, final=final)
     return at.isoformat()
 

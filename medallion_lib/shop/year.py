@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
@@ -16,9 +16,10 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import server, sqlfile
-from medallion_lib.embedded import CHECKOUT
 from medallion_lib.errors import refusal
+from medallion_lib.instants import instant
 from medallion_lib.progress import Progress
+from medallion_lib.server.embedded import CHECKOUT
 
 DATA = CHECKOUT / "data"
 OPENING = datetime(2022, 12, 31, 20, 0, 7, tzinfo=UTC)  # when the opening stock is booked
@@ -33,17 +34,8 @@ OPENING_STOCK = (
 
 def build(cursor: Cursor) -> None:
     """Make the 15 empty tables and the replay's procedures in an empty database."""
-    cursor.execute(sqlfile.read("source"))
-    cursor.execute(sqlfile.read("replay"))
-
-
-def instant(text: str | date) -> datetime:
-    """An instant as people write it, in ISO 8601, in UTC. Without a zone it means UTC."""
-    try:
-        at = datetime.fromisoformat(text.isoformat() if isinstance(text, date) else text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        raise refusal("bad instant", text=text) from None
+    cursor.execute(sqlfile.read("shop/source"))
+    cursor.execute(sqlfile.read("shop/replay"))
 
 
 def replay(
@@ -61,7 +53,7 @@ def replay(
     with sample_year(scale) as files:
         if played is None and upto > OPENING:
             _open_shop(cursor, files, scale)
-        cursor.execute(sqlfile.read("replay_event"))
+        cursor.execute(sqlfile.read("shop/replay_event"))
         bounds = map(sql.Literal, (played or OPENING, upto))
         due = sql.SQL("WHERE at > {} AND at < {}").format(*bounds)
         _copy_csv(cursor, "event", files / "events.csv", due)

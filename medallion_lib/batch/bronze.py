@@ -10,13 +10,14 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from medallion_lib import Medallion, server, sqlfile, versioned
+from medallion_lib import Medallion, server, sqlfile
+from medallion_lib.errors import refusal
 from medallion_lib.batch import files
 from medallion_lib.batch.declared import SOURCES, Landing
 from medallion_lib.batch.extract import source_columns
 from medallion_lib.batch.files import Malformed, Promise, Row
-from medallion_lib.errors import refusal
 from medallion_lib.steps import step
+from medallion_lib.system_time import functions
 
 
 class Loaded(NamedTuple):
@@ -48,9 +49,9 @@ def set_up(lab: Medallion) -> None:
         cursor.execute(sqlfile.read("batch/carry"))
         if not is_there:
             # The same tables, columns and comments as silver's, from the same file.
-            cursor.execute(sqlfile.read("silver").replace("silver.", "silver_batch."))
+            cursor.execute(sqlfile.read("shop/silver").replace("silver.", "silver_batch."))
             cursor.execute(sqlfile.read("batch/silver_comments"))
-        versioned.regenerate(cursor.connection)
+        functions.regenerate(cursor.connection)
 
 
 def load_night(lab: Medallion, night: str | Path) -> list[Loaded]:

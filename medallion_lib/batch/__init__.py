@@ -1,9 +1,9 @@
 """Feed the warehouse from nightly files instead of the log, through a bronze of their own.
 
-    batch.set_up(lab)                                   # once a warehouse
-    night = batch.extract(lab, "extracts", "2023-06-01")
-    batch.load_night(lab, night)
-    batch.merge(lab)
+    files.set_up(lab)                                   # once a warehouse
+    night = files.extract(lab, "extracts", "2023-06-01")
+    files.load_night(lab, night)
+    files.merge(lab)
 
 Capture from the log neither needs nor reads any of this.
 """

@@ -1,93 +1,17 @@
-"""Is silver what the source says, and what bronze says? Both answered row by row."""
+"""Silver and gold made anew from bronze, and compared with what they were, row by row."""
 
-import io
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection, cursor as Cursor
-from sqlalchemy import URL
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import (
-    capture, databases, merge, pgoutput, server, slot, sqlfile, tables, versioned,
-)  # fmt: skip
-from medallion_lib.catalog import Catalog
+from medallion_lib import databases, server, sqlfile, tables
 from medallion_lib.errors import Unconfirmed, refusal
-from medallion_lib.landing import BATCH_ROWS, Watermark
-from medallion_lib.progress import Progress
-from medallion_lib.shape import Shape
-
-
-def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
-    """Capture and merge up to one position, and compare silver's current rows with the source's.
-
-    Each difference is a line of text: a row that is missing, one too many, a value that differs;
-    and a key with two current rows, or with versions that overlap.
-    """
-    with warehouse.cursor() as cursor:
-        for work in ("capture", "merge"):  # nobody else may move silver on
-            server.only_one(cursor, work, until="")
-        if (watermark := Watermark.read(cursor)) is None:
-            raise refusal("nothing captured")
-        with server.session(source, autocommit=True) as at_source:
-            slot.check(at_source, watermark)
-        with slot.replicating(source) as stream:
-            point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
-            with capture.exporting(source, exported) as shop:
-                cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
-                _copy(Catalog(shop, watermark.captured), cursor)
-        warehouse.commit()
-        capture.capture(source, warehouse, watermark, progress)
-        merge.merge(warehouse, upto=point + watermark.ahead)
-        merged = [table for table in tables.versioned_in(cursor)
-                  if tables.captured_of(table, watermark.captured)]  # fmt: skip
-        found = [line for table in merged for line in _differences(cursor, table)]
-        cursor.execute("DROP TABLE source_row")
-        warehouse.commit()
-        return found
-
-
-def _copy(catalog: Catalog, into: Cursor) -> None:
-    """The source's rows, as JSON like bronze's, into the warehouse's temporary table."""
-    for table in catalog.tables:
-        relation = catalog.relation(table)
-        base_types = catalog.base_types(relation)
-        write = pgoutput.json_writer(relation.columns, relation.types, base_types)
-        rows = map(write, capture.rows(catalog.cursor.connection, table, relation))
-        bronze = table.bronze.as_string(into)
-        name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", bronze)
-        lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows)
-        while part := "".join(islice(lines, BATCH_ROWS)):
-            into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
-
-
-def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
-    shape = Shape.read(cursor, table)
-    columns, keys = [table.key, *shape.tracked], shape.keys
-    compared = sql.SQL("({}, ROW(expected.{name})::text, ROW(found.{name})::text)")
-    values = [compared.format(sql.Literal(name), name=sql.Identifier(name)) for name in columns]
-    places = {
-        "silver": table.silver,
-        "key": sql.Identifier(table.key),
-        "keys": sqlfile.identifiers(keys),
-        "is_pair": sqlfile.identifiers(keys, "found.{0} = expected.{0}", " AND "),
-        "columns": sqlfile.identifiers(columns),
-        "expected": sqlfile.each(map(shape.expected, columns)),
-        "values": sqlfile.each(values),
-        "source": sql.Literal(table.bronze.as_string(cursor)),
-    }
-    cursor.execute(sqlfile.compose("verify_current", **places))
-    for key, column, at_source, in_silver in cursor.fetchall():
-        row = f"{table.shown}, {table.key} {key}"
-        if column is None:
-            yield f"{row}: {'missing in silver' if at_source else 'not at the source'}"
-        else:
-            yield f"{row}: {column} is {at_source} at the source, {in_silver} in silver"
-    cursor.execute(sqlfile.compose("verify_history", **places))
-    for key, problem in cursor.fetchall():
-        yield f"{table.shown}, {table.key} {key}: {problem}"
+from medallion_lib.silver import merge
+from medallion_lib.silver.shape import Shape
+from medallion_lib.system_time import functions
 
 
 class Rebuilt(NamedTuple):
@@ -145,12 +69,12 @@ def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
 def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> None:
     before = _relations(cursor, schemas)
     try:
-        versioned.drop(cursor.connection)
+        functions.drop(cursor.connection)
         names = sqlfile.each(map(sql.Literal, schemas))
         cursor.execute(sqlfile.compose("rebuild_drop", schemas=names))
     except errors.DependentObjectsStillExist as problem:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
-    for name in ("silver", "gold", *parts):
+    for name in ("shop/silver", "shop/gold", *parts):
         try:
             cursor.execute(sqlfile.read(name))
         except errors.TooManyColumns as problem:
@@ -158,7 +82,7 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> 
             raise refusal("row too wide", table=f"{name}.sql", reason=reason) from None
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
-    versioned.regenerate(cursor.connection)
+    functions.regenerate(cursor.connection)
 
 
 def _lost(cursor: Cursor, before: Shape) -> str:

@@ -4,7 +4,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, server, sqlfile
 from medallion_lib.batch.declared import SOURCES, VERSIONED
-from medallion_lib.merge import Merged, attach_months, merge_table
+from medallion_lib.silver.merge import Merged, attach_months, merge_table
 from medallion_lib.steps import step
 
 

@@ -12,10 +12,12 @@ from typing import Any
 from psycopg2 import extensions, sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import Medallion, source, sqlfile
+from medallion_lib import Medallion, sqlfile
+from medallion_lib.errors import refusal
 from medallion_lib.batch.declared import SOURCES, Column, Landing
 from medallion_lib.batch.files import MANIFEST, Promise, pyarrow, write_manifest
-from medallion_lib.errors import refusal
+from medallion_lib.instants import instant
+from medallion_lib.shop import year
 from medallion_lib.steps import step
 from medallion_lib.tables import Captured
 
@@ -36,18 +38,18 @@ def extract(
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SELECT clock_timestamp()")
         now = cursor.fetchone()[0]
-        instant = now if night is None else source.instant(night)
-        path = Path(directory) / _name(instant)
+        at = now if night is None else instant(night)
+        path = Path(directory) / _name(at)
         if (path / MANIFEST).exists():
             return path
-        _check_night(cursor, instant, now)
+        _check_night(cursor, at, now)
         path.mkdir(parents=True, exist_ok=True)
         for table in SOURCES:  # of an extract that was not finished
             for begun in path.glob(f"{table}.*"):
                 begun.unlink()
         promises = {}
         for table in SOURCES.values():
-            promises[f"{table.name}.{form}"] = _written(cursor, path, table, form, instant, write)
+            promises[f"{table.name}.{form}"] = _written(cursor, path, table, form, at, write)
             step(f"extracted {table.name}")
     write_manifest(path, promises)
     step("extracted all")
@@ -59,7 +61,7 @@ def _check_night(cursor: Cursor, night: datetime, now: datetime) -> None:
     since, until = None, now
     cursor.execute("SELECT to_regclass('replay.clock') IS NOT NULL")
     if cursor.fetchone()[0] and night < now:
-        cursor.execute(sqlfile.read("batch/night"), (source.END,))
+        cursor.execute(sqlfile.read("batch/night"), (year.END,))
         since, until = cursor.fetchone()
     if since and night < since:
         raise refusal("night over", night=night, since=since)

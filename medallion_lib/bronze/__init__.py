@@ -1,0 +1,1 @@
+"""Every change: from the source's log to bronze's tables."""

@@ -1,0 +1,1 @@
+"""Every version: from bronze's changes to silver's tables."""

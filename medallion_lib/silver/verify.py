@@ -1,0 +1,92 @@
+"""Is silver what the source says, and what bronze says? Both answered row by row."""
+
+import io
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import URL
+
+from medallion_lib import server, sqlfile, tables
+from medallion_lib.bronze import capture
+from medallion_lib.bronze.landing import BATCH_ROWS
+from medallion_lib.errors import refusal
+from medallion_lib.progress import Progress
+from medallion_lib.silver import merge
+from medallion_lib.silver.shape import Shape
+from medallion_lib.source import pgoutput, slot
+from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.watermark import Watermark
+
+
+def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
+    """Capture and merge up to one position, and compare silver's current rows with the source's.
+
+    Each difference is a line of text: a row that is missing, one too many, a value that differs;
+    and a key with two current rows, or with versions that overlap.
+    """
+    with warehouse.cursor() as cursor:
+        for work in ("capture", "merge"):  # nobody else may move silver on
+            server.only_one(cursor, work, until="")
+        if (watermark := Watermark.read(cursor)) is None:
+            raise refusal("nothing captured")
+        with server.session(source, autocommit=True) as at_source:
+            slot.check(at_source, watermark)
+        with slot.replicating(source) as stream:
+            point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
+            with capture.exporting(source, exported) as shop:
+                cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
+                _copy(Catalog(shop, watermark.captured), cursor)
+        warehouse.commit()
+        capture.capture(source, warehouse, watermark, progress)
+        merge.merge(warehouse, upto=point + watermark.ahead)
+        merged = [table for table in tables.versioned_in(cursor)
+                  if tables.captured_of(table, watermark.captured)]  # fmt: skip
+        found = [line for table in merged for line in _differences(cursor, table)]
+        cursor.execute("DROP TABLE source_row")
+        warehouse.commit()
+        return found
+
+
+def _copy(catalog: Catalog, into: Cursor) -> None:
+    """The source's rows, as JSON like bronze's, into the warehouse's temporary table."""
+    for table in catalog.tables:
+        relation = catalog.relation(table)
+        base_types = catalog.base_types(relation)
+        write = pgoutput.json_writer(relation.columns, relation.types, base_types)
+        rows = map(write, capture.rows(catalog.cursor.connection, table, relation))
+        bronze = table.bronze.as_string(into)
+        name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", bronze)
+        lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows)
+        while part := "".join(islice(lines, BATCH_ROWS)):
+            into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
+
+
+def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
+    shape = Shape.read(cursor, table)
+    columns, keys = [table.key, *shape.tracked], shape.keys
+    compared = sql.SQL("({}, ROW(expected.{name})::text, ROW(found.{name})::text)")
+    values = [compared.format(sql.Literal(name), name=sql.Identifier(name)) for name in columns]
+    places = {
+        "silver": table.silver,
+        "key": sql.Identifier(table.key),
+        "keys": sqlfile.identifiers(keys),
+        "is_pair": sqlfile.identifiers(keys, "found.{0} = expected.{0}", " AND "),
+        "columns": sqlfile.identifiers(columns),
+        "expected": sqlfile.each(map(shape.expected, columns)),
+        "values": sqlfile.each(values),
+        "source": sql.Literal(table.bronze.as_string(cursor)),
+    }
+    cursor.execute(sqlfile.compose("silver/verify_current", **places))
+    for key, column, at_source, in_silver in cursor.fetchall():
+        row = f"{table.shown}, {table.key} {key}"
+        if column is None:
+            yield f"{row}: {'missing in silver' if at_source else 'not at the source'}"
+        else:
+            yield f"{row}: {column} is {at_source} at the source, {in_silver} in silver"
+    cursor.execute(sqlfile.compose("silver/verify_history", **places))
+    for key, problem in cursor.fetchall():
+        yield f"{table.shown}, {table.key} {key}: {problem}"

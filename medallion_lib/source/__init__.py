@@ -1,0 +1,1 @@
+"""What the source says: its catalog, its publication and slot, its log."""

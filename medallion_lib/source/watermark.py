@@ -1,0 +1,58 @@
+"""How far bronze is, as the warehouse knows it: where the source's log goes on."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import sqlfile, tables
+from medallion_lib.tables import Captured
+
+
+@dataclass
+class Watermark:
+    """How far bronze is, as the warehouse's meta.watermark has it.
+
+    Bronze's positions only go up. Those of a source that went back, or of another one whose log is
+    shorter, are counted on from where bronze was: they are `ahead` of the source's own.
+    """
+
+    lsn: int
+    commit_ts: datetime | None
+    slot: str
+    source_system: int
+    source_name: str
+    publication: str
+    business_time: bool
+    ahead: int = 0
+    names: dict[str, str] | None = None  # what they mean at the source; see `catalog.names`
+    captured: tuple[Captured, ...] = ()
+    is_kept: bool = True  # whether the warehouse knows these tables
+
+    @property
+    def at_source(self) -> int:
+        """The same position, in the source's log."""
+        return self.lsn - self.ahead
+
+    @classmethod
+    def read(cls, cursor: Cursor) -> Self | None:
+        cursor.execute(sqlfile.read("source/watermark_read"))
+        row = cursor.fetchone()
+        return row and cls(*row, tables.captured_in(cursor))
+
+    def write(self, cursor: Cursor) -> None:
+        facts = vars(self) | {"names": self.names and json.dumps(self.names)}
+        cursor.execute(sqlfile.read("source/watermark_columns"))
+        cursor.execute(sqlfile.read("source/watermark_write"), facts)
+        if not self.is_kept:
+            tables.keep(cursor, "capture", captured=self.captured, versioned=tables.VERSIONED)
+            self.is_kept = True
+
+    def advance(self, source_time: datetime) -> datetime:
+        """The system time of a transaction: the source's, but later than the one before."""
+        if self.commit_ts and source_time <= self.commit_ts:
+            source_time = self.commit_ts + timedelta(microseconds=1)
+        self.commit_ts = source_time
+        return source_time
