@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from medallion_lib import databases, rebuild, server, sqlfile, status, tables
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import URL
+
+from medallion_lib import databases, rebuild, server, sqlfile, status
 from medallion_lib.bronze import capture
 from medallion_lib.bronze.landing import Landed
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
@@ -19,10 +22,11 @@ from medallion_lib.rebuild import Rebuilt
 from medallion_lib.silver import merge, verify
 from medallion_lib.silver.merge import Merged
 from medallion_lib.silver.shape import Shape
-from medallion_lib.source import slot
+from medallion_lib.source import catalog, slot
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.status import Status
 from medallion_lib.system_time import functions
+from medallion_lib.tables import Tables
 
 RETRY = 1.0  # seconds between attempts to find a lost server again
 
@@ -41,61 +45,44 @@ class Medallion(Pair):
         if self.own_source:
             self._begin_with_own_source(year, yes)
             return
+        from medallion_lib import shop
+
         self._ask(yes)
-        templates = self._prepared_year() if year else ("template0", "template0")
+        tables = self.declared or shop.TABLES
+        templates = shop.prepared_year(self, tables) if year else ("template0", "template0")
         with self._setting_up() as cursor:
             self._drop(cursor)
             databases.create(cursor, self.source_name, templates[0])
             databases.create(cursor, self.warehouse_name, templates[1])
         if not year:
-            from medallion_lib import shop
-
             with server.session(self.source_url) as cursor:
                 shop.build(cursor)
-            databases.build_warehouse(self.warehouse_url)
+            self._build_warehouse(tables)
         with self._connected(self.warehouse_url) as cursor:
-            before = Watermark.read(cursor)
-            with slot.made(self.source_url, self.slot, before, business_time=True) as (first, _):
+            tables, before = Tables.read(cursor), Watermark.read(cursor)
+            begun = slot.made(self.source_url, self.slot, tables, before, business_time=True)
+            with begun as (first, _):
                 first.write(cursor)  # no snapshot is needed
 
     def _begin_with_own_source(self, year: bool, yes: bool) -> None:
         """An empty warehouse without a watermark, so that the next capture takes a snapshot."""
+        from medallion_lib import shop
+
         if year:
             self._only_with_ours("reset --year")
+        tables = self.declared or shop.TABLES
         with databases.administering(self.source_url) as at_source:
-            slot.preflight(at_source, self.source_url)
+            slot.preflight(at_source, self.source_url, tables.captured)
             self._ask(yes)
         with self._setting_up() as cursor:
             self._drop(cursor)
             databases.create(cursor, self.warehouse_name)
-        databases.build_warehouse(self.warehouse_url)
+        self._build_warehouse(tables)
 
-    def _prepared_year(self) -> tuple[str, str]:
-        """The template databases of the year, made now if there are none for this data and code."""
-        name = databases.templates() + databases.year_key()
-        made = f"{name}_source", f"{name}_warehouse"
-        with databases.administering(self.place.url, lock="medallion.year") as cursor:
-            if not all(databases.exists(cursor, database) for database in made):
-                databases.drop_stale_years(cursor)
-                year = Medallion(self.place, "_year")
-                try:
-                    year._play_year()
-                    databases.rename(cursor, year.source_name, made[0])
-                    databases.rename(cursor, year.warehouse_name, made[1])
-                finally:
-                    year.drop()
-        return made
-
-    def _play_year(self) -> None:
-        self.reset()
-        self.replay()
-        self.capture()
-        self.merge()
-        with databases.administering(self.warehouse_url) as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
-        with databases.administering(self.source_url) as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
-            slot.drop(cursor, self.slot)
+    def _build_warehouse(self, tables: Tables) -> None:
+        with server.session(self.source_url) as at_source:
+            tables = catalog.completed(at_source, tables)
+        databases.build_warehouse(self.warehouse_url, tables)
 
     def replay(self, until: str | date | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""
@@ -131,7 +118,7 @@ class Medallion(Pair):
             finally:
                 databases.drop(cursor, incoming.source_name)
             databases.create(cursor, self.warehouse_name)
-        databases.build_warehouse(self.warehouse_url)
+        self._build_warehouse(self.declared or shop.TABLES)
         return filled
 
     def capture(
@@ -174,24 +161,50 @@ class Medallion(Pair):
                     if not isinstance(problem, Busy):  # the next merge will do it
                         told(str(problem))  # bronze goes on
 
-            url, known, taken = self._existing(self.source_url), Watermark.read(cursor), None
+            url, kept, taken = self._existing(self.source_url), Tables.read(cursor), None
+            known = Watermark.read(cursor, kept)
             if known is None or resnapshot:
-                mark, before = self._known()[1], known.captured if known else ()
-                if left := [each.shown for each in before if each not in tables.CAPTURED]:
-                    told(f"No longer captured, as it is not declared: {', '.join(left)}.")
-                taken = capture.snapshot(url, into, self.slot, known, show, mark)
+                kept = self._to_snapshot(url, kept, told)
+                taken = capture.snapshot(url, into, self.slot, kept, known, show, self._known()[1])
                 landed(taken.rows)
-                known = Watermark.read(cursor)
+                known = Watermark.read(cursor, kept)
+            else:
+                self._check_declared(kept)
             if taken is None or follow:
                 taken = capture.capture(url, into, known, landed, follow)
             return taken
+
+    def _to_snapshot(self, source: URL, kept: Tables, told: Told) -> Tables:
+        """The tables that a snapshot takes: those declared now, if any are."""
+        if self.declared is None:
+            return kept
+        with server.session(source) as at_source:
+            wanted = catalog.completed(at_source, self.declared).taken_over(kept)
+        here = {table.source.strings for table in wanted.captured}
+        if left := [each.shown for each in kept.captured if each.source.strings not in here]:
+            told(f"No longer captured, as it is not declared: {', '.join(left)}.")
+        return wanted
+
+    def _check_declared(self, kept: Tables) -> None:
+        """Raise MedallionError where this process declares other tables than the warehouse has."""
+        if self.declared and (lines := self.declared.differences(kept)):
+            of = {"database": self.warehouse_name, "differences": "\n".join(lines)}
+            raise refusal("other tables", **of)
 
     def merge(self, upto: int | None = None) -> list[Merged]:
         """Bring silver to where bronze is, or to what commits before an LSN; see `merge.merge`."""
         if isinstance(upto, bool) or not isinstance(upto, int | None):
             raise refusal("no position", upto=upto)
         with self._connected(self.warehouse_url) as cursor:
+            self._take_reading(cursor)
             return merge.merge(cursor.connection, upto)
+
+    def _take_reading(self, cursor: Cursor) -> None:
+        """Let the warehouse know how this process declares that columns are read."""
+        kept = Tables.read(cursor)
+        self._check_declared(kept)
+        kept.reading(self.declared).keep(cursor)
+        cursor.connection.commit()
 
     def verify(self) -> list[str]:
         """Capture, merge, and compare silver's current rows with the source at one instant.
@@ -200,19 +213,21 @@ class Medallion(Pair):
         """
         url = self._existing(self.source_url)
         with self._connected(self.warehouse_url) as cursor, shown("verify", "rows") as show:
+            self._take_reading(cursor)
             return verify.verify(url, cursor.connection, show)
 
     def rebuild(self, yes: bool = False) -> list[Rebuilt]:
         """Make silver and gold anew from bronze, and compare; see `rebuild.rebuild`."""
         with self._connected(self.warehouse_url) as cursor:
-            rebuilt = rebuild.rebuild(cursor.connection, yes)
+            rebuilt = rebuild.rebuild(cursor.connection, self.declared, yes)
         self.regenerate()  # the notebooks' views have lost their functions with silver's
         return rebuilt
 
     def merge_statement(self, table: str) -> str:
         """The SQL that merges one silver table, by name, as it is sent."""
         with self._connected(self.warehouse_url) as cursor:
-            return Shape.read(cursor, tables.versioned(table)).statement().as_string(cursor)
+            history = Tables.read(cursor).history(table)
+            return Shape.read(cursor, history).statement().as_string(cursor)
 
     def regenerate(self) -> dict[str, str]:
         """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.
@@ -228,7 +243,7 @@ class Medallion(Pair):
     def status(self) -> Status:
         """How far everything is."""
         with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
-            return status.read(into, shop, self.place.place, self.slot)
+            return status.read(into, shop, self.place.place, self.slot, self.declared)
 
     def _reach(self, *instants: str | date) -> list[datetime]:
         """The instants, once history is final up to them, or where there is none, up to now.
@@ -260,7 +275,8 @@ class Medallion(Pair):
         self, relation: str, by: str | Sequence[str], since: str | date, until: str | date
     ) -> Answer:
         """What changed between two instants; see `questions.changed`."""
-        return questions.changed(self.warehouse, relation, by, *self._reach(since, until))
+        instants = self._reach(since, until)
+        return questions.changed(self.warehouse, self._tables(), relation, by, *instants)
 
     def receipt(self, mart: str, at: str | date, **cell: object) -> Answer:
         """The payments behind one number of a mart; see `questions.receipt`."""
@@ -269,7 +285,7 @@ class Medallion(Pair):
     def life(self, table: str, key: object) -> Answer:
         """The versions of one key up to now, and what each changed; see `questions.life`."""
         self._reach()
-        return questions.life(self.warehouse, table, key)
+        return questions.life(self.warehouse, self._tables().history(table), key)
 
     def undo(self, table: str, key: object, at: str | date) -> str:
         """Bring a row of the source back to what it was as of an instant; the SQL sent.
@@ -277,6 +293,12 @@ class Medallion(Pair):
         The next capture and merge bring that change into history like any other.
         """
         self._only_with_ours("undo")
-        declared, at = tables.versioned(table), instant(at)
+        at, tables = instant(at), self._tables()
         with self._connected(self.warehouse_url) as into, self._connected(self.source_url) as shop:
-            return undo.undo(into, shop, declared, key, at, lambda: self._reach(at))
+            history = tables.history(table)
+            return undo.undo(into, shop, tables, history, key, at, lambda: self._reach(at))
+
+    def _tables(self) -> Tables:
+        """Those of the warehouse."""
+        with self._connected(self.warehouse_url) as cursor:
+            return Tables.read(cursor)

@@ -9,11 +9,12 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import databases, server, sqlfile, system_time, tables
+from medallion_lib import databases, server, sqlfile, system_time
 from medallion_lib.errors import Unconfirmed, refusal
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.source import slot
 from medallion_lib.source.watermark import Watermark
+from medallion_lib.tables import Tables, is_there
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 
@@ -25,10 +26,13 @@ class Pair:
     names a source of the user's own, it is captured from and otherwise left as it is.
     """
 
-    def __init__(self, place: Embedded | server.Server, name: str) -> None:
+    def __init__(
+        self, place: Embedded | server.Server, name: str, tables: Tables | None = None
+    ) -> None:
         suffix = "" if name == "medallion" else f"_{name}"
         self.place = place
         self.was_started = False  # by `open`
+        self.declared = tables  # those of the warehouse, where this process says so
         self.name = name
         self.source_name = f"pagila{suffix}"
         self.warehouse_name = f"medallion{suffix}"
@@ -45,9 +49,13 @@ class Pair:
         system_time.install(self.warehouse)
 
     @classmethod
-    def open(cls, name: str | None = None, making: bool = True) -> Self:
+    def open(
+        cls, name: str | None = None, making: bool = True, tables: Tables | None = None
+    ) -> Self:
         """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
 
+        `tables` are those that `reset` makes the warehouse for; the sample's, if not given. An
+        existing warehouse knows its own, and refuses work where others are declared.
         Raises MedallionError when the server can't be started, reached or used, or, unless
         `making`, there never was one.
         """
@@ -55,19 +63,22 @@ class Pair:
         if not making and isinstance(place, Embedded) and not os.path.isdir(place.data):
             raise refusal("server stopped", place=place.place)
         was_started = place.start()
-        lab = cls.find(name, place)
+        lab = cls.find(name, place, tables)
         lab.was_started = was_started
         with lab._setting_up() as cursor:
             server.set_notebook_role(cursor, lab.place.notebook_password)
         return lab
 
     @classmethod
-    def find(cls, name: str | None = None, place: Embedded | server.Server | None = None) -> Self:
+    def find(
+        cls, name: str | None = None, place: Embedded | server.Server | None = None,
+        tables: Tables | None = None,
+    ) -> Self:  # fmt: skip
         """The same, but nothing is started or written."""
         name = name or os.environ.get("MEDALLION_NAME") or "medallion"
         if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
             raise refusal("bad name", name=name)
-        return cls(place or server.locate(), name)
+        return cls(place or server.locate(), name, tables)
 
     def must_run(self) -> None:
         """Raise MedallionError where the embedded server does not run; it stays so."""
@@ -102,18 +113,20 @@ class Pair:
 
     def _ask(self, yes: bool) -> None:
         """Raise Unconfirmed where more than the sample would go, with both databases: say what."""
+        from medallion_lib import shop
+
         with databases.administering(self.place.url) as cursor:
             cursor.execute(sqlfile.read("source/identity"))
             system, _ = cursor.fetchone()
             there = databases.exists(cursor, self.warehouse_name)
-            shop = not self.own_source and databases.exists(cursor, self.source_name)
+            sample = not self.own_source and databases.exists(cursor, self.source_name)
         if not yes and there:
             held = databases.held(self.warehouse_url)
-            sample = not self.own_source and held[:2] == (system, self.source_name)
-            if held[2] and not sample:
+            is_of_sample = not self.own_source and held[:2] == (system, self.source_name)
+            if held[2] and not is_of_sample:
                 of = {"name": held[1], "rows": held[2], "since": held[3]}
                 raise refusal("history dropped", Unconfirmed, database=self.warehouse_name, **of)
-        if not yes and shop and (tables := databases.strangers(self.source_url)):
+        if not yes and sample and (tables := shop.strangers(self)):
             of = {"database": self.source_name, "tables": tables}
             raise refusal("database not ours", Unconfirmed, **of)
 
@@ -147,7 +160,7 @@ class Pair:
             if not databases.exists(cursor, self.warehouse_name):
                 return None, mark
         with server.session(self.warehouse_url) as cursor:
-            is_built = tables.is_there(cursor, sql.Identifier("meta", "watermark"))
+            is_built = is_there(cursor, sql.Identifier("meta", "watermark"))
             return Watermark.read(cursor) if is_built else None, mark
 
     def _setting_up(self) -> AbstractContextManager[Cursor]:

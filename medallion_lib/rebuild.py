@@ -1,17 +1,21 @@
 """Silver and gold made anew from bronze, and compared with what they were, row by row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import databases, server, sqlfile, tables
+from medallion_lib import databases, earlier, server, sqlfile
 from medallion_lib.errors import Unconfirmed, refusal
 from medallion_lib.silver import merge
 from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
+from medallion_lib.tables import READ, Table, Tables, is_there
+
+# What a rebuild takes anew of what is declared.
+HISTORY = (*READ, "history", "silver_schema", "by_month", "lookups")
 
 
 class Rebuilt(NamedTuple):
@@ -23,10 +27,14 @@ class Rebuilt(NamedTuple):
     gained: int  # that are there now and were not before
 
 
-def rebuild(warehouse: Connection, yes: bool = False) -> list[Rebuilt]:
+def rebuild(
+    warehouse: Connection, declared: Tables | None = None, yes: bool = False
+) -> list[Rebuilt]:
     """Drop silver and gold, make them again from their SQL and bronze, and compare: all or nothing.
 
-    Columns that silver.sql has gained or lost are left out of the comparison.
+    What is `declared` of the tables' histories is taken now. A warehouse that an earlier version
+    made becomes one of this version. Columns that silver has gained or lost, and row hashes of an
+    earlier version, are left out of the comparison.
     Raises Unconfirmed, and changes nothing, when history would be lost and `yes` was not said.
     Raises MedallionError, and changes nothing, when relations of somebody else read silver.
     """
@@ -34,31 +42,34 @@ def rebuild(warehouse: Connection, yes: bool = False) -> list[Rebuilt]:
         server.only_one(cursor, "merge")
         cursor.execute("SELECT max(lsn) FROM meta.watermark WHERE stage = 'merge'")
         batch = {"since": 0, "upto": cursor.fetchone()[0] or 0}
-        parts = databases.further_in(cursor)
-        schemas = ("gold", "silver", *(f"silver_{name}" for name in parts))
-        before = [Shape.read(cursor, table) for table in _made(cursor, schemas)]
+        is_earlier = earlier.is_earlier(cursor)
+        kept = earlier.tables(cursor) if is_earlier else Tables.read(cursor)
+        tables = kept.reading(declared, *HISTORY) if declared else kept
+        before = [Shape.read(cursor, table) for table in _there(cursor, kept)]
         for table, *_ in before:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
-        _make_anew(cursor, schemas, parts.values())
-        made = _made(cursor, schemas)
+        if is_earlier:
+            cursor.execute(sqlfile.read("earlier_meta"))
+        _make_anew(cursor, ("gold", *dict.fromkeys(kept.schemas + tables.schemas)), tables)
+        made = _there(cursor, tables)
         merge.attach_months(cursor, batch, made)
         for table in made:
             merge.merge_table(cursor, table, batch)
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
-        tables.keep(cursor, "merge", versioned=tables.versioned_in(cursor))
-        return [_compared(cursor, shape) for shape in before]
+        return [_compared(cursor, shape, is_earlier) for shape in before]
 
 
-def _made(cursor: Cursor, schemas: Sequence[str]) -> list[tables.Versioned]:
-    """The silver tables that are made anew: what a process does not declare, it leaves."""
-    return [table for table in tables.versioned_in(cursor) if table.schema in schemas]
+def _there(cursor: Cursor, tables: Tables) -> list[Table]:
+    """Those whose history is there, with their bronze."""
+    return [each for each in tables.versioned
+            if is_there(cursor, each.silver) and is_there(cursor, each.bronze)]  # fmt: skip
 
 
-def _kept(table: tables.Versioned) -> sql.Identifier:
+def _kept(table: Table) -> sql.Identifier:
     """Its copy, by a name that none has in another schema either."""
-    return sql.Identifier("pg_temp", f"kept {hash(table.silver.strings)}")
+    return sql.Identifier("pg_temp", f"kept {table.silver_schema}.{table.history}")
 
 
 def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
@@ -66,7 +77,7 @@ def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
     return {name for (name,) in cursor}
 
 
-def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> None:
+def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> None:
     before = _relations(cursor, schemas)
     try:
         functions.drop(cursor.connection)
@@ -74,12 +85,13 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], parts: Iterable[str]) -> 
         cursor.execute(sqlfile.compose("rebuild_drop", schemas=names))
     except errors.DependentObjectsStillExist as problem:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
-    for name in ("shop/silver", "shop/gold", *parts):
-        try:
-            cursor.execute(sqlfile.read(name))
-        except errors.TooManyColumns as problem:
-            reason = problem.diag.message_primary
-            raise refusal("row too wide", table=f"{name}.sql", reason=reason) from None
+    databases.make_procedures(cursor)
+    try:
+        databases.make_silver_and_gold(cursor, tables)
+    except errors.TooManyColumns as problem:
+        reason = problem.diag.message_primary
+        raise refusal("row too wide", table="a table of silver", reason=reason) from None
+    tables.keep(cursor)
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
     functions.regenerate(cursor.connection)
@@ -93,24 +105,26 @@ def _lost(cursor: Cursor, before: Shape) -> str:
     """
     table, now = before.table, Shape.read(cursor, before.table)
     same = [name for name in now.types if now.types[name] == before.types.get(name)]
+    of_all = sql.SQL("ROW({})").format(sqlfile.identifiers(now.keys))
     parts = {
         "kept": _kept(table),
         "silver": table.silver,
-        "key": sql.Identifier(table.key),
+        "key": sqlfile.identifiers(now.keys) if len(now.keys) == 1 else of_all,
         "keys": sqlfile.identifiers(now.keys),
         "values": sqlfile.identifiers(same, "each.{}"),
         "is_same": sql.Literal(now.types.keys() == before.types.keys()),
     }
     cursor.execute(sqlfile.compose("rebuild_lost", **parts))
     count, keys = cursor.fetchone()
-    return f"    {table.shown}: {count:,} rows, of {table.key} {', '.join(keys)}" if count else ""
+    of = f"of {', '.join(now.keys)} {', '.join(keys or ())}"
+    return f"    {table.shown_history}: {count:,} rows, {of}" if count else ""
 
 
-def _compared(cursor: Cursor, before: Shape) -> Rebuilt:
+def _compared(cursor: Cursor, before: Shape, is_earlier: bool) -> Rebuilt:
     table, now = before.table, Shape.read(cursor, before.table)
     columns = [name for name in now.types if now.types[name] == before.types.get(name)]
-    hashed = ["row_hash"] if now.types == before.types else []
+    hashed = ["row_hash"] if now.types == before.types and not is_earlier else []
     columns += ["sys_start", "sys_end", *hashed]
     parts = {"kept": _kept(table), "silver": table.silver, "columns": sqlfile.identifiers(columns)}
     cursor.execute(sqlfile.compose("rebuild_compare", **parts))
-    return Rebuilt(table.shown, *cursor.fetchone())
+    return Rebuilt(table.shown_history, *cursor.fetchone())

@@ -1,5 +1,5 @@
 -- The texts are those of refusals.txt, so that psql teaches as much as a notebook does.
-CREATE FUNCTION meta.refusal(about text, VARIADIC facts text[]) RETURNS text
+CREATE OR REPLACE FUNCTION meta.refusal(about text, VARIADIC facts text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
     AS $$

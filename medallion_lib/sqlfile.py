@@ -6,7 +6,13 @@ from pathlib import Path
 
 from psycopg2 import sql
 
-DIRECTORY = Path(__file__).parent
+DIRECTORY = Path(__file__).resolve().parent
+
+
+def named(path: Path) -> str:
+    """The name of a file: from this package's folder on, or the whole path."""
+    path = path.resolve().with_suffix("")
+    return str(path.relative_to(DIRECTORY) if path.is_relative_to(DIRECTORY) else path)
 
 
 @cache

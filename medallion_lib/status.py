@@ -5,9 +5,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
-
-MARTS = ("vw_monthly_revenue", "vw_top_titles", "vw_store_scorecard")
+from medallion_lib import sqlfile
+from medallion_lib.tables import Tables, versioned_in
 
 
 class Status(dict[str, Any]):
@@ -23,10 +22,14 @@ class Status(dict[str, Any]):
         return "\n".join(f"{name:<28}{fact}" for name, fact in told.items())
 
 
-def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
-    captured, versioned = tables.captured_in(warehouse), tables.versioned_in(warehouse)
-    bronze = [table.bronze for table in captured]
-    marts = [sql.Identifier("gold", name) for name in MARTS]
+def read(
+    warehouse: Cursor, source: Cursor, place: str, slot: str, declared: Tables | None
+) -> Status:
+    """What is declared and not there yet is told, too."""
+    kept, versioned = Tables.read(warehouse), versioned_in(warehouse)
+    bronze = [table.bronze for table in kept.captured]
+    warehouse.execute(sqlfile.read("gold/marts"))
+    marts = [sql.Identifier("gold", name) for (name,) in warehouse.fetchall()]
     every = [*bronze, *(table.silver for table in versioned), *marts]
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
@@ -42,9 +45,12 @@ def read(warehouse: Cursor, source: Cursor, place: str, slot: str) -> Status:
     (found,) = warehouse.fetchone()
     source.execute(sqlfile.read("source/slot_status"), {"slot": slot})
     columns = [column.name for column in source.description]
+    wanted, there = declared or kept, {table.source.strings for table in kept.captured}
+    in_silver = {table.silver.strings for table in versioned}
     missing = {
-        "not_captured_yet": [t.shown for t in tables.CAPTURED if t not in captured],
-        "not_in_silver_yet": [t.shown for t in tables.VERSIONED if t not in versioned],
-    }
+        "not_captured_yet": [t.shown for t in wanted.captured if t.source.strings not in there],
+        "not_in_silver_yet": [t.shown_history for t in wanted.versioned
+                              if t.silver.strings not in in_silver],
+    }  # fmt: skip
     found |= {name: ", ".join(names) for name, names in missing.items() if names}
     return Status(server=place, **dict(zip(columns, source.fetchone(), strict=True)), **found)

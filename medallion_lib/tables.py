@@ -1,14 +1,16 @@
-"""Which tables are captured and which are versioned. A new one is a declaration here.
+"""The tables of a warehouse, as values: what they are called, and their keys, in each layer.
 
-The columns of a versioned table and their types stand in sql/silver.sql and are read from there.
-A warehouse keeps what was declared when it was begun, and last merged. That holds for it whatever
-this process declares: `captured_in` and `versioned_in` say which tables it has.
+Whoever opens a warehouse may declare its tables, in Python or in a TOML file; the sample's are in
+shop/tables.toml. The warehouse keeps what it was made for, so that every process sees the same.
 """
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -16,14 +18,50 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 
+# What a warehouse is made by, and how its columns are read, which may be said anew.
+MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month", "lookups")
+READ = ("renamed", "gone", "columns", "left_out", "lookup")
+VERSION = 2  # of what the warehouse keeps in meta, and of how silver is made
 
-class Captured(NamedTuple):
-    """A source table whose every change lands in bronze. Its name has at most 56 bytes."""
+
+class Column(NamedTuple):
+    """A column of a table, by the source's catalog. A type of the source's own is text here."""
 
     name: str
-    key: tuple[str, ...]  # its primary key, ending with the id that bronze is searched by
+    type: str
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source table whose every change lands in bronze, and its history in silver, if it has one.
+
+    `key` are the source's columns that tell its rows apart; bronze is searched by the last.
+    """
+
+    name: str
+    key: tuple[str, ...]
     schema: str = "public"
     bronze_schema: str = "bronze"
+    history: str | None = None  # the table of its versions
+    silver_schema: str = "silver"
+    columns: tuple[Column, ...] = ()  # of its history, where no SQL of a guest makes that
+    left_out: tuple[str, ...] = ()  # columns that its history has not
+    # silver's column: all the names it has had at the source, in order
+    renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()  # columns the source has no longer: null where a row lacks them
+    lookups: tuple[str, ...] = ()  # columns that a row takes from other tables at its first event
+    lookup: str | None = None  # the SQL that finds them: a file, without .sql
+    by_month: str | None = None  # the date its partitions go by
+    events: str | None = None  # what its changes are read from, if not br_NAME_cdc
+    is_captured: bool = True  # False where its history only stays
+
+    def __post_init__(self) -> None:
+        renamed = {name: tuple(names) for name, names in self.renamed.items()}
+        object.__setattr__(self, "renamed", MappingProxyType(renamed))
+
+    def __hash__(self) -> int:
+        return hash((self.schema, self.name))
 
     @property
     def shown(self) -> str:
@@ -31,123 +69,193 @@ class Captured(NamedTuple):
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
     @property
+    def shown_history(self) -> str:
+        """Its history's name to a person, with its schema unless that is silver."""
+        is_plain = self.silver_schema == "silver"
+        return self.history if is_plain else f"{self.silver_schema}.{self.history}"
+
+    @property
     def source(self) -> sql.Identifier:
         return sql.Identifier(self.schema, self.name)
 
     @property
     def bronze(self) -> sql.Identifier:
-        return sql.Identifier(self.bronze_schema, f"br_{self.name}_cdc")
-
-
-class Versioned(NamedTuple):
-    """A versioned table made from one captured table, of schema silver unless it says otherwise."""
-
-    name: str
-    source: str
-    key: str
-    # silver column: the source's column, or all the names it has had there
-    renamed: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    gone: tuple[str, ...] = ()  # columns the source has no longer: null where a row lacks them
-    carried: tuple[str, ...] = ()  # columns that carry_NAME.sql looks up in bronze
-    by_month: str | None = None  # the date its partitions go by
-    schema: str = "silver"
-    events: tuple[str, str] | None = None  # schema and name, if not bronze.br_SOURCE_cdc
-    key_of: tuple[str, ...] = ()  # the source's columns that the key, a text, joins by hyphens
-
-    @property
-    def shown(self) -> str:
-        """Its name to a person, with its schema unless that is silver."""
-        return self.name if self.schema == "silver" else f"{self.schema}.{self.name}"
+        return sql.Identifier(self.bronze_schema, self.events or f"br_{self.name}_cdc")
 
     @property
     def silver(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, self.name)
-
-    @property
-    def bronze(self) -> sql.Identifier:
-        return sql.Identifier(*(self.events or ("bronze", f"br_{self.source}_cdc")))
+        return sql.Identifier(self.silver_schema, self.history)
 
     def in_bronze(self, name: str) -> tuple[str, ...]:
         """The keys of this column's value in bronze's full_row, over time."""
         return self.renamed.get(name, (name,))
 
+    def in_silver(self, name: str) -> str:
+        """What silver calls a column of the source."""
+        return next((new for new, names in self.renamed.items() if name in names), name)
 
-# In the order of a snapshot: an item lands before its rentals, a rental before its payments.
-CAPTURED = (
-    Captured("inventory", ("inventory_id",)),
-    Captured("film", ("film_id",)),
-    Captured("customer", ("customer_id",)),
-    Captured("rental", ("rental_id",)),
-    Captured("payment", ("payment_date", "payment_id")),
-)
-SHOP = CAPTURED  # whose bronze carry.sql reads, whatever else is declared
+    @property
+    def silver_key(self) -> list[str]:
+        return [self.in_silver(name) for name in self.key]
 
-VERSIONED = (
-    Versioned("dim_customer_hist", "customer", "customer_id", renamed={"active": ("activebool",)}),
-    Versioned("dim_film_hist", "film", "film_id"),
-    Versioned("fact_rental", "rental", "rental_id", by_month="rental_date",
-              carried=("film_id", "store_id")),
-    Versioned("fact_payment", "payment", "payment_id", by_month="payment_date",
-              carried=("store_id",)),
-)  # fmt: skip
+    def as_json(self) -> dict[str, Any]:
+        """What is not as it is by default."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self)}
+        default = Table(self.name, self.key)
+        return {name: dict(fact) if isinstance(fact, Mapping) else fact
+                for name, fact in facts.items()
+                if name in ("name", "key") or fact != getattr(default, name)}  # fmt: skip
 
-# The parts that add to these, by name: the file, without .sql, of their schemas and silver tables.
-FURTHER: dict[str, str] = {}
+    @classmethod
+    def of_json(cls, facts: Mapping[str, Any]) -> Self:
+        """The same from what `as_json` gives, or a TOML file has."""
+        known = {each.name for each in fields(cls)}
+        if unknown := facts.keys() - known:
+            named = ", ".join(sorted(known))
+            raise refusal("no such fact", facts=", ".join(sorted(unknown)), named=named)
+        lists = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
+        columns = tuple(Column(*each) for each in facts.get("columns", ()))
+        return cls(**{**facts, **lists, "columns": columns})
 
 
-def versioned(name: str) -> Versioned:
-    """The declaration of a silver table, by its name or as schema.name.
+@dataclass(frozen=True)
+class Tables:
+    """All tables of one warehouse, in the order of a snapshot, and the SQL of silver and gold.
 
-    Raises MedallionError where there is none, or the name alone is that of several.
+    That are files, without .sql. A history that none of them makes is made of its table's columns.
     """
-    found = [each for each in VERSIONED if name in (each.name, f"{each.schema}.{each.name}")]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        named = ", ".join(each.shown for each in VERSIONED)
-        raise refusal("no such history", table=name, named=named)
-    named = ", ".join(f"{each.schema}.{each.name}" for each in found)
-    raise refusal("several histories", table=name, named=named)
+
+    each: tuple[Table, ...] = ()
+    silver: tuple[str, ...] = ()
+    gold: tuple[str, ...] = ()
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Those of a file like shop/tables.toml; names of SQL files are beside it."""
+        path = Path(path)
+        declared = tomllib.loads(path.read_text("utf-8"))
+
+        def beside(name: str) -> str:
+            return sqlfile.named(path.parent / name)
+
+        tables = []
+        for facts in declared.get("table", ()):
+            lookup = facts.get("lookup")
+            tables.append(Table.of_json(facts | ({"lookup": beside(lookup)} if lookup else {})))
+        files = (tuple(map(beside, declared.get(layer, ()))) for layer in ("silver", "gold"))
+        return cls(tuple(tables), *files)
+
+    def __add__(self, other: Self) -> Self:
+        return Tables(self.each + other.each, self.silver + other.silver, self.gold + other.gold)
+
+    def as_json(self) -> dict[str, Any]:
+        kept = {"tables": [each.as_json() for each in self.each]}
+        return kept | {"silver": self.silver, "gold": self.gold}
+
+    @property
+    def captured(self) -> tuple[Table, ...]:
+        return tuple(table for table in self.each if table.is_captured)
+
+    @property
+    def versioned(self) -> tuple[Table, ...]:
+        return tuple(table for table in self.each if table.history)
+
+    @property
+    def schemas(self) -> list[str]:
+        """Those that have histories."""
+        return [*dict.fromkeys(["silver", *(table.silver_schema for table in self.versioned)])]
+
+    def history(self, name: str) -> Table:
+        """The table that has this history, by its name or as schema.name.
+
+        Raises MedallionError where there is none, or the name alone is that of several.
+        """
+        found = [each for each in self.versioned
+                 if name in (each.history, f"{each.silver_schema}.{each.history}")]  # fmt: skip
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            named = ", ".join(each.shown_history for each in self.versioned)
+            raise refusal("no such history", table=name, named=named)
+        named = ", ".join(f"{each.silver_schema}.{each.history}" for each in found)
+        raise refusal("several histories", table=name, named=named)
+
+    def taken_over(self, before: Self) -> Self:
+        """These after a snapshot: with the histories, which go on no more, of what was captured."""
+        here = {each.source.strings for each in self.each}
+        ended = (replace(each, is_captured=False) for each in before.versioned
+                 if each.source.strings not in here)  # fmt: skip
+        files = (tuple(dict.fromkeys(ours + theirs)) for ours, theirs in
+                 ((self.silver, before.silver), (self.gold, before.gold)))  # fmt: skip
+        return Tables(self.each + tuple(ended), *files)
+
+    def differences(self, kept: Self) -> list[str]:
+        """What these say otherwise than those that a warehouse keeps, a line each.
+
+        How columns are read is no difference: that may be said anew.
+        """
+        here, there = ({table.source.strings: table for table in each.captured}
+                       for each in (self, kept))  # fmt: skip
+        lines = [f"    {here[name].shown}: the warehouse has not" for name in here.keys() - there]
+        lines += [f"    {there[name].shown}: only the warehouse has" for name in there.keys() - here]
+        for name in here.keys() & there.keys():
+            for fact in MADE:
+                said, known = (getattr(each[name], fact) for each in (here, there))
+                if said != known:
+                    shown = here[name].shown
+                    told = f"{fact} is {said}, and {known} in the warehouse"
+                    lines.append(f"    {shown}: {told}")
+        return sorted(lines)
+
+    def reading(self, declared: Self | None, *facts: str) -> Self:
+        """These, with what others declare of the same tables: how columns are read, or `facts`."""
+        if declared is None:
+            return self
+        said = {table.source.strings: table for table in declared.each}
+
+        def read(table: Table) -> Table:
+            other = said.get(table.source.strings, table)
+            return replace(table, **{fact: getattr(other, fact) or getattr(table, fact)
+                                     for fact in facts or READ})  # fmt: skip
+
+        made = declared if facts else self
+        return Tables(tuple(map(read, self.each)), made.silver, made.gold)
+
+    @classmethod
+    def read(cls, cursor: Cursor) -> Self:
+        """Those that the warehouse keeps.
+
+        Raises MedallionError where it was made by another version, which keeps them otherwise.
+        """
+        database = cursor.connection.info.dbname
+        if not is_there(cursor, sql.Identifier("meta", "warehouse")):
+            raise refusal("earlier version", database=database)
+        cursor.execute(sqlfile.read("tables_read"))
+        version, kept = cursor.fetchone()
+        if version > VERSION:
+            raise refusal("later version", database=database, found=version, here=VERSION)
+        files = (tuple(kept[layer]) for layer in ("silver", "gold"))
+        return cls(tuple(map(Table.of_json, kept["tables"])), *files)
+
+    def keep(self, cursor: Cursor) -> None:
+        """Let the warehouse know them."""
+        facts = {"version": VERSION, "tables": json.dumps(self.as_json())}
+        cursor.execute(sqlfile.read("tables_keep"), facts)
 
 
-def captured_of(table: Versioned, captured: Iterable[Captured]) -> Captured | None:
-    """The captured table that a versioned one is made from: that whose bronze it reads."""
-    return next((each for each in captured if each.bronze == table.bronze), None)
+NONE = Tables()
 
 
-def captured_in(cursor: Cursor) -> tuple[Captured, ...]:
-    """What the warehouse captures, as its last snapshot or reset took it.
-
-    Where that was by an earlier version, which kept none: what is declared and has its bronze.
-    """
-    kept = [Captured(**each | {"key": tuple(each["key"])}) for each in _kept(cursor, "captured")]
-    return tuple(kept or (each for each in CAPTURED if is_there(cursor, each.bronze)))
+def versioned_in(cursor: Cursor) -> list[Table]:
+    """The warehouse's tables whose history is there, with their bronze."""
+    return [each for each in Tables.read(cursor).versioned
+            if is_there(cursor, each.silver) and is_there(cursor, each.bronze)]  # fmt: skip
 
 
-def versioned_in(cursor: Cursor) -> list[Versioned]:
-    """The silver tables that are there, with their bronze: those declared, then others it keeps.
-
-    Those that another process declared are among them, as that one did.
-    """
-    kept = (Versioned(**each) for each in _kept(cursor, "versioned"))
-    found: dict[tuple[str, ...], Versioned] = {}
-    for each in (*VERSIONED, *kept):
-        if is_there(cursor, each.silver) and is_there(cursor, each.bronze):
-            found.setdefault(each.silver.strings, each)
-    return [*found.values()]
-
-
-def keep(cursor: Cursor, stage: str, **declared: Iterable[Captured | Versioned]) -> None:
-    """Let the warehouse know its tables, `captured` and `versioned`, from this stage's row on."""
-    facts = {kind: [each._asdict() for each in tables] for kind, tables in declared.items()}
-    kept = json.dumps(facts, default=dict)
-    cursor.execute(sqlfile.read("source/watermark_columns"))
-    cursor.execute(sqlfile.read("source/watermark_tables"), {"stage": stage, "tables": kept})
-
-
-def _kept(cursor: Cursor, kind: str) -> list[dict]:
-    cursor.execute(sqlfile.read("source/watermark_kept"), {"kind": kind})
-    return [each for (each,) in cursor.fetchall()]
+def described(captured: Iterable[Table]) -> str:
+    """Tables as JSON, for the checks of the source."""
+    facts = [{"schema": each.schema, "name": each.name, "key": each.key} for each in captured]
+    return json.dumps(facts)
 
 
 def is_there(cursor: Cursor, relation: sql.Identifier) -> bool:

@@ -7,9 +7,9 @@ CREATE SCHEMA gold;
 CREATE SCHEMA meta;
 CREATE SCHEMA scratch;
 COMMENT ON SCHEMA bronze IS 'What the source committed: every change, in order, as it came out of the write-ahead log.';
-COMMENT ON SCHEMA silver IS 'What was known when: one row per version of a customer, film, rental or payment.';
-COMMENT ON SCHEMA gold IS 'What the business reads: three marts, each a view over the current state of silver.';
-COMMENT ON SCHEMA meta IS 'How far capture and merge have come.';
+COMMENT ON SCHEMA silver IS 'What was known when: one row per version of each row of the source.';
+COMMENT ON SCHEMA gold IS 'What the business reads: marts, each a view over the current state of silver.';
+COMMENT ON SCHEMA meta IS 'What the warehouse is made for, and how far capture and merge have come.';
 COMMENT ON SCHEMA scratch IS 'What a notebook makes; the only schema its role may write to.';
 
 CREATE TABLE meta.watermark (
@@ -23,7 +23,6 @@ CREATE TABLE meta.watermark (
     publication    text,
     business_time  boolean NOT NULL DEFAULT false,
     ahead          bigint NOT NULL DEFAULT 0,
-    tables         jsonb,
     names          jsonb
 );
 COMMENT ON TABLE meta.watermark IS 'One row for capture and one for merge: the position up to which each is complete.';
@@ -36,9 +35,18 @@ COMMENT ON COLUMN meta.watermark.source_system IS 'The source server''s system i
 COMMENT ON COLUMN meta.watermark.source_name IS 'The source database; null for merge.';
 COMMENT ON COLUMN meta.watermark.publication IS 'The source''s publication when capture began, so that capture notices a later change of it; null for merge.';
 COMMENT ON COLUMN meta.watermark.ahead IS 'How far positions here are ahead of the source''s log: 0 unless it went back, or is another one.';
-COMMENT ON COLUMN meta.watermark.tables IS 'The declared tables: for capture, those of the source; for both, those of silver.';
 COMMENT ON COLUMN meta.watermark.names IS 'What each name of the source''s columns and enum labels meant, so that capture notices a name that means something else; null for merge.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
+
+CREATE TABLE meta.warehouse (
+    is_only  boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    version  integer NOT NULL,
+    tables   jsonb NOT NULL
+);
+COMMENT ON TABLE meta.warehouse IS 'One row: what this warehouse is made for.';
+COMMENT ON COLUMN meta.warehouse.is_only IS 'Always true, so that there is one row.';
+COMMENT ON COLUMN meta.warehouse.version IS 'Of the form of meta and silver; another version of the code says what to do.';
+COMMENT ON COLUMN meta.warehouse.tables IS 'The tables: their names and keys at the source, in bronze and in silver, and the SQL that makes silver and gold of them.';
 
 -- Whoever writes to a table that keeps its versions runs its triggers.
 GRANT USAGE ON SCHEMA meta TO PUBLIC;

@@ -11,11 +11,11 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from medallion_lib import Medallion, server, sqlfile
-from medallion_lib.errors import refusal
 from medallion_lib.batch import files
 from medallion_lib.batch.declared import SOURCES, Landing
 from medallion_lib.batch.extract import source_columns
 from medallion_lib.batch.files import Malformed, Promise, Row
+from medallion_lib.errors import refusal
 from medallion_lib.steps import step
 from medallion_lib.system_time import functions
 

@@ -1,21 +1,18 @@
 """The tables that come by files, and what they are called in the warehouse."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
+from medallion_lib import shop, sqlfile
 
 NUMBERS = ("smallint", "integer", "bigint", "oid", "real", "double precision", "numeric")
 
 # In the order they are loaded: an item before its rentals, a rental before its payments.
-SOURCES = {
-    table.name: table for table in tables.CAPTURED
-    if table.schema == "public"
-    and table.name in ("inventory", "film", "customer", "rental", "payment")
-}  # fmt: skip
+SOURCES = {table.name: table for table in shop.TABLES.each}
 
 
 def events(source: str) -> tuple[str, str]:
@@ -23,9 +20,11 @@ def events(source: str) -> tuple[str, str]:
     return "bronze_batch", f"br_{source}_event"
 
 
+# An extract tells a row by the last of its key alone.
 VERSIONED = tuple(
-    table._replace(schema="silver_batch", events=events(table.source)) for table in tables.VERSIONED
-    if tables.captured_of(table, SOURCES.values())
+    replace(table, key=table.key[-1:], bronze_schema="bronze_batch", silver_schema="silver_batch",
+            events=f"br_{table.name}_event")
+    for table in shop.TABLES.versioned
 )  # fmt: skip
 
 

@@ -13,13 +13,13 @@ from psycopg2 import extensions, sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, sqlfile
-from medallion_lib.errors import refusal
 from medallion_lib.batch.declared import SOURCES, Column, Landing
 from medallion_lib.batch.files import MANIFEST, Promise, pyarrow, write_manifest
+from medallion_lib.errors import refusal
 from medallion_lib.instants import instant
 from medallion_lib.shop import year
 from medallion_lib.steps import step
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Table
 
 
 def extract(
@@ -76,29 +76,30 @@ def _name(instant: datetime) -> str:
     return f"{utc:%Y-%m-%d}" if midnight else f"{utc:%Y-%m-%dT%H-%M-%S.%f}Z"
 
 
-Writer = Callable[[Cursor, Captured, list[Column]], tuple[bytes, int]]
+Writer = Callable[[Cursor, Table, list[Column]], tuple[bytes, int]]
 
 
 def _written(
-    cursor: Cursor, path: Path, table: Captured, form: str, instant: datetime, write: Writer
+    cursor: Cursor, path: Path, table: Table, form: str, instant: datetime, write: Writer
 ) -> Promise:
     data, rows = write(cursor, table, source_columns(cursor, table))
     (path / f"{table.name}.{form}").write_bytes(data)
     return Promise(table.name, instant, rows, hashlib.sha256(data).hexdigest())
 
 
-def source_columns(at_source: Cursor, table: Captured) -> list[Column]:
-    at_source.execute(sqlfile.read("batch/source_columns"), (table.source.as_string(at_source),))
-    return list(Landing.of(table.name, at_source.fetchall()).columns.values())
+def source_columns(at_source: Cursor, table: Table) -> list[Column]:
+    at_source.execute(sqlfile.read("source/columns"), (table.source.as_string(at_source),))
+    rows = [row[:5] for row in at_source.fetchall()]  # without the comment
+    return list(Landing.of(table.name, rows).columns.values())
 
 
-def _select(table: Captured, columns: list[sql.Composable]) -> sql.Composed:
+def _select(table: Table, columns: list[sql.Composable]) -> sql.Composed:
     """Select every row in the order of the key, so that the same rows make the same file."""
     select = sql.SQL("SELECT {} FROM {} ORDER BY {}")
     return select.format(sqlfile.each(columns), table.source, sqlfile.identifiers(table.key))
 
 
-def _csv(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes, int]:
+def _csv(cursor: Cursor, table: Table, columns: list[Column]) -> tuple[bytes, int]:
     file = io.BytesIO()
     query = _select(table, [column.identifier for column in columns])
     cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(query), file)
@@ -109,7 +110,7 @@ def _csv(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes,
 _PRINTED = extensions.new_type(tuple(extensions.string_types), "PRINTED", lambda text, _: text)
 
 
-def _parquet(cursor: Cursor, table: Captured, columns: list[Column]) -> tuple[bytes, int]:
+def _parquet(cursor: Cursor, table: Table, columns: list[Column]) -> tuple[bytes, int]:
     """Write numbers, booleans, times and lists of text in Parquet's types, the rest as text."""
     arrow = pyarrow()
     with cursor.connection.cursor() as printing:

@@ -18,7 +18,7 @@ def merge(lab: Medallion) -> list[Merged]:
             attach_months(cursor, _batch(cursor), VERSIONED)
         with cursor.connection:
             batch = _batch(cursor)
-            done = [merge_table(cursor, table, batch)._replace(table=table.name)
+            done = [merge_table(cursor, table, batch)._replace(table=table.history)
                     for table in VERSIONED]  # fmt: skip
             cursor.execute(sqlfile.read("batch/merged"), batch)
             step("batch merged")

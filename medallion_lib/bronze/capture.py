@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import server, sqlfile, tables
+from medallion_lib import server, sqlfile
 from medallion_lib.bronze import landing
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
@@ -26,7 +26,7 @@ from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import Relation
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Table, Tables
 
 EVERY = sql.SQL("")
 LANDING_PAUSE = 0.05  # seconds between landings of a trickle
@@ -54,7 +54,7 @@ def capture(
             return emit_marker(cursor)
 
         publication, last = slot.check(cursor, watermark), emit_marker(cursor)
-        decoder = Decoder(into, Catalog(cursor, watermark.captured))
+        decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
         with slot.replicating(source) as stream:
             slot.start(stream, watermark.slot, watermark.at_source, publication)
             for _ in landings(stream, decoder, [cursor.connection, warehouse], beat):
@@ -121,21 +121,21 @@ def landings(
 
 
 def snapshot(
-    source: URL, warehouse: Connection, slot_name: str, before: Watermark | None,
-    progress: Progress, mark: str | None = None,
+    source: URL, warehouse: Connection, slot_name: str, tables: Tables,
+    before: Watermark | None, progress: Progress, mark: str | None = None,
 ) -> Landed:  # fmt: skip
     """Make the slot and land every row that was committed before its first position, as op R.
 
-    Takes the tables that are declared now. Bronze that is missing is made before anything moves,
-    and committed: on one server with the source, the new slot would wait for that transaction.
+    Bronze of the tables that is missing is made before anything moves, and committed: on one
+    server with the source, the new slot would wait for that transaction.
 
     Where there was a watermark before, a T for each table comes first: merged, it closes the keys
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
     Killed half-way, it leaves the watermark as it was, and is done again from the start.
     """
     with warehouse, warehouse.cursor() as cursor:
-        landing.make_missing(cursor, tables.CAPTURED)
-    made = slot.made(source, slot_name, before, business_time=False, mark=mark)
+        landing.make_missing(cursor, tables.captured)
+    made = slot.made(source, slot_name, tables, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")
         at = watermark.advance(Catalog(cursor, ()).clock())
@@ -158,7 +158,7 @@ def exporting(source: URL, snapshot: str) -> Iterator[Cursor]:
 
 def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Progress) -> None:
     """All tables' rows under one lsn that no commit has: just below the slot's first."""
-    lsn, seq, catalog = into.watermark.lsn - 1, 0, Catalog(cursor, into.watermark.captured)
+    lsn, seq, catalog = into.watermark.lsn - 1, 0, Catalog(cursor, into.watermark.tables.captured)
     relations = {table: catalog.relation(table) for table in catalog.tables}
     targets = {t: into.target(t, each, catalog.base_types(each)) for t, each in relations.items()}
     for target in targets.values() if again else ():
@@ -172,7 +172,7 @@ def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: P
 
 
 def rows(
-    shop: Connection, table: Captured, relation: Relation, only: sql.Composable = EVERY
+    shop: Connection, table: Table, relation: Relation, only: sql.Composable = EVERY
 ) -> Iterator[list[str | None]]:
     """Every row, or `only` those WHERE …, each value as the text that PostgreSQL prints."""
     with shop.cursor() as cursor:  # the server sends a domain as the type it stands for

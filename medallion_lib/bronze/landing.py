@@ -9,13 +9,13 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
+from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.source import pgoutput
 from medallion_lib.source.pgoutput import UNCHANGED, Column, Relation, Row, Writer
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Table, is_there
 
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
 
@@ -33,7 +33,7 @@ class Landed:
 class Target:
     """One bronze table, and how the rows of a source relation are written while they look so."""
 
-    table: Captured
+    table: Table
     source: str  # the relation, as SQL names it
     columns: tuple[str, ...]
     is_whole: bool  # whether the log has the whole old row
@@ -54,12 +54,12 @@ class Landing:
     warehouse: Connection
     watermark: Watermark
     total: Landed
-    lines: dict[Captured, list[str]] = field(default_factory=lambda: defaultdict(list))
+    lines: dict[Table, list[str]] = field(default_factory=lambda: defaultdict(list))
     waiting: int = 0  # rows collected, not yet sent to the warehouse
     since_commit: int = 0  # rows sent since the last landing
-    touched: set[tuple[Captured, str]] = field(default_factory=set)  # keys waiting, if looked up
+    touched: set[tuple[Table, str]] = field(default_factory=set)  # keys waiting, if looked up
 
-    def target(self, table: Captured, relation: Relation, base_types: Mapping[int, int]) -> Target:
+    def target(self, table: Table, relation: Relation, base_types: Mapping[int, int]) -> Target:
         """How the relation's rows go into bronze. MedallionError where a key column is gone."""
         missing = [name for name in table.key if name not in relation.columns]
         if missing:
@@ -120,7 +120,7 @@ class Landing:
             raise refusal("old row unknown", table=target.source, key=found_by)
         return row, [values.get(name) for name in target.columns]
 
-    def live_rows(self, table: Captured) -> list[str]:
+    def live_rows(self, table: Table) -> list[str]:
         """Each row that bronze, with what is on its way, has of a table, as JSON."""
         self.send()
         key = sqlfile.each(map(sql.Literal, table.key), "full_row ->> {}")
@@ -141,14 +141,14 @@ class Landing:
         step("landed")
 
 
-def make_missing(cursor: Cursor, captured: Iterable[Captured]) -> None:
+def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
     """Make the bronze of each of these tables that has none."""
     for table in captured:
-        if not tables.is_there(cursor, table.bronze):
+        if not is_there(cursor, table.bronze):
             make_bronze(cursor, table)
 
 
-def make_bronze(cursor: Cursor, table: Captured) -> None:
+def make_bronze(cursor: Cursor, table: Table) -> None:
     meaning = sql.Literal(f"Every committed change of the source table {table.shown}.")
     lookup, schema = sql.Literal(table.key[-1]), sql.Identifier(table.bronze_schema)
     parts = {"table": table.bronze, "schema": schema, "lookup": lookup, "meaning": meaning}

@@ -10,9 +10,19 @@ from medallion_lib.errors import refusal
 from medallion_lib.source import pgoutput
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import (
-    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
+    UNCHANGED,
+    Begin,
+    Column,
+    Commit,
+    Delete,
+    Insert,
+    Message,
+    Relation,
+    Truncate,
+    Type,
+    Update,
 )  # fmt: skip
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Table
 
 BUSINESS_TIME = "medallion.system_time"  # the message's prefix: when a replayed change happened
 MARKER = "medallion.marker"
@@ -112,7 +122,7 @@ class Decoder:
 
     def _truncate(self, relations: tuple[int, ...]) -> None:
         """A T for a table; where it kept other partitions, a D for each row of the emptied ones."""
-        emptied: dict[Captured, list[int]] = defaultdict(list)
+        emptied: dict[Table, list[int]] = defaultdict(list)
         for oid in relations:
             emptied[self.targets[oid].table].append(oid)
         for table, leaves in emptied.items():

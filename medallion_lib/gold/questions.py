@@ -10,9 +10,10 @@ from psycopg2 import DataError, extensions, sql
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from medallion_lib import sqlfile, tables
+from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.system_time import SystemTimeError
+from medallion_lib.tables import Table, Tables
 
 # Which payments, p, and their rentals, r, a mart adds up in one cell.
 CELLS = {
@@ -81,8 +82,9 @@ def _fields(row: str, said: str) -> sql.Composed:
 
 
 def changed(
-    engine: Engine, relation: str, by: str | Sequence[str], since: datetime, until: datetime
-) -> Answer:
+    engine: Engine, tables: Tables, relation: str, by: str | Sequence[str],
+    since: datetime, until: datetime,
+) -> Answer:  # fmt: skip
     """What changed in a table, view or mart between two instants: a row for each value.
 
     `by` are the columns that tell its rows apart. `change` is new, gone or changed.
@@ -93,8 +95,8 @@ def changed(
     if not are_named or not all(isinstance(name, str) for name in [relation, *names]):
         raise refusal("no such columns", **facts, reason="names are written as text, one or more")
     names = dict.fromkeys(names)  # each once
-    written = [each.silver for each in tables.VERSIONED if relation == f"{each.schema}.{each.name}"]
-    named = written[0] if written else sql.Identifier(*relation.split("."))  # of which one has dots
+    written = {".".join(table.silver.strings): table.silver for table in tables.versioned}
+    named = written.get(relation) or sql.Identifier(*relation.split("."))  # where one has dots
     instants = {"since": since, "until": until}
     parts = {"relation": named, "keys": sqlfile.identifiers(names, "its.{}")}
     twice = sqlfile.compose("gold/question_twice", **parts)
@@ -133,13 +135,13 @@ def receipt(engine: Engine, mart: str, at: datetime, **cell: object) -> Answer:
     return _ask(engine, "cell not read", statement, facts, at=at, **values)
 
 
-def life(engine: Engine, table: str, key: object) -> Answer:
+def life(engine: Engine, table: Table, key: object) -> Answer:
     """The versions of one key of a versioned table, oldest first, each with what it changed."""
-    declared = tables.versioned(table)
-    facts = {"history": declared.name, "column": declared.key, "key": key}
+    column = table.silver_key[-1]
+    facts = {"history": table.history, "column": column, "key": key}
     if key is None:
         raise refusal("no such key", **facts, reason="no row has none")
-    parts = {"table": declared.silver, "key": sql.Identifier("v", declared.key)}
+    parts = {"table": table.silver, "key": sql.Identifier("v", column)}
     parts |= {"fields": _fields("row", "said"), "fields_before": _fields("before", "said_before")}
     statement = sqlfile.compose("gold/question_life", **parts)
     return _ask(engine, "no such key", statement, facts, key=str(key))

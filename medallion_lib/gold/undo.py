@@ -14,13 +14,13 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
+from medallion_lib import sqlfile
 from medallion_lib.bronze import capture
 from medallion_lib.errors import refusal
 from medallion_lib.silver.shape import Shape
 from medallion_lib.source import pgoutput
 from medallion_lib.source.catalog import Catalog
-from medallion_lib.tables import Captured, Versioned
+from medallion_lib.tables import Table, Tables
 
 Row = dict[str, Any]  # by column: a text, Decimal, boolean or None, as bronze's JSON has it
 Facts = dict[str, Any]  # what is asked, by the names that refusals have for it
@@ -31,8 +31,9 @@ DELETE = "DELETE FROM {table} WHERE {key} = {value}"
 
 
 def undo(
-    warehouse: Cursor, source: Cursor, table: Versioned, key: object, at: datetime, reach: Callable
-) -> str:
+    warehouse: Cursor, source: Cursor, tables: Tables, table: Table, key: object, at: datetime,
+    reach: Callable,
+) -> str:  # fmt: skip
     """Write the row of `key` to the source as it was as of an instant; the statement sent.
 
     A row that did not exist then is deleted, one that is gone is inserted, whole. Else columns that
@@ -40,11 +41,10 @@ def undo(
     is locked by then, so that no change of it is under way.
     Raises MedallionError, and changes nothing, where the row would not be what it was.
     """
-    facts = {"table": table.source, "history": table.name, "column": table.key}
+    column = table.silver_key[-1]
+    facts = {"table": table.name, "history": table.history, "column": column}
     facts |= {"key": key, "at": at}
-    captured = tables.captured_of(table, every := tables.captured_in(warehouse))
-    if table.key_of or captured is None:
-        raise refusal("undo of a link", **facts)
+    captured, every = table, tables.captured
     about = "no such key"
     try:
         now = _at_source(source, captured, table, facts)
@@ -55,7 +55,7 @@ def undo(
         if (then is None) == (now is None) and not wanted:
             raise refusal("nothing to undo", **facts)
         about = "undo not taken"
-        key_column = table.in_bronze(table.key)[-1]
+        key_column = table.in_bronze(column)[-1]
         statement = _statement(source, captured, key_column, now, then, wanted)
         source.execute(statement)
         source.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what else would wait for COMMIT
@@ -85,13 +85,14 @@ def _parsed(row: str) -> Row:
     return json.loads(row, parse_int=Decimal, parse_float=Decimal)
 
 
-def _at_source(source: Cursor, captured: Captured, table: Versioned, facts: Facts) -> Row | None:
+def _at_source(source: Cursor, captured: Table, table: Table, facts: Facts) -> Row | None:
     """The row as bronze would have it, locked until the transaction ends."""
     if facts["key"] is None:
         raise ValueError("no row has none")
     source.execute("SELECT %s::regclass", (captured.source.as_string(source),))
     relation = (catalog := Catalog(source, (captured,))).relation(captured)
-    name, value = sql.Identifier(table.in_bronze(table.key)[-1]), sql.Literal(str(facts["key"]))
+    name = sql.Identifier(table.in_bronze(facts["column"])[-1])
+    value = sql.Literal(str(facts["key"]))
     only = sql.SQL("WHERE {} = {} FOR UPDATE").format(name, value)
     rows = list(capture.rows(source.connection, captured, relation, only))
     if len(rows) > 1:
@@ -101,11 +102,11 @@ def _at_source(source: Cursor, captured: Captured, table: Versioned, facts: Fact
 
 
 def _as_of(
-    warehouse: Cursor, shape: Shape, every: tuple[Captured, ...], facts: Facts
+    warehouse: Cursor, shape: Shape, every: tuple[Table, ...], facts: Facts
 ) -> Row | None:
     """The row as bronze has it, None where there was none. MedallionError where that is unknown."""
     table, later = shape.table, "SELECT lsn, op FROM {} WHERE commit_ts > %(at)s"
-    parts = {"silver": table.silver, "bronze": table.bronze, "key": sql.Identifier(table.key)}
+    parts = {"silver": table.silver, "bronze": table.bronze, "key": sql.Identifier(facts["column"])}
     equal = sql.SQL("version.{} = {}")
     same = [equal.format(sql.Identifier(each), shape.value(each, "event.")) for each in shape.keys]
     parts["is_same"] = sql.SQL(" AND ").join(same)
@@ -120,7 +121,7 @@ def _as_of(
     return _parsed(row) if was_there else None
 
 
-def _taken_along(source: Cursor, captured: Captured) -> str | None:
+def _taken_along(source: Cursor, captured: Table) -> str | None:
     """The tables of which other rows went or changed with a row: ON DELETE CASCADE and such."""
     table = captured.source.as_string(source)
     source.execute(sqlfile.read("gold/undo_cascade"), {"table": table})
@@ -130,7 +131,7 @@ def _taken_along(source: Cursor, captured: Captured) -> str | None:
 def _tracked(shape: Shape, then: Row) -> Row:
     """What silver tracks of a row, by the names that the source's columns have today."""
     wanted = {}
-    for name in shape.tracked:
+    for name in shape.from_source:
         names = shape.table.in_bronze(name)
         values = [then[each] for each in names if each in then]
         if values and name not in shape.table.gone:  # else the source had no such column then
@@ -139,7 +140,7 @@ def _tracked(shape: Shape, then: Row) -> Row:
 
 
 def _statement(
-    source: Cursor, captured: Captured, key: str, now: Row | None, then: Row | None, wanted: Row
+    source: Cursor, captured: Table, key: str, now: Row | None, then: Row | None, wanted: Row
 ) -> str:
     """What brings the row back. Its texts are as PostgreSQL printed them, to be read again."""
     source.execute(sqlfile.read("gold/undo_columns"), (captured.source.as_string(source),))

@@ -1,8 +1,17 @@
 """The ground: which PostgreSQL, connections to it, its databases and who else is at work."""
 
 from medallion_lib.server.connections import (
-    LOCK_PATIENCE, NOTEBOOK_ROLE, Connection, Server, connect, libpq, locate, only_one,
-    own_source, session, set_notebook_role,
+    LOCK_PATIENCE,
+    NOTEBOOK_ROLE,
+    Connection,
+    Server,
+    connect,
+    libpq,
+    locate,
+    only_one,
+    own_source,
+    session,
+    set_notebook_role,
 )  # fmt: skip
 
 __all__ = [

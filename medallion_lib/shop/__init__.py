@@ -1,5 +1,11 @@
 """The sample: a video-rental shop, its year, and the silver and gold that are made of it."""
 
-from medallion_lib.shop.year import build, load, replay
+from pathlib import Path
 
-__all__ = ["build", "load", "replay"]
+from medallion_lib.shop.prepared import prepared_year, strangers
+from medallion_lib.shop.year import build, load, replay
+from medallion_lib.tables import Tables
+
+__all__ = ["TABLES", "build", "load", "prepared_year", "replay", "strangers"]
+
+TABLES = Tables.from_toml(Path(__file__).with_name("tables.toml"))

@@ -8,11 +8,11 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import server, sqlfile, tables
+from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.silver.shape import Shape
 from medallion_lib.steps import step
-from medallion_lib.tables import Versioned
+from medallion_lib.tables import Table, Tables, versioned_in
 
 UNFIT = psycopg2.DataError, errors.NotNullViolation, errors.CheckViolation
 
@@ -37,19 +37,18 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
     """
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, upto)
-        versioned = tables.versioned_in(cursor)
+        versioned = versioned_in(cursor)
         attach_months(cursor, batch, versioned)
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
         done = [merge_table(cursor, table, batch) for table in versioned]
         _write_watermark(cursor, batch)
-        tables.keep(cursor, "merge", versioned=versioned)
         step("merge watermark written")
     step("merge committed")
     return done
 
 
-def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merged:
+def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
     """One table's part of a merge."""
     shape = Shape.read(cursor, table)
     cursor.execute("SAVEPOINT before")
@@ -60,16 +59,16 @@ def merge_table(cursor: Cursor, table: Versioned, batch: dict[str, int]) -> Merg
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
         reason = problem.diag.message_primary
-        raise refusal("value does not fit", table=table.shown, reason=reason) from problem
+        raise refusal("value does not fit", table=table.shown_history, reason=reason) from problem
     except errors.ProgramLimitExceeded as problem:
         reason = problem.diag.message_primary
-        raise refusal("row too wide", table=table.shown, reason=reason) from problem
+        raise refusal("row too wide", table=table.shown_history, reason=reason) from problem
     *counts, unfit = cursor.fetchone()
     if unfit:
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
-    step(f"merged {table.name}")
-    return Merged(table.shown, *counts)
+    step(f"merged {table.history}")
+    return Merged(table.shown_history, *counts)
 
 
 def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
@@ -83,12 +82,12 @@ def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
 
 def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     last = "SELECT commit_ts FROM {} WHERE lsn < %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1"
-    bronze = (table.bronze for table in tables.captured_in(cursor))
+    bronze = (table.bronze for table in Tables.read(cursor).captured)
     latest = sqlfile.each(bronze, f" UNION ALL ({last})", between="")
     cursor.execute(sqlfile.compose("silver/merge_watermark", latest=latest), batch)
 
 
-def attach_months(cursor: Cursor, batch: dict[str, int], facts: Sequence[Versioned]) -> None:
+def attach_months(cursor: Cursor, batch: dict[str, int], facts: Sequence[Table]) -> None:
     """Give the months of a batch's facts partitions."""
     call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
     for table in facts:

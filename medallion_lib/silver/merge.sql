@@ -59,7 +59,7 @@ version AS (
 new_row AS (
     SELECT {values}, row_hash, sys_start, sys_end, is_newest AS {is_newest}, first_change AS {first_change}, row_before AS {row_before}
     FROM version
-    {carry}
+    {lookup}
 ),
 -- The current row becomes the newest version in place; what it was is handed on as `old`.
 -- The UPDATE of all columns comes first: behind another, 800 columns would be the most to be parsed.

@@ -1,6 +1,6 @@
 -- Gives the months (UTC) of a batch's facts their partitions; odd dates stay in DEFAULT. They are
 -- attached rather than created in place, which would wait behind every reader.
-CREATE PROCEDURE meta.attach_months(
+CREATE OR REPLACE PROCEDURE meta.attach_months(
     fact regclass, bronze regclass, dated text[], since_lsn bigint, upto_lsn bigint
 )
 LANGUAGE plpgsql AS $$

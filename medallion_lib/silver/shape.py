@@ -5,12 +5,10 @@ from typing import NamedTuple, Self
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
+from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.tables import Captured, Versioned
+from medallion_lib.tables import Table
 
-# In a part of a joined key, so that no two keys are joined alike: 1-2 and 3 become 1\-2-3.
-ESCAPED = r"""'([-\\])', '\\\1'"""
 # Types that hold every value that they take. Others drop of an instant its hour or zone, of a text
 # its end, of a number its digits, unnoticed.
 WHOLE = (
@@ -39,50 +37,44 @@ PAIRS = 50  # that jsonb_build_object takes: a function has 100 arguments at mos
 class Shape(NamedTuple):
     """A versioned table and its columns as they are in the database, but for the system's."""
 
-    table: Versioned
+    table: Table
     types: dict[str, str]
     plain: dict[str, str]  # the types without length or precision
-    captured: Captured | None = None  # what it is made from, unless that is not of the log
     nullable: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, cursor: Cursor, table: Versioned) -> Self:
+    def read(cls, cursor: Cursor, table: Table) -> Self:
         cursor.execute(sqlfile.read("silver/columns"), (table.silver.as_string(cursor),))
         columns = cursor.fetchall()
         types, plain = ({row[0]: row[place] for row in columns} for place in (1, 2))
         nullable = frozenset(row[0] for row in columns if row[3])
-        captured = tables.captured_of(table, tables.captured_in(cursor))
-        return cls(table, types, plain, captured, nullable)
+        return cls(table, types, plain, nullable)
 
     @property
     def keys(self) -> list[str]:
-        """The columns that tell rows apart: the key, and those of the source's beyond it.
+        """The columns that tell rows apart.
 
         Raises MedallionError where silver has none for one of the source's: rows would become one.
         """
         table = self.table
-        if (source := self.captured) is None:
-            return [table.key]
-        named, unique = {*(table.key_of or table.in_bronze(table.key))}, {*source.key}
-        beyond = [name for name in self.tracked if (unique - named) & {*table.in_bronze(name)}]
-        if len(beyond) < len(unique - named) or not named & unique or {*table.key_of} - unique:
-            facts = {"column": table.key, "unique": ", ".join(source.key)}
-            raise refusal("key not unique", table=table.shown, source=source.shown, **facts)
-        return [table.key, *beyond]
+        if missing := [name for name in table.silver_key if name not in self.types]:
+            facts = {"table": table.shown_history, "source": table.shown, "missing": missing[0]}
+            raise refusal("key not in silver", **facts, key=", ".join(table.key))
+        return table.silver_key
 
     @property
     def tracked(self) -> list[str]:
         """The columns whose change opens a version."""
-        return [name for name in self.types if name not in (self.table.key, *self.table.carried)]
+        return [name for name in self.from_source if name not in self.keys]
+
+    @property
+    def from_source(self) -> list[str]:
+        """The columns whose values the source's row has."""
+        return [name for name in self.types if name not in self.table.lookups]
 
     def text(self, name: str, row: str = "") -> sql.Composable:
         """The column's value in bronze, as text."""
-        path = row + "full_row ->> {}"
-        if self.table.key_of and name == self.table.key:
-            part = f"regexp_replace({path}, {ESCAPED}, 'g')"
-            parts = sqlfile.each(map(sql.Literal, self.table.key_of), part, " || '-' || ")
-            return sql.SQL("({})").format(parts)
-        return self._in_bronze(name, path)
+        return self._in_bronze(name, row + "full_row ->> {}")
 
     def value(self, name: str, row: str = "") -> sql.Composed:
         """The value; a cast to the type with its length would cut what is longer, unnoticed."""
@@ -125,15 +117,14 @@ class Shape(NamedTuple):
     def statement(self) -> sql.Composed:
         """The table's MERGE. Parameters: the positions since and upto."""
         table, tracked, keys = self.table, self.tracked, self.keys
-        columns = [table.key, *tracked, *table.carried]
+        columns = [*keys, *tracked, *table.lookups]
+        schema = sql.Identifier(table.bronze_schema)
         assigned = [name for name in columns if name not in keys or not self._has_plain_keys]
         named = sql.SQL("{} AS {}")
         named_keys = [(sql.Identifier(n), sql.SQL(f"row_key_{at}")) for at, n in enumerate(keys, 1)]
-        values = [named.format(self.value(n, "version."), sql.Identifier(n))
-                  for n in tracked if n not in keys]  # fmt: skip
+        values = [named.format(self.value(n, "version."), sql.Identifier(n)) for n in tracked]
         keyed = [named.format(row, key) for key, row in named_keys]
-        carried = [sql.Identifier("carried", name) for name in table.carried]
-        carry = {"schema": sql.Identifier(table.bronze.strings[0])}
+        looked_up = [sql.Identifier("looked_up", name) for name in table.lookups]
         own = {name: sql.SQL(self._free(name)) for name in OWN_NAMES}
         in_month = "AND hist.{month} = (newest.{row_before}).{month}" if table.by_month else ""
         if table.by_month in self.nullable:
@@ -153,8 +144,8 @@ class Shape(NamedTuple):
             # A long row is stored compressed; so it is unpacked once, and not for each value.
             row=sql.SQL("full_row || '{}'" if len(tracked) > PAIRS else "full_row"),
             tracked=self._tracked_values(),
-            values=sqlfile.each([*keyed, *values, *carried]),
-            carry=sqlfile.compose(f"shop/carry_{table.name}", **carry) if carried else sql.SQL(""),
+            values=sqlfile.each([*keyed, *values, *looked_up]),
+            lookup=sqlfile.compose(table.lookup, schema=schema) if looked_up else sql.SQL(""),
             columns=sqlfile.identifiers(columns),
             newest_values=sqlfile.identifiers(columns, "newest.{}"),
             old_values=sqlfile.identifiers(columns, "old.{}"),
@@ -212,7 +203,7 @@ class Shape(NamedTuple):
 
     def _expected(self) -> dict[str, tuple[str, ...]]:
         """The columns that every row of the source should have, by their names there."""
-        return {name: self.table.in_bronze(name) for name in self.tracked
+        return {name: self.table.in_bronze(name) for name in self.from_source
                 if name not in self.table.gone}  # fmt: skip
 
     def _is_complete(self) -> sql.Composed:
@@ -235,14 +226,11 @@ class Shape(NamedTuple):
         if found := cursor.fetchone():
             column, position = found
             names = ", ".join(f'"{name}"' for name in self.table.in_bronze(column))
-            facts = {"table": self.table.shown, "column": column, "names": names}
+            facts = {"table": self.table.shown_history, "column": column, "names": names}
             raise refusal("column gone", position=position, **facts)
 
-    def _from_source(self) -> list[str]:
-        return [name for name in self.types if name not in self.table.carried]
-
     def _are_exact(self) -> sql.Composed:
-        each = [exact for name in self._from_source() if (exact := self._is_exact(name))]
+        each = [exact for name in self.from_source if (exact := self._is_exact(name))]
         return sql.SQL(" AND ").join([sql.SQL("true"), *each])
 
     def check_exact(self, cursor: Cursor, batch: dict[str, int]) -> None:
@@ -252,7 +240,7 @@ class Shape(NamedTuple):
         each = [
             one.format(name=sql.Literal(name), type=sql.Literal(self.types[name]),
                        text=self.text(name), exact=self._is_exact(name) or sql.SQL("true"))
-            for name in self._from_source()
+            for name in self.from_source
         ]  # fmt: skip
         parts = {"bronze": self.table.bronze, "values": sqlfile.each(each)}
         query = sqlfile.compose("silver/value_unfit", **parts)
@@ -260,4 +248,4 @@ class Shape(NamedTuple):
         if found := cursor.fetchone():
             column, type_, value = found
             reason = f"{column} is {type_} there, and the source has {value!r}"
-            raise refusal("value does not fit", table=self.table.shown, reason=reason)
+            raise refusal("value does not fit", table=self.table.shown_history, reason=reason)

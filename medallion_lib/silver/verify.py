@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import server, sqlfile, tables
+from medallion_lib import server, sqlfile
 from medallion_lib.bronze import capture
 from medallion_lib.bronze.landing import BATCH_ROWS
 from medallion_lib.errors import refusal
@@ -20,6 +20,7 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.source import pgoutput, slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
+from medallion_lib.tables import Table, Tables, versioned_in
 
 
 def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
@@ -31,7 +32,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
     with warehouse.cursor() as cursor:
         for work in ("capture", "merge"):  # nobody else may move silver on
             server.only_one(cursor, work, until="")
-        if (watermark := Watermark.read(cursor)) is None:
+        if (watermark := Watermark.read(cursor, Tables.read(cursor))) is None:
             raise refusal("nothing captured")
         with server.session(source, autocommit=True) as at_source:
             slot.check(at_source, watermark)
@@ -39,12 +40,11 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
             point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
             with capture.exporting(source, exported) as shop:
                 cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
-                _copy(Catalog(shop, watermark.captured), cursor)
+                _copy(Catalog(shop, watermark.tables.captured), cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
         merge.merge(warehouse, upto=point + watermark.ahead)
-        merged = [table for table in tables.versioned_in(cursor)
-                  if tables.captured_of(table, watermark.captured)]  # fmt: skip
+        merged = [table for table in versioned_in(cursor) if table.is_captured]
         found = [line for table in merged for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()
@@ -65,14 +65,15 @@ def _copy(catalog: Catalog, into: Cursor) -> None:
             into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
 
 
-def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
+def _differences(cursor: Cursor, table: Table) -> Iterator[str]:
     shape = Shape.read(cursor, table)
-    columns, keys = [table.key, *shape.tracked], shape.keys
+    keys, columns = shape.keys, shape.from_source
     compared = sql.SQL("({}, ROW(expected.{name})::text, ROW(found.{name})::text)")
     values = [compared.format(sql.Literal(name), name=sql.Identifier(name)) for name in columns]
     places = {
         "silver": table.silver,
-        "key": sql.Identifier(table.key),
+        "key": sqlfile.identifiers(keys, "{}::text"),
+        "either_key": sqlfile.identifiers(keys, "coalesce(expected.{0}, found.{0})::text"),
         "keys": sqlfile.identifiers(keys),
         "is_pair": sqlfile.identifiers(keys, "found.{0} = expected.{0}", " AND "),
         "columns": sqlfile.identifiers(columns),
@@ -82,11 +83,17 @@ def _differences(cursor: Cursor, table: tables.Versioned) -> Iterator[str]:
     }
     cursor.execute(sqlfile.compose("silver/verify_current", **places))
     for key, column, at_source, in_silver in cursor.fetchall():
-        row = f"{table.shown}, {table.key} {key}"
+        row = _row(table, keys, key)
         if column is None:
             yield f"{row}: {'missing in silver' if at_source else 'not at the source'}"
         else:
             yield f"{row}: {column} is {at_source} at the source, {in_silver} in silver"
     cursor.execute(sqlfile.compose("silver/verify_history", **places))
     for key, problem in cursor.fetchall():
-        yield f"{table.shown}, {table.key} {key}: {problem}"
+        yield f"{_row(table, keys, key)}: {problem}"
+
+
+def _row(table: Table, keys: list[str], key: list[str]) -> str:
+    """A row to a person: its history and its key."""
+    pairs = (f"{name} {value}" for name, value in zip(keys, key, strict=True))
+    return ", ".join([table.shown_history, *pairs])

@@ -11,7 +11,7 @@ WITH expected AS (
 found AS (
     SELECT {columns} FROM {silver} WHERE sys_end = 'infinity'
 )
-SELECT coalesce(expected.{key}, found.{key})::text AS key, its.name, its.at_source, its.in_silver
+SELECT ARRAY[{either_key}] AS key, its.name, its.at_source, its.in_silver
 FROM expected
 FULL JOIN found ON {is_pair}
 CROSS JOIN LATERAL (

@@ -1,8 +1,7 @@
 """What the source's catalog says of the tables whose changes are in the log."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from psycopg2 import sql
@@ -11,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.source.pgoutput import Relation
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Column, Table, Tables, described
 
 
 @dataclass
@@ -19,7 +18,7 @@ class Catalog:
     """Answers from the catalog as it is now, through a cursor on the source."""
 
     cursor: Cursor
-    tables: Sequence[Captured]  # those that are captured
+    tables: Sequence[Table]  # those that are captured
 
     def clock(self) -> datetime:
         """The source's time of day."""
@@ -41,7 +40,7 @@ class Catalog:
             raise refusal("names changed", changed="\n".join(lines))
         return both
 
-    def captured(self, relation: Relation) -> Captured:
+    def captured(self, relation: Relation) -> Table:
         """The captured table that a relation is, or is a partition of.
 
         Raises MedallionError for any other relation: of one dropped since, its table is not known.
@@ -58,21 +57,21 @@ class Catalog:
         self.cursor.execute(sqlfile.read("source/domains"), {"types": list(relation.types)})
         return dict(self.cursor.fetchall())
 
-    def relation(self, table: Captured) -> Relation:
+    def relation(self, table: Table) -> Relation:
         """A table as the stream would describe it."""
         self.cursor.execute(sqlfile.read("source/relation"), (table.source.as_string(self.cursor),))
         oid, columns, types = self.cursor.fetchone()
         facts = (table.schema, table.name, "f", tuple(columns), tuple(types), frozenset(columns))
         return Relation(oid, *facts)
 
-    def is_all_of(self, table: Captured, leaves: list[int]) -> bool:
+    def is_all_of(self, table: Table, leaves: list[int]) -> bool:
         """Whether no partition of the table is missing among these; true where it has none."""
         of = {"table": table.source.as_string(self.cursor), "leaves": leaves}
         self.cursor.execute(sqlfile.read("source/leaves_missing"), of)
         return not self.cursor.fetchone()[0]
 
     def rows_in(
-        self, table: Captured, leaves: list[int], xid: int, rows: Iterable[str]
+        self, table: Table, leaves: list[int], xid: int, rows: Iterable[str]
     ) -> list[str]:
         """Those of the rows, JSON as bronze has it, that these partitions held in a transaction.
 
@@ -101,6 +100,16 @@ class Catalog:
         return [row for row, _ in found]
 
 
-def described(captured: Sequence[Captured]) -> str:
-    """Captured tables as JSON, for the checks of the source."""
-    return json.dumps([table._asdict() for table in captured])
+def completed(at_source: Cursor, tables: Tables) -> Tables:
+    """The tables with the columns that the source has of them, for histories to be made of."""
+    return replace(tables, each=tuple(_completed(at_source, table) for table in tables.each))
+
+
+def _completed(at_source: Cursor, table: Table) -> Table:
+    if not table.history or table.columns:
+        return table
+    at_source.execute(sqlfile.read("source/columns"), (table.source.as_string(at_source),))
+    found = [Column(table.in_silver(name), type_, comment)
+             for _, name, type_, _, _, comment in at_source.fetchall()
+             if name not in table.left_out]  # fmt: skip
+    return replace(table, columns=tuple(found))

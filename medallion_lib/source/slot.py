@@ -10,11 +10,11 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 from sqlalchemy import URL
 
-from medallion_lib import server, sqlfile, tables
+from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.source import catalog
+from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Table, Tables, described
 
 PUBLICATION = "medallion"
 
@@ -50,10 +50,9 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
         yield cursor
 
 
-def preflight(cursor: Cursor, source: URL) -> None:
+def preflight(cursor: Cursor, source: URL, captured: Sequence[Table]) -> None:
     """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
-    captured = catalog.described(tables.CAPTURED)
-    cursor.execute(sqlfile.read("source/preflight"), {"captured": captured})
+    cursor.execute(sqlfile.read("source/preflight"), {"captured": described(captured)})
     if wrong := "\n".join(text for (text,) in cursor):
         shown = source.render_as_string(hide_password=True)
         raise refusal("source unfit", url=shown, wrong=wrong)
@@ -71,25 +70,27 @@ def marked(at_server: Cursor, warehouse: str) -> str:
     return f"For the warehouse {warehouse} of server {system}, by medallion_lib."
 
 
-def _publications(cursor: Cursor, captured: Sequence[Captured]) -> list[Publication]:
-    cursor.execute(sqlfile.read("source/publication"), {"captured": catalog.described(captured)})
+def _publications(cursor: Cursor, captured: Sequence[Table]) -> list[Publication]:
+    cursor.execute(sqlfile.read("source/publication"), {"captured": described(captured)})
     return [Publication(*row) for row in cursor]
 
 
-def _publish(cursor: Cursor, name: str, before: Watermark | None, mark: str | None) -> str:
+def _publish(
+    cursor: Cursor, name: str, captured: Sequence[Table], before: Watermark | None, mark: str | None
+) -> str:
     """Make the publication, unless it is there as it should be, for example in a clone.
 
     Raises MedallionError where there is another's, which is only read if it is fit and unmarked.
     """
-    every = {each.name: each for each in _publications(cursor, tables.CAPTURED)}
+    every = {each.name: each for each in _publications(cursor, captured)}
     if found := every.get(name):
         is_ours = found.is_of(before, mark)
         if found.is_fit and (is_ours or found.mark is None):
             return found.version
         if not is_ours:
             raise refusal("publication not ours", publication=name, mark=mark)
-    captured = sqlfile.each(t.source for t in tables.CAPTURED)
-    parts = {"publication": sql.Identifier(name), "tables": captured, "mark": sql.Literal(mark)}
+    parts = {"publication": sql.Identifier(name), "mark": sql.Literal(mark)}
+    parts["tables"] = sqlfile.each(table.source for table in captured)
     statements = sqlfile.compose("source/publish", **parts)
     try:
         cursor.execute(statements)
@@ -97,15 +98,16 @@ def _publish(cursor: Cursor, name: str, before: Watermark | None, mark: str | No
         reason, text = problem.diag.message_primary, statements.as_string(cursor)
         shown = "\n".join(f"    {line}" for line in text.split("\n") if not line.startswith("-- "))
         raise refusal("publication not made", reason=reason, statements=shown) from None
-    (made,) = (each for each in _publications(cursor, tables.CAPTURED) if each.name == name)
+    (made,) = (each for each in _publications(cursor, captured) if each.name == name)
     return made.version
 
 
 @contextmanager
 def made(
-    source: URL, slot: str, before: Watermark | None, business_time: bool, mark: str | None = None
-) -> Iterator[tuple[Watermark, str]]:
-    """Make the slot, and the publication if it is missing or not as it should be.
+    source: URL, slot: str, tables: Tables, before: Watermark | None, business_time: bool,
+    mark: str | None = None,
+) -> Iterator[tuple[Watermark, str]]:  # fmt: skip
+    """Make the slot, and the publication of these tables if it is missing or not as it should be.
 
     Gives the watermark that begins there and, for as long as the block lasts, the name of a
     snapshot of everything before it. A slot that is sound stays, whatever becomes of the block: it
@@ -113,20 +115,20 @@ def made(
     whose they are: raises MedallionError where what has their names is another's.
     """
     with server.session(source, autocommit=True) as cursor:
-        preflight(cursor, source)
+        preflight(cursor, source, tables.captured)
         _check_free(cursor, slot, before, mark)
-        published = _publish(cursor, named(slot), before, mark)
+        published = _publish(cursor, named(slot), tables.captured, before, mark)
         is_sound = _freed(cursor, slot)
         if not is_sound:
             drop(cursor, slot)
         cursor.execute(sqlfile.read("source/identity"))
         system, name = cursor.fetchone()
-        names = catalog.Catalog(cursor, tables.CAPTURED).names()
+        names = Catalog(cursor, tables.captured).names()
     with replicating(source) as stream:
         lsn, snapshot = create(stream, *([f"{slot}_new", "TEMPORARY"] if is_sound else [slot]))
         last = before and before.commit_ts
         ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
-        facts = (slot, system, name, published, business_time, ahead, names, tables.CAPTURED)
+        facts = (slot, system, name, published, business_time, ahead, names, tables)
         yield Watermark(lsn + ahead, last, *facts, is_kept=False), snapshot
 
 
@@ -205,7 +207,7 @@ def check(cursor: Cursor, watermark: Watermark) -> str:
     facts = vars(watermark) | {"publication": named(watermark.slot), "lsn": watermark.at_source}
     cursor.execute(sqlfile.read("source/slot_check"), facts)
     problem, found, reason, position, log_end = cursor.fetchone()
-    every = {each.version: each for each in _publications(cursor, watermark.captured)}
+    every = {each.version: each for each in _publications(cursor, watermark.tables.captured)}
     published = every.get(watermark.publication)
     if not problem and not published:
         is_there = any(each.name == facts["publication"] for each in every.values())
@@ -216,7 +218,7 @@ def check(cursor: Cursor, watermark: Watermark) -> str:
     if problem:
         facts |= {"found": found, "reason": reason, "position": position, "log_end": log_end}
         raise refusal(problem, **facts)
-    watermark.names = catalog.Catalog(cursor, watermark.captured).names(watermark.names)
+    watermark.names = Catalog(cursor, watermark.tables.captured).names(watermark.names)
     return published.name
 
 

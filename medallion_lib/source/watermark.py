@@ -7,8 +7,8 @@ from typing import Self
 
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile, tables
-from medallion_lib.tables import Captured
+from medallion_lib import sqlfile
+from medallion_lib.tables import NONE, Tables
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Watermark:
     business_time: bool
     ahead: int = 0
     names: dict[str, str] | None = None  # what they mean at the source; see `catalog.names`
-    captured: tuple[Captured, ...] = ()
+    tables: Tables = NONE
     is_kept: bool = True  # whether the warehouse knows these tables
 
     @property
@@ -37,17 +37,16 @@ class Watermark:
         return self.lsn - self.ahead
 
     @classmethod
-    def read(cls, cursor: Cursor) -> Self | None:
+    def read(cls, cursor: Cursor, tables: Tables = NONE) -> Self | None:
         cursor.execute(sqlfile.read("source/watermark_read"))
         row = cursor.fetchone()
-        return row and cls(*row, tables.captured_in(cursor))
+        return row and cls(*row, tables)
 
     def write(self, cursor: Cursor) -> None:
         facts = vars(self) | {"names": self.names and json.dumps(self.names)}
-        cursor.execute(sqlfile.read("source/watermark_columns"))
         cursor.execute(sqlfile.read("source/watermark_write"), facts)
         if not self.is_kept:
-            tables.keep(cursor, "capture", captured=self.captured, versioned=tables.VERSIONED)
+            self.tables.keep(cursor)
             self.is_kept = True
 
     def advance(self, source_time: datetime) -> datetime:

@@ -26,8 +26,17 @@ from medallion_lib.system_time import option
 from medallion_lib.system_time.forms import FORMS, Form
 from medallion_lib.system_time.scope import Reference, references
 from medallion_lib.system_time.tokens import (
-    RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, finished,
-    name_start, says, tokenize,
+    RESERVED,
+    Edit,
+    Token,
+    Unfinished,
+    after_bracket,
+    after_expression,
+    edited,
+    finished,
+    name_start,
+    says,
+    tokenize,
 )  # fmt: skip
 
 REFUSED = "ST001"  # SQLSTATE of a function that only says why its view has no history

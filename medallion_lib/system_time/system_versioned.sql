@@ -1,13 +1,13 @@
 -- Making a table version itself; what its triggers do stands in system_versioning.sql.
 
-CREATE FUNCTION meta.is_system_versioned(versioned oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION meta.is_system_versioned(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN EXISTS (
         SELECT FROM pg_trigger
         WHERE tgrelid = versioned AND tgfoid = 'meta.versioned_before_row()'::regprocedure);
 COMMENT ON FUNCTION meta.is_system_versioned IS 'Whether a table keeps its versions itself.';
 
-CREATE FUNCTION meta.current_view(versioned oid) RETURNS text
+CREATE OR REPLACE FUNCTION meta.current_view(versioned oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (
         SELECT format('%s.%I', relnamespace::regnamespace,
@@ -19,7 +19,7 @@ COMMENT ON FUNCTION meta.current_view IS 'What the view of a table''s current ro
 
 -- A closed version may refer to what is gone since, so no foreign key holds; an excluded overlap
 -- would count closed versions; and an index of current rows can't wait until the commit.
-CREATE FUNCTION meta.constraint_on_versions(versioned oid) RETURNS text
+CREATE OR REPLACE FUNCTION meta.constraint_on_versions(versioned oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (
         SELECT min(format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname))
@@ -30,7 +30,7 @@ CREATE FUNCTION meta.constraint_on_versions(versioned oid) RETURNS text
                 WHERE attrelid = versioned AND attname = 'sys_period' AND attnum = ANY (conkey)))));
 COMMENT ON FUNCTION meta.constraint_on_versions IS 'The statement that drops a constraint which versions cannot keep; null without one.';
 
-CREATE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fact text)
+CREATE OR REPLACE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fact text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
         SELECT problem, subject
@@ -77,7 +77,7 @@ CREATE FUNCTION meta.obstacle_to_versions(versioned oid, OUT about text, OUT fac
 COMMENT ON FUNCTION meta.obstacle_to_versions IS 'Why a table cannot keep its versions itself: the name of a refusal, and a fact for it.';
 
 -- What there is of these columns stays, rows included; what is missing is added.
-CREATE PROCEDURE meta.add_period(versioned regclass)
+CREATE OR REPLACE PROCEDURE meta.add_period(versioned regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -114,7 +114,7 @@ END $$;
 COMMENT ON PROCEDURE meta.add_period IS 'Gives a table sys_start, sys_end and sys_period; a row without them is current, from now on.';
 
 -- The index comes before the key: of two current rows, a statement is told what it is always told.
-CREATE PROCEDURE meta.make_keys_current(versioned regclass)
+CREATE OR REPLACE PROCEDURE meta.make_keys_current(versioned regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -162,7 +162,7 @@ COMMENT ON PROCEDURE meta.make_keys_current IS 'What was unique in a table is un
 
 -- Of the triggers for a row, PostgreSQL calls them by their names: the second sees what no other
 -- needs to see, and the third what all others made of a row.
-CREATE PROCEDURE meta.add_versioning_triggers(versioned regclass)
+CREATE OR REPLACE PROCEDURE meta.add_versioning_triggers(versioned regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -196,7 +196,7 @@ END $$;
 COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';
 
 -- By its number, since the name may be about to change.
-CREATE PROCEDURE meta.drop_current_view(versioned oid)
+CREATE OR REPLACE PROCEDURE meta.drop_current_view(versioned oid)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -205,7 +205,7 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE meta.drop_current_view IS 'Drops the view of a table''s current rows, so that the table can be changed or dropped.';
 
-CREATE PROCEDURE meta.renew_current_view(versioned regclass)
+CREATE OR REPLACE PROCEDURE meta.renew_current_view(versioned regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -241,7 +241,7 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE meta.renew_current_view IS 'Makes the view of a table''s current rows, with the columns that the table has now.';
 
-CREATE FUNCTION meta.scd_system_versioned("table" regclass) RETURNS regclass
+CREATE OR REPLACE FUNCTION meta.scd_system_versioned("table" regclass) RETURNS regclass
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -271,7 +271,7 @@ END $$;
 COMMENT ON FUNCTION meta.scd_system_versioned IS 'Has a table of schema scratch keep every version of its rows, and gives the view of the current ones. On a table that does so already, only the view is made again.';
 
 -- A row of the catalog that is seen and not committed is one's own, of this transaction.
-CREATE PROCEDURE meta.created_system_versioned("table" regclass)
+CREATE OR REPLACE PROCEDURE meta.created_system_versioned("table" regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$

@@ -4,7 +4,7 @@
 -- run by a function of ours, so none of ours may do more than that owner. What is parsed when it is
 -- made needs no search_path of its own.
 
-CREATE FUNCTION meta.versioned_key(versioned regclass) RETURNS text[]
+CREATE OR REPLACE FUNCTION meta.versioned_key(versioned regclass) RETURNS text[]
     LANGUAGE sql STABLE
     RETURN (
         SELECT array_agg(quote_ident(attname) ORDER BY place)
@@ -16,7 +16,7 @@ CREATE FUNCTION meta.versioned_key(versioned regclass) RETURNS text[]
     );
 COMMENT ON FUNCTION meta.versioned_key IS 'The columns, quoted, that tell the rows of a table apart at any one instant: its primary key without the period.';
 
-CREATE FUNCTION meta.versioned_columns(versioned regclass) RETURNS text[]
+CREATE OR REPLACE FUNCTION meta.versioned_columns(versioned regclass) RETURNS text[]
     LANGUAGE sql STABLE
     RETURN (
         SELECT array_agg(quote_ident(attname) ORDER BY attnum)
@@ -26,7 +26,7 @@ CREATE FUNCTION meta.versioned_columns(versioned regclass) RETURNS text[]
     );
 COMMENT ON FUNCTION meta.versioned_columns IS 'The columns, quoted, whose change opens a version.';
 
-CREATE FUNCTION meta.each_of(names text[], one text, between_them text) RETURNS text
+CREATE OR REPLACE FUNCTION meta.each_of(names text[], one text, between_them text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN (
         SELECT string_agg(replace(one, '@', name), between_them ORDER BY place)
@@ -35,7 +35,7 @@ CREATE FUNCTION meta.each_of(names text[], one text, between_them text) RETURNS 
 COMMENT ON FUNCTION meta.each_of IS 'A text for each of the names, which is @ in it.';
 
 -- An index may name a column in its columns, expressions or predicate, or be a constraint's that does.
-CREATE FUNCTION meta.counts_versions(index oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION meta.counts_versions(index oid) RETURNS boolean
     LANGUAGE sql STABLE
     BEGIN ATOMIC
         SELECT NOT EXISTS (
@@ -51,14 +51,14 @@ COMMENT ON FUNCTION meta.counts_versions IS 'Whether an index holds closed versi
 
 -- The setting alone could be made by anybody; the depth says that the trigger which made it is at
 -- work, and that the change is its own: one that a user's trigger makes meanwhile is deeper.
-CREATE FUNCTION meta.is_keeping_history(versioned oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION meta.is_keeping_history(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN pg_trigger_depth() > 1
        AND current_setting('medallion.keeping_history', true) = versioned || ' ' || pg_trigger_depth() - 1;
 COMMENT ON FUNCTION meta.is_keeping_history IS 'Whether a change is one that the table''s own triggers make.';
 
 -- Strings and comments are dropped: no word in them is one of the statement's.
-CREATE FUNCTION meta.words_of(query text, OUT place bigint, OUT word text, OUT depth bigint)
+CREATE OR REPLACE FUNCTION meta.words_of(query text, OUT place bigint, OUT word text, OUT depth bigint)
     RETURNS SETOF record
     LANGUAGE sql IMMUTABLE
     BEGIN ATOMIC
@@ -79,7 +79,7 @@ CREATE FUNCTION meta.words_of(query text, OUT place bigint, OUT word text, OUT d
     END;
 COMMENT ON FUNCTION meta.words_of IS 'The words of a statement, names without quotes and others in lower case, and in how many brackets each stands.';
 
-CREATE FUNCTION meta.merges_into(query text, target text) RETURNS boolean
+CREATE OR REPLACE FUNCTION meta.merges_into(query text, target text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     BEGIN ATOMIC
         WITH words AS MATERIALIZED (
@@ -106,7 +106,7 @@ CREATE FUNCTION meta.merges_into(query text, target text) RETURNS boolean
 COMMENT ON FUNCTION meta.merges_into IS 'Whether a statement is a MERGE into a table of that name, with nothing of sys_end in its ON.';
 
 -- Of a prepared statement or an SQL function nothing but the name is there.
-CREATE FUNCTION meta.statement_of(context text) RETURNS text
+CREATE OR REPLACE FUNCTION meta.statement_of(context text) RETURNS text
     LANGUAGE sql STABLE
     BEGIN ATOMIC
         SELECT concat_ws(
@@ -121,7 +121,7 @@ CREATE FUNCTION meta.statement_of(context text) RETURNS text
     END;
 COMMENT ON FUNCTION meta.statement_of IS 'The statement that fired a trigger, by the trigger''s PG_CONTEXT: the innermost one quoted there, or what the client sent.';
 
-CREATE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)
+CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
         SELECT 'trigger after ours', quote_ident(tgname)
@@ -144,7 +144,7 @@ CREATE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact
     END;
 COMMENT ON FUNCTION meta.obstacle_to_keeping IS 'What was added to a table since, and would spoil its versions: the name of a refusal, and a fact for it.';
 
-CREATE FUNCTION meta.versioned_before_statement() RETURNS trigger
+CREATE OR REPLACE FUNCTION meta.versioned_before_statement() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -176,7 +176,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_statement IS 'Refuses TRUNCATE of a system-versioned table, and a MERGE into it that would take closed versions for rows.';
 
-CREATE FUNCTION meta.versioned_before_closed_row() RETURNS trigger
+CREATE OR REPLACE FUNCTION meta.versioned_before_closed_row() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -186,7 +186,7 @@ END $$;
 COMMENT ON FUNCTION meta.versioned_before_closed_row IS 'Leaves closed versions as they are, before other triggers see them.';
 
 -- It has the last word by its name, so what it compares is what will be written.
-CREATE FUNCTION meta.versioned_before_row() RETURNS trigger
+CREATE OR REPLACE FUNCTION meta.versioned_before_row() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -290,7 +290,7 @@ COMMENT ON FUNCTION meta.versioned_before_row IS 'Gives what a statement writes 
 -- Once the new versions are there, the old ones are inserted as history: before, they would
 -- overlap. Users' triggers see that too, and find their own tables by the caller's search_path,
 -- so the function has none.
-CREATE FUNCTION meta.versioned_after_statement() RETURNS trigger
+CREATE OR REPLACE FUNCTION meta.versioned_after_statement() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 DECLARE

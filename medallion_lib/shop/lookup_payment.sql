@@ -5,6 +5,6 @@ LEFT JOIN LATERAL (
     UNION ALL
     SELECT found.store_id
     FROM {schema}.store_of_payment(
-        version.row_key_1, (version.full_row ->> 'rental_id')::integer) AS found
+        (version.full_row ->> 'payment_id')::integer, (version.full_row ->> 'rental_id')::integer) AS found
     WHERE (version.row_before).rental_id IS DISTINCT FROM (version.full_row ->> 'rental_id')::integer
-) AS carried ON true
+) AS looked_up ON true

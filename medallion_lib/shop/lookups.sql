@@ -2,7 +2,7 @@
 -- Answered from bronze alone, so that it does not depend on how merges are batched.
 
 -- The film and store of a rental's item, at the first event with this rental and this item.
-CREATE FUNCTION bronze.item_of_rental(rental integer, item integer)
+CREATE OR REPLACE FUNCTION bronze.item_of_rental(rental integer, item integer)
 RETURNS TABLE (film_id integer, store_id integer) LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT (stock.full_row ->> 'film_id')::integer, (stock.full_row ->> 'store_id')::integer
@@ -32,7 +32,7 @@ BEGIN ATOMIC
 END;
 
 -- The store of a payment's rental, at the first event with this payment and this rental.
-CREATE FUNCTION bronze.store_of_payment(payment integer, rental integer)
+CREATE OR REPLACE FUNCTION bronze.store_of_payment(payment integer, rental integer)
 RETURNS TABLE (store_id integer) LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT item.store_id

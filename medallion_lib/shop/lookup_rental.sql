@@ -5,6 +5,6 @@ LEFT JOIN LATERAL (
     UNION ALL
     SELECT found.film_id, found.store_id
     FROM {schema}.item_of_rental(
-        version.row_key_1, (version.full_row ->> 'inventory_id')::integer) AS found
+        (version.full_row ->> 'rental_id')::integer, (version.full_row ->> 'inventory_id')::integer) AS found
     WHERE (version.row_before).inventory_id IS DISTINCT FROM (version.full_row ->> 'inventory_id')::integer
-) AS carried ON true
+) AS looked_up ON true

@@ -1,0 +1,53 @@
+"""A warehouse that an earlier version made: what it has, for `rebuild` to bring along."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import sqlfile
+from medallion_lib.silver.shape import Shape
+from medallion_lib.tables import Column, Table, Tables, is_there
+
+
+def is_earlier(cursor: Cursor) -> bool:
+    """Whether a version made the warehouse that did not say which it was."""
+    return not is_there(cursor, sql.Identifier("meta", "warehouse"))
+
+
+def tables(cursor: Cursor) -> Tables:
+    """Its tables: the sample's, as they are declared now, and others by their columns."""
+    from medallion_lib import shop  # which is all that an earlier version made silver and gold of
+
+    cursor.execute(sqlfile.read("earlier_tables"))
+    captured, versioned = cursor.fetchone()
+    sample = {table.source.strings: table for table in shop.TABLES.each}
+    known = {(each["schema"], each["name"]): each for each in captured}
+    known |= {names: {} for names, table in sample.items() if is_there(cursor, table.bronze)}
+    histories = {tuple(each["events"] or ("bronze", f"br_{each['source']}_cdc")): each
+                 for each in versioned}  # fmt: skip
+    return replace(shop.TABLES, each=tuple(_tables(cursor, known, sample, histories)))
+
+
+def _tables(cursor: Cursor, known: dict, sample: dict, histories: dict) -> Iterator[Table]:
+    for names, facts in known.items():
+        table = sample.get(names) or Table.of_json(facts)
+        history = histories.get(table.bronze.strings)
+        if history and names in sample:
+            gone = tuple(history["gone"])
+            yield replace(table, renamed=history["renamed"] or table.renamed, gone=gone)
+        elif history:
+            made = {"history": history["name"], "silver_schema": history["schema"]}
+            made |= {"renamed": history["renamed"], "gone": tuple(history["gone"])}
+            table = replace(table, **made, by_month=history["by_month"])
+            yield replace(table, columns=_columns(cursor, table, history))
+        else:
+            yield table
+
+
+def _columns(cursor: Cursor, table: Table, history: dict) -> tuple[Column, ...]:
+    """Those of the history as it is, but for a key that was joined of several columns."""
+    joined = {history["key"]} if history["key_of"] else {}
+    types = Shape.read(cursor, table).types.items()
+    return tuple(Column(name, type_) for name, type_ in types if name not in joined)

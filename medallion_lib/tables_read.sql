@@ -1,0 +1,1 @@
+SELECT version, tables FROM meta.warehouse
