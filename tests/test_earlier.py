@@ -1,0 +1,186 @@
+"""A warehouse of an earlier version is whole once restored, and goes on without losing a row."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from earlier import restore
+
+from medallion_lib import Medallion, MedallionError, server
+
+BRONZE = {"inventory": 18, "film": 15, "customer": 18, "rental": 22, "payment": 26}
+SILVER = {"dim_customer_hist": 14, "dim_film_hist": 12, "fact_rental": 20, "fact_payment": 22}
+# What a merge does with the eight changes that were captured and not merged.
+MERGED = {
+    "dim_customer_hist": (2, 0, 2, 0, 2), "dim_film_hist": (2, 0, 1, 0, 2),
+    "fact_rental": (2, 2, 0, 0, 0), "fact_payment": (2, 1, 0, 1, 0),
+}  # fmt: skip
+STAR = {"country": 1, "city": 1, "address": 12, "language": 2, "category": 2, "actor": 2,
+        "film_actor": 3, "film_category": 2, "store": 2, "staff": 2}  # fmt: skip
+STAR_AFTER = STAR | {"address": 13, "film_actor": 4, "film_category": 3, "staff": 3}
+VERSION = "(to_jsonb(each) - '{{row_hash, sys_period}}'::text[])::text"
+EMAIL = "SELECT email FROM dim_customer FOR SYSTEM_TIME AS OF '{}' WHERE customer_id = 1"
+PAID = "SELECT count(*), sum(amount) FROM fact_payment FOR SYSTEM_TIME AS OF '{}'"
+REVENUE = ("SELECT store_id, revenue_month::text, total_revenue::text FROM vw_monthly_revenue "
+           "FOR SYSTEM_TIME AS OF '{}' ORDER BY 2, 1")  # fmt: skip
+PRICES = "SELECT item, amount::integer, sys_end = 'infinity' FROM price FOR SYSTEM_TIME ALL ORDER BY 1, 2"
+
+
+@pytest.fixture
+def earlier(lab: Medallion) -> Medallion:
+    restore(lab)
+    return lab
+
+
+@pytest.fixture
+def with_star(lab: Medallion) -> Medallion:
+    restore(lab, "warehouse_with_star", ("stock", "merged", "captured_star"))
+    return lab
+
+
+def found(lab: Medallion, query: str) -> list[tuple[Any, ...]]:
+    """As capture and merge ask, without the clause."""
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def asked(lab: Medallion, query: str) -> list[tuple[Any, ...]]:
+    """As a notebook asks, with the clause."""
+    with lab.warehouse.connect() as notebook:
+        return [tuple(row) for row in notebook.exec_driver_sql(query)]
+
+
+def versions(lab: Medallion, schema: str = "silver", **tables: int) -> dict[str, list[str]]:
+    """Every version of these tables as text, without what is made from the other columns."""
+    query = f"SELECT {VERSION} FROM {schema}.{{}} AS each ORDER BY 1"
+    return {name: [text for (text,) in found(lab, query.format(name))] for name in tables or SILVER}
+
+
+def bronze(lab: Medallion, schema: str = "bronze", **tables: int) -> dict[str, list[Any]]:
+    query = f"SELECT each::text FROM {schema}.br_{{}}_cdc AS each ORDER BY lsn, seq"
+    return {name: found(lab, query.format(name)) for name in tables or BRONZE}
+
+
+def counts(rows: dict[str, list[Any]]) -> dict[str, int]:
+    return {name: len(each) for name, each in rows.items()}
+
+
+def reached(lab: Medallion) -> list[tuple[Any, ...]]:
+    query = "SELECT stage, lsn, commit_ts, slot, source_name FROM meta.watermark ORDER BY stage"
+    return found(lab, query)
+
+
+def test_it_holds_what_was_captured_and_what_was_merged(earlier: Medallion) -> None:
+    assert counts(bronze(earlier)) == BRONZE
+    assert counts(versions(earlier)) == SILVER
+    ops = "SELECT string_agg(DISTINCT op, '' ORDER BY op) FROM bronze.br_{}_cdc"
+    kinds = [found(earlier, ops.format(table))[0][0] for table in ("payment", "film", "rental")]
+    assert kinds == ["DIT", "DIU", "IU"]  # a payment of another date is deleted and inserted
+    (_, captured, *_, slot, source), (_, merged, *_) = reached(earlier)
+    assert captured > merged and (slot, source) == ("medallion_earlier", "pagila_earlier")
+    assert f"{earlier.status()['history_is_final_until']}".startswith("2023-01-06 10:00:00")
+    assert earlier.status()["events_not_merged"] == 8
+
+
+def test_it_answers_as_of_an_instant(earlier: Medallion) -> None:
+    assert asked(earlier, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
+    assert asked(earlier, EMAIL.format("2023-01-06")) == [("ana.núñez@example.org",)]
+    film = "SELECT title FROM dim_film FOR SYSTEM_TIME AS OF '2023-01-05 1{}:30' WHERE film_id = 9"
+    assert [asked(earlier, film.format(hour)) for hour in (2, 3, 4)] == [[("Twice",)], [], [("Twice",)]]
+    paid = [asked(earlier, PAID.format(f"2023-01-06 {hour}")) for hour in ("08:00", "09:30", "10:00")]
+    assert [(rows, float(total or 0)) for ((rows, total),) in paid] == [(11, 69.91), (0, 0), (10, 66.92)]
+    store_of = "SELECT rental_id, store_id FROM fact_rental_current WHERE rental_id > 10 ORDER BY 1"
+    assert asked(earlier, store_of) == [(11, 1), (12, 2)]
+    december = (1, "2022-12-01", "-4.99")
+    at_first, in_the_end = (asked(earlier, REVENUE.format(day)) for day in ("2023-01-06", "2023-01-07"))
+    assert at_first == [december, (1, "2023-01-01", "34.95"), (2, "2023-01-01", "39.95")]
+    assert in_the_end == [december, (1, "2023-01-01", "31.96"), (2, "2023-01-01", "39.95")]
+
+
+def test_a_merge_brings_what_was_captured_and_not_merged(earlier: Medallion) -> None:
+    before = versions(earlier)
+    assert {table: tuple(done) for table, *done in earlier.merge()} == MERGED
+    (_, captured, *_), (_, merged, *_) = reached(earlier)
+    assert captured == merged
+    assert asked(earlier, EMAIL.format("2023-01-07")) == [("ana.núñez@example.org",)]
+    assert asked(earlier, EMAIL.format("2023-01-08")) == [("ana@example.org",)]
+    assert asked(earlier, "SELECT title FROM dim_film WHERE film_id = 1") == [("Grüße 😀",)]
+    placed = "SELECT tableoid::regclass::text FROM silver.fact_rental WHERE rental_id IN (13, 14) ORDER BY 1"
+    assert found(earlier, placed) == [("silver.fact_rental_2023_02",), ("silver.fact_rental_default",)]
+    ended = "silver.fact_payment WHERE payment_id = 2 AND sys_end = '2023-01-07 09:00'"
+    assert found(earlier, f"SELECT count(*) FROM {ended}") == [(1,)]
+    closed = [row for rows in before.values() for row in rows if '"sys_end": "infinity"' not in row]
+    assert {*closed} <= {row for rows in versions(earlier).values() for row in rows}
+
+
+@pytest.mark.parametrize("merging", [False, True], ids=["not merged", "merged"])
+def test_a_rebuild_makes_the_same_versions(earlier: Medallion, merging: bool) -> None:
+    if merging:
+        earlier.merge()
+    before = versions(earlier), bronze(earlier), reached(earlier)
+    rebuilt = earlier.rebuild()
+    assert {each.table: each.rows for each in rebuilt} == counts(before[0])
+    assert not any(each.lost or each.gained for each in rebuilt)
+    assert (versions(earlier), bronze(earlier), reached(earlier)) == before
+    assert asked(earlier, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
+    if not merging:
+        assert {table: tuple(done) for table, *done in earlier.merge()} == MERGED
+
+
+def test_capture_goes_on_with_a_new_snapshot(earlier: Medallion) -> None:
+    """The snapshot finds what bronze had, so that it opens no version."""
+    with pytest.raises(MedallionError, match="capture --resnapshot"):
+        earlier.capture()
+    earlier.merge()
+    before = versions(earlier)
+    assert earlier.capture(resnapshot=True).rows > 0
+    earlier.merge()
+    assert versions(earlier) == before
+    with earlier.source.begin() as shop:
+        shop.exec_driver_sql("DELETE FROM payment WHERE payment_id = 3")
+    assert earlier.verify() == []
+    assert counts(versions(earlier)) == counts(before)
+    current = "SELECT count(*) FROM fact_payment_current WHERE payment_id = 3"
+    assert asked(earlier, current) == [(0,)]
+
+
+def test_a_notebooks_table_still_keeps_its_versions(earlier: Medallion) -> None:
+    before = [(1, 10, False), (1, 11, True), (2, 20, False)]
+    assert asked(earlier, PRICES) == before
+    with earlier.warehouse.begin() as notebook:
+        notebook.exec_driver_sql("UPDATE price_current SET amount = 12 WHERE item = 1")
+    assert asked(earlier, PRICES) == [(1, 10, False), (1, 11, False), (1, 12, True), (2, 20, False)]
+    earlier.rebuild()
+    assert len(asked(earlier, PRICES)) == 4
+
+
+def test_one_with_the_star_is_rebuilt_with_its_declarations(with_star: Medallion) -> None:
+    """In a process of its own, for star.add() holds as long as its process."""
+    names = {f"{name}_hist": rows for name, rows in STAR.items()}
+    before = versions(with_star), versions(with_star, "silver_star", **names)
+    work = f"star.add(); print(sum(each.rows for each in Medallion.open({with_star.name!r}).rebuild()))"
+    run = [sys.executable, "-c", f"from medallion_lib import Medallion, star; {work}"]
+    done = subprocess.run(run, check=True, capture_output=True, text=True)
+    assert int(done.stdout) == sum(SILVER.values()) + sum(STAR.values())
+    assert (versions(with_star), versions(with_star, "silver_star", **names)) == before
+
+
+def test_one_with_the_star_goes_on_without_its_declarations(with_star: Medallion) -> None:
+    """This process has not called star.add(): the warehouse knows its tables."""
+    names = {f"{name}_hist": rows for name, rows in STAR.items()}
+    assert counts(versions(with_star, "silver_star", **names)) == names
+    assert counts(versions(with_star)) == SILVER
+    before = versions(with_star, "silver_star", **names), bronze(with_star, "bronze_star", **STAR)
+    with_star.rebuild()
+    assert versions(with_star, "silver_star", **names) == before[0]
+    with_star.merge()
+    after = counts(versions(with_star, "silver_star", **names))
+    assert after == {f"{name}_hist": rows for name, rows in STAR_AFTER.items()}
+    assert bronze(with_star, "bronze_star", **STAR) == before[1]
+    gone = "SELECT count(*) FROM silver_star.film_actor_hist WHERE film_id = 1 AND sys_end < 'infinity'"
+    assert found(with_star, gone) == [(2,)]
+    assert asked(with_star, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
