@@ -66,7 +66,7 @@ prove: $(STAR)
 
 # Ratios from alternating runs.
 bench: $(STAR)
-	@$(RUN) tests/bench.py
+	@PYTHONPATH=tests $(RUN) tests/bench/bench.py
 
 # Stop the server and remove what was made here, the virtual environment included. Where there is a
 # source of one's own, its slot would keep log for nobody: it asks, and removes that, too.

@@ -51,7 +51,8 @@ def _python(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(checkout)
-    sys.path[:] = [checkout, *(each for each in sys.path if os.path.dirname(each) != checkout)]
+    own = checkout, str(Path(checkout, "tests"))
+    sys.path[:] = [checkout, *(each for each in sys.path if os.path.dirname(each) not in own)]
     assert Path(medallion_lib.__file__).parent == Path(checkout, "medallion_lib")
     how, what, *rest = words
     sys.argv = [how, *rest]

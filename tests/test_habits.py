@@ -34,7 +34,7 @@ def test_every_file_that_contributors_are_sent_to_exists() -> None:
 def test_every_name_that_contributors_are_sent_to_exists(name: str) -> None:
     assert f"`{name}`" in GUIDE
     code = "".join(path.read_text(encoding="utf-8") for folder in ("tests", "medallion_lib", "book/made")
-                   for path in ROOT.glob(f"{folder}/*.py") if path != Path(__file__))  # fmt: skip
+                   for path in ROOT.glob(f"{folder}/**/*.py") if path != Path(__file__))  # fmt: skip
     assert re.search(rf"^(def )?{name}\b", code, re.MULTILINE)
 
 

@@ -114,8 +114,8 @@ def _results(suite: ElementTree.Element) -> dict[str, Result]:
     """By file; those of files that prove nothing in particular together, last."""
     results = {name: Result() for name in (*PROOFS, REST)}
     for case in suite.iter("testcase"):
-        file = case.get("classname", "").split(".")[1:2]
-        results[file[0] if file and file[0] in PROOFS else REST].add(case)
+        _, _, file = case.get("classname", "").rpartition(".")
+        results[file if file in PROOFS else REST].add(case)
     return {name: result for name, result in results.items() if result.counts}
 
 

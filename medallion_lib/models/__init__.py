@@ -3,7 +3,7 @@
     from medallion_lib.models import DimCustomerHist
     session.scalars(select(DimCustomerHist).where(DimCustomerHist.customer_id == 42))
 
-The SQL is the one source of truth: tests/test_models.py compares each model with the database.
+The SQL is the one source of truth: tests/gold/test_models.py compares each model with the database.
 A further part's tables are a module here, imported by who wants them and named in that test.
 """
 

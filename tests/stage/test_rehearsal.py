@@ -139,7 +139,7 @@ def test_the_story_stays_the_last_thing_on_the_terminal(rehearsal: Rehearsal) ->
 
 @pytest.mark.parametrize("name", [DEMO, ENGINEERS])
 def test_the_presses_are_those_that_the_guide_counts(rehearsal: Rehearsal, name: str) -> None:
-    """Up to the last cell; tests/test_demo.py compares the same count with the guide."""
+    """Up to the last cell; tests/book/test_demo.py compares the same count with the guide."""
     cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
     played = rehearsal.presses if name == DEMO else rehearsal.engineers_presses
     assert played == [cells[at]["id"] for at in presses(cells)][: len(played)]

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-EXTENSIONS = Path(__file__).parents[1] / "book" / "_ext"
+EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
 CONF = f"""
 import sys
 sys.path.insert(0, {str(EXTENSIONS)!r})

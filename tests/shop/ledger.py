@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 PACK_TIME = datetime(2023, 7, 1, tzinfo=UTC)
 HOME = {"address", "district", "city_id", "postal_code", "phone"}
 Event = dict[str, str]

@@ -31,7 +31,7 @@ from medallion_lib.models import star as models
 from medallion_lib.shop.star import runs
 
 pytest.importorskip("dbt.include.postgres", reason="dbt is an extra: make .venv/star-ready")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 INSTANTS = [datetime(2023, month, 1, tzinfo=UTC) for month in (2, 4, 7, 9, 10)]
 INSTANTS.insert(3, datetime(2023, 7, 9, 12, 0, 0, tzinfo=UTC))  # late payments are being posted
 END = datetime(2024, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ import pytest
 from medallion_lib import Medallion, server
 from medallion_lib.server.embedded import Embedded
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(
@@ -37,7 +37,7 @@ def elsewhere(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 
 
 def test_the_story_is_the_same_elsewhere(elsewhere: dict[str, str]) -> None:
-    story = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_story.py"]
+    story = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/shop/test_story.py"]
     ran = subprocess.run(story, cwd=ROOT, env=elsewhere, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "skipped" not in ran.stdout

@@ -15,7 +15,7 @@ from made import drag
 
 from medallion_lib import Medallion
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

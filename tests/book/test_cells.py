@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from sqlalchemy import URL
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 CELLS = {
     "name": "import os\nprint(os.environ['MEDALLION_NAME'])",

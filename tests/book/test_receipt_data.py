@@ -16,7 +16,7 @@ from made import drag, receipt
 
 from medallion_lib import Medallion, MedallionError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STORES = range(1, 8)
 TODAY = "2024-01-01"  # when all of the year is known
 

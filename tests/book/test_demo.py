@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from presses import beats
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "notebooks" / "00_five_minute_demo.ipynb"
 CELLS = json.loads(DEMO.read_text(encoding="utf-8"))["cells"]
 GUIDE = (ROOT / "book" / "presenters_guide.md").read_text(encoding="utf-8")

@@ -116,7 +116,7 @@ def test_what_is_kept_is_counted_table_by_table(year: Medallion) -> None:
 
 
 def test_what_files_miss_is_what_a_year_of_them_missed(year: Medallion) -> None:
-    """make prove loads all of those nights: tests/test_two_feeds.py has the same numbers from them."""
+    """make prove loads all of those nights: tests/bronze/test_two_feeds.py has the same numbers from them."""
     told = " ".join(missed.page(year, Path()).split())
     versions = "65 of 5,596 for customers, 0 of 1,484 for films, 0 of 31,077 for rentals, 0 of 16,780 for payments."
     assert f"versions of the year: {versions} At noon" in told
@@ -191,10 +191,10 @@ def test_a_fact_is_shown_by_its_name() -> None:
 # The proofs
 
 REPORT = """<testsuites><testsuite timestamp="2026-01-01T12:00:00.5+02:00" time="100.4">
-<testcase classname="tests.test_year" name="a" time="1.5"><properties><property name="rows" value="1200"/>
+<testcase classname="tests.shop.test_year" name="a" time="1.5"><properties><property name="rows" value="1200"/>
     <property name="note" value="x"/></properties></testcase>
-<testcase classname="tests.test_year" name="b" time="2"><properties><property name="rows" value="34"/></properties></testcase>
-<testcase classname="tests.test_faults" name="c" time="3"><failure message="no"/></testcase>
+<testcase classname="tests.shop.test_year" name="b" time="2"><properties><property name="rows" value="34"/></properties></testcase>
+<testcase classname="tests.bronze.test_faults" name="c" time="3"><failure message="no"/></testcase>
 <testcase classname="tests.test_thin" name="d" time="4"><skipped message="there is no such thing"/></testcase>
 </testsuite></testsuites>"""
 
@@ -220,5 +220,5 @@ def test_without_a_run_of_the_tests_the_page_says_so(year: Medallion, tmp_path: 
 
 
 def test_every_proof_is_there() -> None:
-    here = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    here = {path.stem for path in Path(__file__).parents[1].rglob("test_*.py")}
     assert set(proofs.PROOFS) <= here

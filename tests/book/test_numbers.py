@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from made.proofs import PROOFS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 PAGES = sorted(ROOT.glob("book/*.md"))
 
@@ -101,10 +101,10 @@ def test_every_number_in_a_notebooks_prose_stands_in_its_code(path: Path) -> Non
 
 SOURCES: dict[str, dict[str, list[str]]] = {  # by page, the numbers that a file has
     "how_we_know": {
-        "tests/test_batches.py": ["7", "100", "1,000"],
-        "tests/test_capture.py": ["5,000"],
-        "tests/test_merge.py": ["3,000"],
-        "tests/test_pagila_kills.py": ["100", "100,000"],
+        "tests/silver/test_batches.py": ["7", "100", "1,000"],
+        "tests/bronze/test_capture.py": ["5,000"],
+        "tests/silver/test_merge.py": ["3,000"],
+        "tests/shop/test_pagila_kills.py": ["100", "100,000"],
     },
     "presenters_guide": {
         "notebooks/00_five_minute_demo.ipynb": ["5", "2", "27", "14", "25.99", "107.12"],
@@ -113,14 +113,14 @@ SOURCES: dict[str, dict[str, list[str]]] = {  # by page, the numbers that a file
         "medallion_lib/server/postgresql.conf": ["4"],
     },
     "proofs": {
-        "tests/test_identity.py": ["46"],
-        "tests/test_statements.py": ["600"],
-        "tests/test_rewrite_fuzz.py": ["2,000", "50,000"],
-        "tests/test_two_feeds.py": ["365"],
+        "tests/source/test_identity.py": ["46"],
+        "tests/system_time/test_statements.py": ["600"],
+        "tests/system_time/test_rewrite_fuzz.py": ["2,000", "50,000"],
+        "tests/bronze/test_two_feeds.py": ["365"],
     },
     "troubleshooting": {"medallion_lib/server/postgresql.conf": ["4"]},
     "when_to_use_which": {
-        "tests/test_two_feeds.py": ["365"],
+        "tests/bronze/test_two_feeds.py": ["365"],
         "notebooks/05_two_feeds.ipynb": ["14"],
         "book/made/kept.py": ["1,000,000"],
         "medallion_lib/server/postgresql.conf": ["4"],
