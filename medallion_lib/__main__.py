@@ -125,7 +125,15 @@ def url(lab: Medallion, which: str) -> str:
     return server.libpq(lab.address(which)._replace(password=None))
 
 
-READ_ONLY = (down, status, url)  # they start nothing, and write nothing
+def models(lab: Medallion, names: list[str]) -> str:
+    """print SQLAlchemy models of tables and views"""
+    from medallion_lib.models import source  # what no other command waits for
+
+    lab.must_run()
+    return source(lab.warehouse, *names)
+
+
+READ_ONLY = (down, status, url, models)  # they start nothing, and write nothing
 MAKING = (up, reset, load)  # they alone make a server's home
 
 
@@ -137,7 +145,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--name", help="which source and warehouse (default: medallion)")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
-    for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, status, url):
+    for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, status, url,
+                    models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         add[command] = named.add_argument
@@ -152,6 +161,7 @@ def parser() -> argparse.ArgumentParser:
     add[capture]("--resnapshot", action="store_true", help="take the source over anew, after a gap")
     add[capture]("--merge", action="store_true", dest="merging", help="bring silver and gold along")
     add[status]("--json", dest="json_", action="store_true", help="for programs")
+    add[models]("names", nargs="*", metavar="NAME", help="a schema, table or view; else the shop's")
     add[url]("which", choices=("source", "warehouse"))
     return top
 

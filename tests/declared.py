@@ -1,19 +1,21 @@
-"""What models declare and what a database has, line by line, so that they can be compared."""
+"""What printed models declare and what a database has, line by line, so that they can be compared."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from difflib import unified_diff
 from inspect import cleandoc
-from types import UnionType
+from types import ModuleType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from sqlalchemy import Connection, MetaData, Table, select
+from sqlalchemy import Connection, Engine, MetaData, Table, select
+from sqlalchemy import inspect as mapper_of
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, Mapper, Session
 
-from medallion_lib.models import Base
+from medallion_lib import models
 
 # A partition is its table's. The columns of a view, or of a table that dbt makes from a query, may
 # all be null, for all that PostgreSQL knows.
@@ -27,23 +29,32 @@ RELATIONS = """
     ORDER BY 1, 2"""
 
 
-def mappers(*schemas: str) -> list[Mapper[Base]]:
-    """Those of the models imported so far whose tables are in these schemas, in order of name."""
-    found = [each for each in Base.registry.mappers if each.local_table.schema in schemas]
+def printed(engine: Engine, *names: str) -> Any:
+    """The models of these names as a module, of the source that is printed for them."""
+    module = sys.modules["printed"] = ModuleType("printed")
+    exec(models.source(engine, *names), module.__dict__)
+    return module
+
+
+def mappers(made: Any) -> list[Mapper[Any]]:
+    """The models of a printed module, or of reflect, in order of their tables' names."""
+    found = [mapper_of(each) for each in vars(made).values()
+             if isinstance(each, type) and issubclass(each, models.Model) and hasattr(each, "__table__")]  # fmt: skip
     return sorted(found, key=lambda each: each.local_table.fullname)
 
 
-def differences(warehouse: Connection, *schemas: str) -> list[str]:
+def differences(warehouse: Connection, made: Any, *schemas: str) -> list[str]:
     """What only the database has, behind a minus, and only the models, behind a plus."""
-    models = {each.local_table.fullname: each for each in mappers(*schemas)}
+    declared = {each.local_table.fullname: each for each in mappers(made) if each.local_table.schema in schemas}
     found, told = [], []
     relations = warehouse.exec_driver_sql(RELATIONS, (list(schemas),)).all()
     for schema, name, is_query, meaning in relations:
-        table = Table(name, MetaData(), schema=schema, autoload_with=warehouse)
+        table = Table(name, MetaData(), schema=schema, autoload_with=warehouse, resolve_fks=False)
         found += _lines(table, meaning, is_query)
-        if model := models.pop(f"{schema}.{name}", None):
-            told += _lines(model.local_table, " ".join(cleandoc(model.class_.__doc__).split()), is_query)
-    told += [f"{name}: no such table or view" for name in models]
+        if model := declared.pop(f"{schema}.{name}", None):
+            doc = model.class_.__dict__.get("__doc__")
+            told += _lines(model.local_table, doc and " ".join(cleandoc(doc).split()), is_query)
+    told += [f"{name}: no such table or view" for name in declared]
     lines = unified_diff(found, told, n=0, lineterm="")
     return [line for line in lines if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
@@ -60,12 +71,12 @@ def _lines(table: Table, meaning: str | None, is_query: bool) -> Iterator[str]:
         yield f"{table.fullname} has the key {', '.join(table.primary_key.columns.keys())}"
 
 
-def keys(mapper: Mapper[Base]) -> Iterable[str]:
+def keys(mapper: Mapper[Any]) -> Iterable[str]:
     """The columns by which the ORM tells rows apart."""
     return [column.name for column in mapper.primary_key]
 
 
-def hints(mapper: Mapper[Base]) -> dict[str, Any]:
+def hints(mapper: Mapper[Any]) -> dict[str, Any]:
     """The type of each column's values, as a reader of the class sees it."""
     return {name: get_args(hint)[0] for name, hint in get_type_hints(mapper.class_).items()
             if get_origin(hint) is Mapped}  # fmt: skip
@@ -82,7 +93,7 @@ def of_type(value: Any, hint: Any) -> bool:
     return type(value) is kind
 
 
-def untyped(session: Session, mapper: Mapper[Base]) -> list[tuple[str, Any]]:
+def untyped(session: Session, mapper: Mapper[Any]) -> list[tuple[str, Any]]:
     """Columns and values, in a hundred rows, that are not of the column's type, or not in UTC."""
     rows = session.scalars(select(mapper.class_).limit(100)).all()
     assert rows, mapper

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medallion_lib"
 EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code by folder: what only the sample and the advanced chapters need, and the rest, the core.
-GUESTS = {"batch": 520, "models": 600, "shop": 320}
+GUESTS = {"batch": 520, "models": 190, "shop": 320}
 CORE = 3500
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.
 LAYERS = ("", "server", "source", "bronze", "silver", "system_time", "gold", "medallion", "guest")
@@ -41,7 +41,7 @@ def _code_lines(path: Path) -> int:
 
 def _guest(path: Path) -> str:
     """The guest that a file belongs to; empty for one of the core."""
-    first = path.relative_to(PACKAGE).parts[0]
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return first if first in GUESTS else ""
 
 

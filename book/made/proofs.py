@@ -40,7 +40,7 @@ PROOFS = {  # what the tests of a file prove
     "test_system_versioning": "Tables made `WITH (system_versioning = true)` keep the model's "
                               "versions",
     "test_questions": "A receipt adds up to the mart's number and leads to the log",
-    "test_models": "Every table and view has its typed model, column by column",
+    "test_models": "The printed models are the tables and views, column by column",
     "test_two_feeds": "Nightly files and the log give the same current rows, in make prove on all "
                       "365 nights",
     "test_batch_files": "A bad row or file is set aside with the reason; the rest lands once",

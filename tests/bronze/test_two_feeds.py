@@ -11,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from declared import differences, keys, mappers, untyped
+from declared import differences, keys, mappers, printed, untyped
 from sqlalchemy.orm import Session
 from year import CURRENT, HISTORY, as_owner, ask, own_lab
 
 from medallion_lib import Medallion, batch, databases, sqlfile
 from medallion_lib.shop import year
 from medallion_lib.batch.declared import SOURCES
-from medallion_lib.models import batch as models
 
 NEW_YEAR = datetime(2023, 1, 1, tzinfo=UTC)
 EVERY_NIGHT = [NEW_YEAR + timedelta(days=day) for day in range(1, 365 + 1)]
@@ -126,11 +125,12 @@ WHERE (log.film_id, log.store_id) IS DISTINCT FROM (files.film_id, files.store_i
 
 
 def undeclared(lab: Medallion) -> list:
-    """What the models say otherwise than the database, and rows that are not as they say."""
-    made = [each for each in mappers("bronze_batch", "silver_batch") if each.class_ is not models.Quarantine]
+    """What the printed models say otherwise than the database, and rows that are not as they say."""
+    models = printed(lab.warehouse, "bronze_batch", "silver_batch")
+    made = [each for each in mappers(models) if each.class_ is not models.Quarantine]
     assert len(made) == 3 - 1 + 2 * len(SOURCES) + 10
     with Session(lab.warehouse) as session:
-        found = differences(session.connection(), "bronze_batch", "silver_batch")
+        found = differences(session.connection(), models, "bronze_batch", "silver_batch")
         found += [each for model in made for each in untyped(session, model)]
         for model in made:
             rows = ", ".join(keys(model))
