@@ -130,6 +130,7 @@ def models(lab: Medallion, names: list[str]) -> str:
     from medallion_lib.models import source  # what no other command waits for
 
     lab.must_run()
+    lab.address("warehouse")  # or the refusal that says how to make it
     return source(lab.warehouse, *names)
 
 

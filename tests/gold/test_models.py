@@ -279,10 +279,11 @@ def test_a_period_holds_an_instant(session: Session, shop: Any) -> None:
 
 @pytest.mark.parametrize("instant", [PACK_DAY, date(2023, 7, 1), datetime(2023, 7, 1),
                                      datetime(2023, 7, 1, tzinfo=UTC)], ids=repr)  # fmt: skip
-def test_an_instant_may_be_a_text_a_date_or_a_datetime(session: Session, shop: Any, instant: Any) -> None:
-    then = as_of(shop.VwMonthlyRevenue, instant)
-    june = select(then.total_revenue).where(then.store_id == 5, then.revenue_month == JUNE)
-    assert session.scalar(june) == Decimal("1014.64")
+def test_an_instant_may_be_a_text_a_date_or_a_datetime(session: Session, shop: Any, made: Any, instant: Any) -> None:
+    for model in (shop.VwMonthlyRevenue, made.VwMonthlyRevenue):
+        then = as_of(model, instant)
+        june = select(then.total_revenue).where(then.store_id == 5, then.revenue_month == JUNE)
+        assert session.scalar(june) == Decimal("1014.64")
 
 
 @pytest.mark.parametrize("schema", ["gold", "silver"])
