@@ -105,7 +105,8 @@ def reflect(engine: Engine, *names: str) -> Any:
     Without names, those of bronze, silver, gold and meta. Of two relations of one name, the second
     model's name begins with its schema: SilverBatchDimCustomer.
     The ORM knows a version by its key and sys_start, which stay when it is closed. It knows a row
-    without a key by all its columns. Raises MedallionError for a name of nothing.
+    without a key by all its columns but arrays and documents. Raises MedallionError for a name of
+    nothing.
     """
 
     class Base(Model, DeclarativeBase):
