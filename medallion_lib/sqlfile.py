@@ -28,19 +28,6 @@ def compose(name: str, **parts: sql.Composable) -> sql.Composed:
     return sql.SQL(text).format(**parts)
 
 
-def text(part: sql.Composable) -> str:
-    """The part as psycopg2 would send it, whose own way needs a connection that is psycopg2's."""
-    if isinstance(part, sql.Composed):
-        return "".join(map(text, part))
-    if isinstance(part, sql.Identifier):
-        return ".".join(_quoted('"', name) for name in part.strings)
-    return _quoted("'", part.wrapped) if isinstance(part, sql.Literal) else part.as_string(None)
-
-
-def _quoted(mark: str, string: str) -> str:
-    return mark + string.replace(mark, 2 * mark) + mark
-
-
 class _Doubled(sql.Composable):
     """A name or literal whose percent signs psycopg2 is not to take for parameters."""
 

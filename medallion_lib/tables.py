@@ -196,8 +196,8 @@ class Tables:
         """
         here, there = ({table.source.strings: table for table in each.captured}
                        for each in (self, kept))  # fmt: skip
-        lines = [f"    {here[name].shown}: the warehouse has not" for name in here.keys() - there]
-        lines += [f"    {there[name].shown}: only the warehouse has" for name in there.keys() - here]
+        lines = [f"    {here[name].shown}: not in the warehouse" for name in here.keys() - there]
+        lines += [f"    {there[name].shown}: in the warehouse only" for name in there.keys() - here]
         for name in here.keys() & there.keys():
             for fact in MADE:
                 said, known = (getattr(each[name], fact) for each in (here, there))

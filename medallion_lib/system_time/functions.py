@@ -10,14 +10,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
-from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.system_time.clause import SystemTimeError, rewrite
 from medallion_lib.system_time.forms import AS_OF, FORMS, Form
-from medallion_lib.system_time.hook import SystemTimeError, rewrite
-from medallion_lib.system_time.tokens import edited, tokenize
+from medallion_lib.system_time.tokens import edited, quoted, tokenize
+
+_IDLE = 0  # libpq's PQTRANS_IDLE, which psycopg 2 and 3 have in connection.info
 
 
 class Relation(NamedTuple):
@@ -46,7 +45,8 @@ def regenerate(connection: Any) -> dict[str, str]:
     with _transaction(connection) as cursor:
         cursor.execute(sqlfile.read("system_time/relations"))
         relations = [Relation(*row) for row in cursor]
-        _drop_stale(cursor, [relation.oid for relation in relations])
+        if command := dropping(cursor, [relation.oid for relation in relations]):
+            cursor.execute(command)
         answering: dict[Form, dict[int, tuple[str, str]]] = {form: {} for form in FORMS}
         refused = {}
         for relation in relations:
@@ -62,11 +62,12 @@ def regenerate(connection: Any) -> dict[str, str]:
 def drop(connection: Any) -> None:
     """Drop these functions: while they are there, no column, table or view of theirs can be."""
     with _transaction(connection) as cursor:
-        _drop_stale(cursor, [])
+        if command := dropping(cursor):
+            cursor.execute(command)
 
 
 def dropping(cursor: Any, relations: Sequence[int] = ()) -> str | None:
-    """The command that drops all the functions, if one of them is of none of the relations."""
+    """The command that drops all the functions, once one of them is of none of the relations."""
     forms = {
         "suffixes": [form.suffix for form in FORMS],
         "parameters": [",".join(form.parameters) for form in FORMS],
@@ -81,7 +82,7 @@ def _transaction(connection: Any) -> Iterator[Any]:
     with closing(connection.cursor()) as cursor:
         cursor.execute("SELECT current_setting('search_path')")
         (path,) = cursor.fetchone()
-        alone = connection.info.transaction_status == TRANSACTION_STATUS_IDLE  # autocommit
+        alone = connection.info.transaction_status == _IDLE  # still, so it is in autocommit
         if alone:
             cursor.execute("BEGIN")
         try:
@@ -96,12 +97,6 @@ def _transaction(connection: Any) -> Iterator[Any]:
             raise
         if alone:
             cursor.execute("COMMIT")
-
-
-def _drop_stale(cursor: Any, relations: list[int]) -> None:
-    """Drop all the functions once one of them has lost its relation or does not fit its name."""
-    if command := dropping(cursor, relations):
-        cursor.execute(command)
 
 
 def _reason(
@@ -119,7 +114,7 @@ def _reason(
         name, clause = f"{relation.schema}.{relation.name}", form.clause.format("…", "…")
         reason = str(refusal("view cannot travel", table=name, form=clause, reason=error))
         if fits:
-            _create(cursor, "refusal", relation, form, comment=sql.Literal(reason))
+            _create(cursor, "system_time/refusal", relation, form, comment=quoted(reason, "'"))
         return reason
     return None
 
@@ -139,7 +134,7 @@ def _make(
         query = _spliced(relation.query, answering.values(), form)
     cursor.execute("SAVEPOINT function")
     try:
-        _create(cursor, "function", relation, form, query=sql.SQL(query))
+        _create(cursor, "system_time/function", relation, form, query=query)
     except Exception as error:
         diagnosis = getattr(error, "diag", None)
         if not diagnosis or (diagnosis.sqlstate or "")[:2] not in ("42", "0A"):
@@ -160,14 +155,16 @@ def _spliced(query: str, names: Collection[tuple[str, str]], form: Form) -> str:
     return rewrite(edited(query, edits))
 
 
-def _create(
-    cursor: Any, template: str, relation: Relation, form: Form, **parts: sql.Composable
-) -> None:
+def _create(cursor: Any, template: str, relation: Relation, form: Form, **parts: str) -> None:
     """Its parameters' names are how a function of ours is told from others."""
     declared = "{} timestamptz" if form.count else "{} boolean DEFAULT true"
-    parts["function"] = sql.Identifier(relation.schema, relation.name + form.suffix)
-    parts["relation"] = sql.Identifier(relation.schema, relation.name)
-    parts["parameters"] = sqlfile.identifiers(form.parameters, declared)
-    parts["types"] = sql.SQL(form.types)
-    parts["form"] = sql.SQL(form.clause.format("…", "…"))
-    cursor.execute(sqlfile.text(sqlfile.compose(f"system_time/{template}", **parts)))
+    schema = quoted(relation.schema)
+    command = sqlfile.read(template).format(
+        function=f"{schema}.{quoted(relation.name + form.suffix)}",
+        relation=f"{schema}.{quoted(relation.name)}",
+        parameters=", ".join(declared.format(quoted(name)) for name in form.parameters),
+        types=form.types,
+        form=form.clause.format("…", "…"),
+        **parts,
+    )
+    cursor.execute(command)

@@ -3,25 +3,20 @@
     CREATE TABLE price (film_id int PRIMARY KEY, rate numeric) WITH (system_versioning = true)
     CREATE TABLE price (film_id int PRIMARY KEY, rate numeric) ; CALL meta.created_…('price')
 
-PostgreSQL is not told of the option, and is told to go on: sql/system_versioned.sql makes the
-columns, key, triggers and view. Where such a table, or what else has functions behind FOR
-SYSTEM_TIME, is altered or dropped, these are dropped before it and made again after it.
+PostgreSQL is not told of the option, and is told to go on: system_versioned.sql makes the
+columns, key, triggers and view. What else the hook asks of statements about such tables stands
+here too, as far as their tokens tell.
 """
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import islice, pairwise
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import ExceptionContext
-
-from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
-from medallion_lib.system_time.tokens import BEFORE_NAME, Edit, Token, after_bracket, finished, says
-
-REFUSED = "ST002"  # SQLSTATE of what meta.refusal() says
+from medallion_lib.system_time.tokens import (
+    BEFORE_NAME, DEPTH, Edit, Token, after_bracket, after_name, says,
+)  # fmt: skip
 
 _TEMPORARY = ("TEMP", "TEMPORARY")
 _KINDS = ("TABLE", "VIEW", "MATERIALIZED")
@@ -35,19 +30,24 @@ class SystemVersioningError(MedallionError):
     """A table that can't keep its versions, or a change it can't take; the text says what to do."""
 
 
-class Statement(NamedTuple):
-    """One of those in a text: its tokens as `tokenize` gives them."""
+class Change(NamedTuple):
+    """An ALTER or DROP of tables or views, and which part of the text it is."""
 
+    names: list[str]
+    start: int
+    end: int
+    is_alter: bool
+    reshapes: bool  # drops, renames or retypes
+
+
+class _Statement(NamedTuple):
+    """One of those in the text `sql`: its tokens as `tokenize` gives them."""
+
+    sql: str
     tokens: list[Token]
 
-    @property
-    def end(self) -> int:
-        return self.tokens[-3].end
-
-    def begins(self, *words: str) -> bool:
-        """Whether these are its first words, but for those that may stand before a name."""
-        said = [token.text for token in self.tokens[1:8] if token.text not in BEFORE_NAME]
-        return said[: len(words)] == list(words)
+    def text(self, part: list[Token]) -> str:
+        return self.sql[part[0].start : part[-1].end]
 
     def outside_brackets(self, since: int = 1) -> Iterator[int]:
         """The indexes of the tokens that no bracket holds; of a bracket, its beginning."""
@@ -55,63 +55,59 @@ class Statement(NamedTuple):
         for i in range(since, len(self.tokens) - 2):
             if depth == 0:
                 yield i
-            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(self.tokens[i].text, 0)
+            depth += DEPTH.get(self.tokens[i].text, 0)
 
-    def names(self, since: int) -> Iterator[tuple[int, int]]:
-        """Where the names begin and end that are listed from the token `since` on."""
-        i = since
+    def names(self, i: int) -> Iterator[list[Token]]:
+        """The names that are listed from the token `i` on."""
         while self.tokens[i].text in BEFORE_NAME:
             i += 1
         while self.tokens[i].kind in ("word", "quoted"):
-            start = i
-            while self.tokens[i + 1].text == ".":
-                i += 2
-            yield self.tokens[start].start, self.tokens[i].end
-            if self.tokens[i + 1].text != ",":
+            after = after_name(self.tokens, i)
+            yield self.tokens[i:after]
+            if self.tokens[after].text != ",":
                 return
-            i += 2
+            i = after + 1
 
 
-def statements(tokens: list[Token]) -> list[Statement]:
-    """Those of a text."""
-    outside, found = tokens[0], [[tokens[0]]]
-    for token in tokens[1:-2]:
-        if token.text == ";":
-            found.append([outside])
-        else:
-            found[-1].append(token)
-    return [Statement([*each, outside, outside]) for each in found if len(each) > 1]
+def _statements(sql: str, tokens: list[Token]) -> Iterator[_Statement]:
+    outside, *inside = tokens[:-2]
+    ends = [i for i, token in enumerate(inside) if token.text == ";"]
+    for start, end in pairwise([-1, *ends, len(inside)]):
+        if start + 1 < end:
+            yield _Statement(sql, [outside, *inside[start + 1 : end], outside, outside])
 
 
-def options(sql: str, tokens: list[Token]) -> list[Edit]:
+def edits(sql: str, tokens: list[Token]) -> list[Edit]:
     """What takes the option out of each CREATE TABLE in `sql`, and sets a call behind it.
 
     In a string, comment or index it is not the option.
     """
-    made = (each for each in statements(tokens) if each.begins("CREATE", "TABLE"))
-    return [edit for statement in made for edit in _created(sql, statement)]
+    return [edit for statement in _statements(sql, tokens) for edit in _created(statement)]
 
 
-def _created(sql: str, statement: Statement) -> list[Edit]:
+def _created(statement: _Statement) -> list[Edit]:
     tokens = statement.tokens
+    words = [token.text for token in tokens[1:8] if token.text not in BEFORE_NAME]
+    if words[:2] != ["CREATE", "TABLE"]:
+        return []
     table = next(i for i, token in enumerate(tokens) if token.text == "TABLE")
     bracket = next((i + 1 for i in statement.outside_brackets(table)
                     if says(tokens, i, "WITH", "(")), None)  # fmt: skip
-    found = bracket and _option(sql, statement, bracket)
-    named = next(statement.names(table + 1), None)
-    if not found or not named:
+    found = bracket and _option(statement, bracket)
+    name = next(statement.names(table + 1), None)
+    if not found or not name:
         return []
     is_wanted, start, end = found
-    edits = [(start, end, "")]
-    if is_wanted:
-        name = _checked(sql, statement, table, *named)
-        call = f"; CALL meta.created_system_versioned('{name}')"
-        edits.append((statement.end, statement.end, call))
-    return edits
+    if not is_wanted:
+        return [(start, end, "")]
+    _check(statement, table, name)
+    last, text = tokens[-3].end, statement.text(name).replace("'", "''")
+    call = f"; CALL meta.created_system_versioned('{text}')"
+    return [(start, end, ""), (last, last, call)]
 
 
-def _option(sql: str, statement: Statement, bracket: int) -> tuple[bool, int, int] | None:
-    """What the option in the bracket says, and which part of `sql` holds it and no other."""
+def _option(statement: _Statement, bracket: int) -> tuple[bool, int, int] | None:
+    """What the option in the bracket says, and which part of the text holds it and no other."""
     tokens, close = statement.tokens, after_bracket(statement.tokens, bracket) - 1
     commas = (i for i in statement.outside_brackets(bracket + 1) if tokens[i].text == ",")
     ends = [bracket, *(i for i in commas if i < close), close]
@@ -123,8 +119,7 @@ def _option(sql: str, statement: Statement, bracket: int) -> tuple[bool, int, in
         said = tokens[before + 3 : after]
         wanted = _MEANING.get(said[0].text.strip("'").lower() if said else "true")
         if wanted is None or len(said) > 1:
-            value = sql[said[0].start : said[-1].end]
-            raise refusal("option not read", SystemVersioningError, value=value)
+            raise refusal("option not read", SystemVersioningError, value=statement.text(said))
         if len(ends) == 2:
             return wanted, tokens[before - 1].start, tokens[after].end
         if n:
@@ -133,129 +128,66 @@ def _option(sql: str, statement: Statement, bracket: int) -> tuple[bool, int, in
     return None
 
 
-def _checked(sql: str, statement: Statement, table: int, start: int, end: int) -> str:
-    """The name of the table that is made, as text in a string; refused where it can't be one."""
+def _check(statement: _Statement, table: int, name: list[Token]) -> None:
+    """Raise unless the table of this name can keep its versions."""
     tokens = statement.tokens
-    name = sql[start:end]
-    words = [token for token in tokens if start <= token.start < end]
-    kind = "temporary" if any(t.text in _TEMPORARY for t in tokens[:table]) else None
-    if len(words) > 1 and words[-3].identifier != "scratch":
-        kind = f"of schema {words[-3].identifier}"
+    kind = "temporary" if any(token.text in _TEMPORARY for token in tokens[:table]) else None
+    if len(name) > 1 and name[-3].identifier != "scratch":
+        kind = f"of schema {name[-3].identifier}"
     if kind:
-        facts = {"kind": kind, "table": words[-1].identifier}
+        facts = {"kind": kind, "table": name[-1].identifier}
         raise refusal("option on another", SystemVersioningError, **facts)
     if any(tokens[i].text == "AS" for i in statement.outside_brackets(table)):
-        raise refusal("option on a query", SystemVersioningError, table=name)
-    return name.replace("'", "''")
+        raise refusal("option on a query", SystemVersioningError, table=statement.text(name))
 
 
-def let_go(sql: str, tokens: list[Token], connection: Any) -> list[Edit]:
-    """What drops what hangs on each table or view in `sql` before it is altered or dropped.
-
-    In one text, since a connection may commit each: all of it happens, or nothing.
-    """
-    edits, dropped = list[Edit](), ""
-    for statement in statements(tokens):
-        words = [token.text for token in statement.tokens]
-        if words[1] not in ("ALTER", "DROP") or words[2] not in _KINDS:
+def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
+    """Each ALTER or DROP in `sql` of tables or views, but for those with CASCADE."""
+    for statement in _statements(sql, tokens):
+        verb, kind, *more = (token.text for token in statement.tokens[1:])
+        if verb not in ("ALTER", "DROP") or kind not in _KINDS:
             continue
-        if words[1] == "ALTER" or "CASCADE" not in words:
-            drop, before, after = _around(sql, statement, words, connection)
-            start, end = statement.tokens[1].start, statement.end
-            edits += [(start, start, before if dropped else drop + before), (end, end, after)]
-            dropped = dropped or drop
-    return edits
+        names = [*statement.names(4 if kind == "MATERIALIZED" else 3)]
+        if names and (verb == "ALTER" or "CASCADE" not in more):
+            reshapes = verb == "DROP" or _reshapes(statement, names[-1][-1])
+            start, end = statement.tokens[1].start, statement.tokens[-3].end
+            yield Change([*map(statement.text, names)], start, end, verb == "ALTER", reshapes)
 
 
-def _around(
-    sql: str, statement: Statement, words: list[str], connection: Any
-) -> tuple[str, str, str]:
-    """What drops the functions, and what comes before and after one that alters or drops."""
-    from medallion_lib.system_time import (
-        functions,  # which reads with system_time.py, which reads with this
-    )
-
-    since = 4 if words[2] == "MATERIALIZED" else 3
-    spans = [*statement.names(since)]
-    with closing(connection.cursor()) as asking:
-        found = named(asking, [sql[start:end].replace("%%", "%") for start, end in spans])
-        drop = functions.dropping(asking) if found else None
-    before, after = "", ""
-    for oid, is_versioned, _ in found:
-        if is_versioned and (words[1] == "DROP" or _reshapes(statement, spans[-1][1])):
-            before += f"CALL meta.drop_current_view({oid});\n"
-        if is_versioned and words[1] == "ALTER":
-            after += f"; CALL meta.renew_current_view({oid})"
-    return (f"{drop};\n" if drop else "").replace("%", "%%"), before, after
-
-
-def _reshapes(statement: Statement, named: int) -> bool:
-    """Whether an action after the name that ends at `named` drops, renames or retypes."""
+def _reshapes(statement: _Statement, name: Token) -> bool:
+    """Whether an action after the name drops, renames or retypes."""
     for i in statement.outside_brackets(3):
-        first, *more = (token.text for token in statement.tokens[i : i + 6])
-        if statement.tokens[i - 1].end == named or statement.tokens[i - 1].text == ",":
-            column = more[1:] if more[:1] == ["COLUMN"] else more
-            retyped = first == "ALTER" and ["TYPE"] in (column[1:2], column[3:4])
-            if first in ("DROP", "RENAME") or retyped:
+        before, first, *more = statement.tokens[i - 1 : i + 6]
+        if before is name or before.text == ",":
+            words = [token.text for token in more]
+            column = words[1:] if words[:1] == ["COLUMN"] else words
+            retyped = first.text == "ALTER" and ["TYPE"] in (column[1:2], column[3:4])
+            if first.text in ("DROP", "RENAME") or retyped:
                 return True
     return False
 
 
-def named(cursor: Any, names: list[str]) -> list[tuple[int, bool, str]]:
-    """Those of the names that are of something, and whether it keeps its versions by which key."""
-    cursor.execute(sqlfile.read("system_time/named"), {"names": names})
-    return cursor.fetchall()
+def is_ddl(tokens: list[Token]) -> bool:
+    """Whether one of the statements makes, alters or drops tables or views."""
+    return any(map(_is_ddl, _statements("", tokens)))
 
 
-def went_on(sql: str, connection: Connection) -> None:
-    """After a statement that made, altered or dropped relations: the functions of what has history.
-
-    Those of the connection's own role, in scratch for the notebooks'.
-    """
-    from medallion_lib.system_time import functions
-
-    if any(map(_is_news, statements(finished(sql)))):
-        functions.regenerate(connection.connection.dbapi_connection)
-
-
-def _is_news(statement: Statement) -> bool:
-    """Whether it makes, alters or drops tables or views; what DO does stands in a string."""
+def _is_ddl(statement: _Statement) -> bool:
+    """The same of one; what DO does stands in a string."""
     first, *more = statement.tokens[1:-2]
     words = {token.text for token in more}
     if first.text in ("CREATE", "ALTER", "DROP"):
         return bool(words & {*_KINDS, "SCHEMA"})
     if first.text == "DO":
         return any(_CHANGE.search(token.text) or _CALLED in token.text for token in more)
-    if "INTO" in words and first.text in ("SELECT", "WITH"):
-        return True
-    return any(token.identifier == _CALLED for token in more)
+    is_select_into = "INTO" in words and first.text in ("SELECT", "WITH")
+    return is_select_into or any(token.identifier == _CALLED for token in more)
 
 
-@contextmanager
-def beside(engine: Engine) -> Iterator[Any]:
-    """A cursor on a connection of its own: the caller's has failed, and its pool may be full."""
-    with closing(engine.pool.recreate().connect()) as connection:
-        connection.detach()
-        yield connection.cursor()
-
-
-def explained(context: ExceptionContext, state: str, message: str) -> MedallionError | None:
-    """PostgreSQL's complaint, where it is about a table that keeps its versions, as a refusal."""
-    sql = context.statement or ""
-    if state == REFUSED:
-        return SystemVersioningError(message)
-    if state == "22023" and '"system_versioning"' in message:
-        return refusal("option elsewhere", SystemVersioningError)
-    if state != "42P10" or context.engine is None:
-        return None
-    for statement in statements(finished(sql)):
+def on_conflict(sql: str, tokens: list[Token]) -> Iterator[str]:
+    """The table of each INSERT … ON CONFLICT."""
+    for statement in _statements(sql, tokens):
         into = next((i + 2 for i in statement.outside_brackets()
                      if says(statement.tokens, i, "INSERT", "INTO")), 0)  # fmt: skip
         if into and any(token.text == "CONFLICT" for token in statement.tokens):
-            start, end = next(statement.names(into))
-            with beside(context.engine) as cursor:
-                found = named(cursor, [sql[start:end].replace("%%", "%")])
-            if found and found[0][1]:
-                facts = {"table": sql[start:end], "key": found[0][2]}
-                return refusal("conflict with history", SystemVersioningError, **facts)
-    return None
+            yield from map(statement.text, islice(statement.names(into), 1))

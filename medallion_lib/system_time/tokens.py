@@ -7,7 +7,7 @@ and operators in turn, whatever binds tighter.
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,11 +73,6 @@ class Token(NamedTuple):
         return self.kind == "quoted" or (self.kind == "word" and self.text not in RESERVED)
 
     @property
-    def is_value(self) -> bool:
-        """Whether it is a string, or a driver's placeholder for one."""
-        return self.kind in ("string", "parameter")
-
-    @property
     def identifier(self) -> str:
         """The name as the catalog has it (for `U&"…"`, with its escapes)."""
         if self.kind != "quoted":
@@ -85,17 +80,30 @@ class Token(NamedTuple):
         return self.text[self.text.index('"') + 1 : self.text.rindex('"')].replace('""', '"')
 
 
+def quoted(text: str, mark: str = '"') -> str:
+    """The text as a quoted name, or between other marks."""
+    return mark + text.replace(mark, 2 * mark) + mark
+
+
 Edit = tuple[int, int, str]  # from where, up to where, and what stands there instead
 
+DEPTH = {"(": 1, "[": 1, ")": -1, "]": -1}  # by how much a token changes it
 _OUTSIDE = Token("end", "", 0, 0)
 
 
 def tokenize(sql: str) -> list[Token]:
     """The tokens of `sql` between two that stand for its outside, so that looking around is safe.
 
-    Raises Unfinished where PostgreSQL would not find the end of a string.
+    None where PostgreSQL would not find the end of a string or comment.
     """
-    tokens, at, length = [_OUTSIDE], 0, len(sql)
+    try:
+        return [_OUTSIDE, *_tokens(sql), _OUTSIDE, _OUTSIDE]
+    except Unfinished:
+        return [_OUTSIDE, _OUTSIDE, _OUTSIDE]
+
+
+def _tokens(sql: str) -> Iterator[Token]:
+    at, length = 0, len(sql)
     while at < length:
         found = _TOKEN.match(sql, at)
         if found is None or (kind := found.lastgroup) == "unfinished":
@@ -106,16 +114,7 @@ def tokenize(sql: str) -> list[Token]:
         elif start < at:
             text = sql[start:at]
             text = text.upper() if kind == "word" and text.isascii() else text
-            tokens.append(Token(kind, text, start, at))
-    return [*tokens, _OUTSIDE, _OUTSIDE]
-
-
-def finished(sql: str) -> list[Token]:
-    """The same, but of nothing where PostgreSQL would not find the end."""
-    try:
-        return tokenize(sql)
-    except Unfinished:
-        return tokenize("")
+            yield Token(kind, text, start, at)
 
 
 def edited(sql: str, edits: Iterable[Edit]) -> str:
@@ -158,7 +157,7 @@ def after_bracket(tokens: list[Token], i: int) -> int:
     """
     depth = 0
     for j in range(i, len(tokens) - 2):
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(tokens[j].text, 0)
+        depth += DEPTH.get(tokens[j].text, 0)
         if depth == 0:
             return j + 1
     raise Unfinished
@@ -203,7 +202,7 @@ def _after_operand(tokens: list[Token], i: int) -> int:
         after = i + 1
     elif token.is_name or token.text in _CALLED | _VALUES:
         typed, named = _after_type(tokens, i), after_name(tokens, i)
-        if tokens[typed].is_value:
+        if tokens[typed].kind in ("string", "parameter"):
             after = typed + 1
             if token.text == "INTERVAL" and tokens[typed - 1] is token:
                 after = _after_units(tokens, after)

@@ -14,7 +14,8 @@ from bench_pairs import Pairs, seconds_of
 from mariadb import MariaDB, own_mariadb
 
 from medallion_lib.silver import merge
-from medallion_lib.system_time import _on_execute, _on_executed, rewrite
+from medallion_lib.system_time import rewrite
+from medallion_lib.system_time.hook import after_ddl, before_execute
 
 PLAIN = """
     SELECT store_id, revenue_month, total_revenue
@@ -66,7 +67,7 @@ def hook(runs: int) -> dict[str, list[float]]:
     for name, sql, times in [("without the phrase", PLAIN, 50_000), ("AS OF", CLAUSE, 300),
                              ("BETWEEN … AND", PERIOD, 300)]:  # fmt: skip
         idle = min(_taken(_nothing, _nothing, sql, times) for _ in range(runs))
-        found[name] = [_taken(_on_execute, _on_executed, sql, times) - idle for _ in range(runs)]
+        found[name] = [_taken(before_execute, after_ddl, sql, times) - idle for _ in range(runs)]
     return found
 
 

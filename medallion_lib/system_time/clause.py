@@ -1,0 +1,185 @@
+"""`FOR SYSTEM_TIME`, which PostgreSQL does not have, as a call of a function: text in, text out.
+
+    SELECT * FROM dim_customer_hist FOR SYSTEM_TIME AS OF '2023-07-01' AS c
+    SELECT * FROM dim_customer_hist__as_of('2023-07-01') AS c
+
+Only the reference changes; the rest of the statement stays byte for byte. `forms.py` has the
+other forms, and `functions.py` makes the functions they call.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from medallion_lib.errors import MedallionError, refusal
+from medallion_lib.system_time import option
+from medallion_lib.system_time.forms import FORMS, Form
+from medallion_lib.system_time.references import Reference, references
+from medallion_lib.system_time.tokens import (
+    RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited,
+    name_start, quoted, says, tokenize,
+)  # fmt: skip
+
+_BY_WORD = {form.clause.split()[0]: form for form in FORMS}
+_NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS", "OPTION"])  # FOR and a name
+_GOES_ON = frozenset([
+    "AND", "OR", "NOT", "IS", "ISNULL", "NOTNULL", "IN", "LIKE", "ILIKE", "SIMILAR", "OVERLAPS",
+    "TABLESAMPLE",
+])  # fmt: skip
+
+
+class SystemTimeError(MedallionError):
+    """A FOR SYSTEM_TIME that cannot be answered; the text says what to write instead."""
+
+
+class Call(NamedTuple):
+    """A reference with the clause as it is sent: the edits of the text that make it one."""
+
+    name: str  # without a schema
+    is_qualified: bool
+    function: str  # with the types of what it takes
+    edits: list[Edit]
+
+
+class Parsed(NamedTuple):
+    """A text of SQL, read once."""
+
+    sql: str
+    tokens: list[Token]
+    calls: Sequence[Call] = ()
+    edits: Sequence[Edit] = ()  # those of the calls, and of CREATE TABLE
+
+
+def rewrite(sql: str) -> str:
+    """`sql` with each `t FOR SYSTEM_TIME AS OF x` as `t__as_of(x) AS t`, or with its own alias.
+
+    CREATE TABLE … WITH (system_versioning = true) becomes what `option.py` says.
+
+    Likewise the other forms: `t__from_to(a, b)`, `__between`, `__contained_in`, and `t__all()`.
+
+    The same object when nothing is to do. What stands in strings, dollar quotes, comments and
+    quoted names is not the clause. With a sub-query or clock_timestamp() for an instant
+    PostgreSQL does not inline the function: it makes all rows of that instant first.
+    """
+    low = sql.lower()
+    if "system_" not in low and "for timestamp" not in low:
+        return sql
+    return edited(sql, parse(sql).edits)
+
+
+def parse(sql: str) -> Parsed:
+    """`sql` read, with nothing to edit where PostgreSQL will say that something has no end."""
+    parsed, low, calls = Parsed(sql, tokenize(sql)), sql.lower(), list[Call]()
+    try:
+        edits = option.edits(sql, parsed.tokens) if "system_versioning" in low else []
+        if "system_time" in low or "for timestamp" in low:
+            found = [each for each in references(parsed.tokens) if _is_clause(parsed.tokens, each)]
+            calls = [_call(sql, parsed.tokens, reference) for reference in found]
+    except Unfinished:
+        return parsed
+    edits += [edit for call in calls for edit in call.edits]
+    return parsed._replace(calls=calls, edits=edits)
+
+
+def _is_clause(tokens: list[Token], reference: Reference) -> bool:
+    """Whether these words are a clause, and not in substring(s FOR system_time).
+
+    Nor that of a role, type or provider of this name: CREATE USER MAPPING FOR system_time.
+    """
+    i = reference.clause
+    if tokens[i + 1].text == "TIMESTAMP" and tokens[i + 2].text not in _BY_WORD:
+        return False  # as %sqlplot has it
+    named = tokens[i - 1].text in _NAMES_FOLLOW or reference.in_call in ("SUBSTRING", "OVERLAY")
+    return reference.is_read or not named
+
+
+def _call(sql: str, tokens: list[Token], reference: Reference) -> Call:
+    """The reference as a call of the function that reads it."""
+    _check_table(sql, tokens, reference)
+    name = tokens[reference.name]
+    form, instants, i, end = _read(tokens, reference.clause + 2)
+    if len((name.identifier + form.suffix).encode()) > 63:
+        facts = {"table": name.identifier, "suffix": form.suffix}
+        raise refusal("name too long", SystemTimeError, **facts)
+    own = sql[name.start : name.end] if name.is_name else f'"{name.identifier}"'
+    alias = "" if _check_after(tokens, i, form) else f" AS {own}"
+    close = name.start + name.text.rindex('"') if name.kind == "quoted" else name.end
+    # The text between the instants gives way: before the first, after each, and after the last.
+    edits, at, text = list[Edit](), close, f"{form.suffix}{sql[close : name.end]}("
+    for before, after in instants:
+        edits.append((at, before, text))
+        at, text = after, ", "
+    edits.append((at, end, f"{'' if instants else text}){alias}"))
+    function = f"{quoted(name.identifier + form.suffix)}({form.types})"
+    return Call(name.identifier, tokens[reference.name - 1].text == ".", function, edits)
+
+
+def _read(tokens: list[Token], i: int) -> tuple[Form, list[tuple[int, int]], int, int]:
+    """The form that begins at tokens[i], its instants, and which token and text come after it.
+
+    jupysql's %sqlplot prints two of them with brackets: FROM (a, b), BETWEEN (a, b).
+    """
+    if (form := _BY_WORD.get(tokens[i].text)) is None:
+        raise refusal("clause unfinished", SystemTimeError)
+    printed = tokens[i - 1].text == "TIMESTAMP"
+    clause = re.sub(r"{} \w+ {}", "({}, {})", form.clause) if printed else form.clause
+    written = form.clause.format("…", "…")
+    end, instants = 0, []
+    for piece in clause.split("{}"):
+        if end:
+            begin, i = i, after_expression(tokens, i)
+            if i == begin:
+                raise refusal("no instant", SystemTimeError, form=written)
+            end = tokens[i - 1].end
+            instants.append((tokens[begin].start, end))
+        for word in re.findall(r"\w+|\S", piece):
+            if tokens[i].text != word:
+                example = form.clause.format("'2023-07-01'", "'2023-08-01'")
+                facts = {"form": written, "word": word, "example": example}
+                raise refusal("form unfinished", SystemTimeError, **facts)
+            i, end = i + 1, tokens[i].end
+    return form, instants, i, end
+
+
+def _check_table(sql: str, tokens: list[Token], reference: Reference) -> None:
+    """Raise, with what to write instead, unless what has the clause is a table to read."""
+    name, first = tokens[reference.name], name_start(tokens, reference.name)
+    read, before = sql[tokens[first].start : name.end], first - 1
+    only = "ONLY" in (tokens[before].text, tokens[before - 1].text)
+    while only and tokens[before].text in ("(", "ONLY"):
+        before -= 1
+    target = "FROM" if tokens[before - 1].text == "DELETE" else "INTO"
+    if tokens[before].text in ("UPDATE", target):
+        raise refusal("history written", SystemTimeError, table=read)
+    if tokens[before].text == "TABLE" or (reference.is_read and only):
+        raise refusal("clause with TABLE or ONLY", SystemTimeError, table=read)
+    if reference.hidden_by:
+        about = "clause on a query" if reference.hidden_by == "WITH" else "clause on what is new"
+        raise refusal(about, SystemTimeError, table=read)
+    if reference.is_read:
+        return
+    table = first - 2 if tokens[before].text == "AS" else first - 1
+    if ")" in (name.text, tokens[table].text):
+        raise refusal("clause after a bracket", SystemTimeError)
+    if name.is_name and tokens[table].is_name:
+        named = sql[tokens[name_start(tokens, table)].start : tokens[table].end]
+        raise refusal("clause after the alias", SystemTimeError, table=named, alias=read)
+    raise refusal("clause without a table", SystemTimeError)
+
+
+def _check_after(tokens: list[Token], i: int, form: Form) -> bool:
+    """Whether an alias begins at tokens[i]. Raise where what comes next can't follow the clause."""
+    named = i + 1 if tokens[i].text == "AS" else i
+    has_alias = named > i or (tokens[i].is_name and not says(tokens, i, "FORMAT", "JSON"))
+    after = named + has_alias if tokens[named].text != "(" else named
+    if has_alias and tokens[after].text == "(":
+        if not tokens[after + 1].is_name:  # TIMESTAMP now(), of which the instant is TIMESTAMP
+            raise refusal("no instant", SystemTimeError, form=form.clause.format("…", "…"))
+        after = after_bracket(tokens, after)
+    next_ = tokens[after].text
+    if next_ in RESERVED - _GOES_ON and not says(tokens, after, "WITH", "ORDINALITY"):
+        return has_alias
+    if next_ in ("", ")", ",", ";") or says(tokens, after, "FORMAT", "JSON"):
+        return has_alias
+    facts = {"form": form.clause.format("…", "…"), "word": next_}
+    raise refusal("clause goes on", SystemTimeError, **facts)
