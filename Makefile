@@ -10,7 +10,7 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
 UV := $(VENV)/bin/uv pip install --quiet --no-deps --compile-bytecode --python $(RUN) \
     $(if $(PIP_INDEX_URL),--default-index $(PIP_INDEX_URL))
 UNSEEN := --ignore tests/browser --ignore tests/stage
-# In the order of tests/conftest.py, and not those of many tests first.
+# The longest first, as tests/conftest.py sorts them, and not those of many tests.
 BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup demo book test tested lint prove bench clean

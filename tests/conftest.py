@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from one_server import OUR_HOME, directory, one_server, settle
@@ -17,14 +19,7 @@ from medallion_lib import Medallion, databases, server, tables
 from medallion_lib.source import slot
 from medallion_lib.source.watermark import Watermark
 
-# The longest files, the longest first: begun last, one would keep the other workers waiting.
-LONG = (
-    "test_pagila_kills", "test_capture", "test_year", "test_star", "test_faults", "test_errors",
-    "test_system_versioning", "test_near_equal", "test_undo", "test_table_sets",
-    "test_server", "test_forms", "test_failing_notebooks", "test_pagila", "test_commands",
-    "test_live", "test_own_source", "test_batches", "test_identity", "test_schema_change",
-    "test_survival", "test_zones", "test_story", "test_merge", "test_audit", "test_roles",
-)  # fmt: skip
+REPORT = Path(".results", "tests.xml")  # below the checkout; of the last make test
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,9 +31,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(ours.close)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    place = {name: number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin the longest files: begun last, one would keep the other workers waiting."""
+    took = _took(config.rootpath / REPORT)
+
+    def length(item: pytest.Item) -> tuple[int, float]:
+        file = item.nodeid.partition(".py::")[0].replace("/", ".")
+        mark = None if file in took else item.get_closest_marker("long")
+        return (mark.args[0] if mark else 0), took[file]
+
+    items.sort(key=length, reverse=True)
+
+
+def _took(report: Path) -> Counter[str]:
+    """The seconds that each file's tests took, by the file's name in dots."""
+    took: Counter[str] = Counter()
+    for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():
+        took[case.get("classname")] += float(case.get("time"))
+    return took
 
 
 def pytest_collection_finish() -> None:

@@ -20,6 +20,8 @@ from sqlalchemy import Engine
 from medallion_lib import Medallion, MedallionError, server
 from medallion_lib.server.embedded import CHECKOUT
 
+pytestmark = pytest.mark.long(1)
+
 
 REMEDY = "python -m medallion_lib"
 

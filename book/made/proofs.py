@@ -1,5 +1,6 @@
 """What the last run of the tests found, from the report that `make test` leaves."""
 
+import ast
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,51 +11,21 @@ from xml.etree import ElementTree
 from medallion_lib import Medallion
 
 REPORT = Path(".results", "tests.xml")  # below the checkout
-PROOFS = {  # what the tests of a file prove
-    "test_year": "`AS OF` instants all over the year, tables, views and marts equal copies of the "
-                 "source",
-    "test_story": "June `AS OF` 1 July equals the board pack, in `%%sql`, pandas and SQLAlchemy",
-    "test_zones": "Capture in another time zone opens no version",
-    "test_oracle": "The marts in plain Python are right in cases worked out by hand",
-    "test_sample_year": "The sample year is made again byte for byte",
-    "test_batches": "However it is batched, a merge gives the same history",
-    "test_capture": "Whatever sessions commit at random, bronze has it, and silver `AS OF` each "
-                    "copy is the copy",
-    "test_identity": "Values of 46 types land whole, from log and snapshot, under every replica "
-                     "identity",
-    "test_schema_change": "Columns added, dropped, renamed and retyped land without a restart",
-    "test_live": "A capture that follows keeps gold current and outlives the server",
-    "test_own_source": "A source of your own is captured with a reader's rights",
-    "test_audit": "`verify` names each kind of tampering; `rebuild` gives the same silver",
-    "test_pagila_kills": "The real Pagila changes under kills: nothing is lost or twice (in make "
-                         "prove)",
-    "test_pgoutput": "Values of every kind land from the log as they were",
-    "test_merge": "Random changes merge to the model's versions",
-    "test_as_of_functions": "Random versions `AS OF` each of their boundaries are the model's",
-    "test_rewrite": "The rewriter changes the clause and no byte beside it",
-    "test_statements": "So it does in over 600 statements of PostgreSQL's syntax",
-    "test_rewrite_fuzz": "PostgreSQL's own parser reads 2,000 random statements, 50,000 in make "
-                         "prove: none is spoiled",
-    "test_forms": "Random statements in every form answer what the model says",
-    "test_mariadb": "MariaDB gives the same versions to the same questions",
-    "test_system_versioning": "Tables made `WITH (system_versioning = true)` keep the model's "
-                              "versions",
-    "test_questions": "A receipt adds up to the mart's number and leads to the log",
-    "test_models": "The printed models are the tables and views, column by column",
-    "test_two_feeds": "Nightly files and the log give the same current rows, in make prove on all "
-                      "365 nights",
-    "test_batch_files": "A bad row or file is set aside with the reason; the rest lands once",
-    "test_star": "The star schema adds up to the marts and to the source",
-    "test_dbt_versioned": "dbt's `scd_system_versioned` keeps the model's versions, killed or not",
-    "test_without_dbt": "The core and chapters 0 to 4 need neither dbt nor Parquet",
-    "test_pagila": "The real Pagila goes through the whole pipeline",
-    "test_faults": "Killed half-way, nothing is lost, done twice or half done",
-    "test_errors": "What was taken away, cut short or started twice is refused, with a remedy",
-    "test_server": "The server starts, is found again and survives its own kill",
-    "test_roles": "A notebook can read everything and alter no history",
-    "test_failing_notebooks": "A cell that fails makes the run fail",
-}  # fmt: skip
+TESTS = Path(__file__).parents[2] / "tests"
+FOLDERS = ("shop", "source", "bronze", "silver", "system_time", "gold", "server")  # in this order
 REST = "Everything else: commands, figures, the notebooks' form, the generated pages"
+
+
+def _proof(path: Path) -> str:
+    """What the tests of a file prove: the first line of its docstring."""
+    told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    return told.partition("\n")[0].removesuffix(".")
+
+
+PROOFS = {  # by folder and name
+    f"{folder}/{path.stem}": _proof(path)
+    for folder in FOLDERS for path in sorted((TESTS / folder).glob("test_*.py"))
+}  # fmt: skip
 
 
 @dataclass
@@ -114,7 +85,7 @@ def _results(suite: ElementTree.Element) -> dict[str, Result]:
     """By file; those of files that prove nothing in particular together, last."""
     results = {name: Result() for name in (*PROOFS, REST)}
     for case in suite.iter("testcase"):
-        _, _, file = case.get("classname", "").rpartition(".")
+        file = "/".join(case.get("classname", "").split(".")[1:])
         results[file if file in PROOFS else REST].add(case)
     return {name: result for name, result in results.items() if result.counts}
 

@@ -16,6 +16,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from sqlalchemy import URL
 
+pytestmark = pytest.mark.long(2)
+
 ROOT = Path(__file__).parents[2]
 
 BARE = """\

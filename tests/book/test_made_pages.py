@@ -205,8 +205,8 @@ def test_the_proofs_add_up_what_the_tests_recorded(year: Medallion, tmp_path: Pa
     told = proofs.page(year, tmp_path / "copy")
     assert "4 tests: 2 passed, 1 failed, 1 skipped." in told
     assert "1 January 2026 at 10:00\nUTC and took 100 s." in told
-    assert "(`test_year`) | 2 passed: 1,234 rows |" in told
-    assert "(`test_faults`) | 1 failed |" in told
+    assert "(`shop/test_year`) | 2 passed: 1,234 rows |" in told
+    assert "(`bronze/test_faults`) | 1 failed |" in told
     assert f"| {proofs.REST} | 1 skipped |" in told
     assert "- 1: there is no such thing" in told
     assert "test_merge" not in told, "it did not run"
@@ -220,5 +220,12 @@ def test_without_a_run_of_the_tests_the_page_says_so(year: Medallion, tmp_path: 
 
 
 def test_every_proof_is_there() -> None:
-    here = {path.stem for path in Path(__file__).parents[1].rglob("test_*.py")}
-    assert set(proofs.PROOFS) <= here
+    here = {f"{path.parent.name}/{path.stem}" for path in Path(__file__).parents[1].glob("*/test_*.py")}
+    elsewhere = {name for name in here if name.partition("/")[0] in ("book", "browser", "stage")}
+    assert set(proofs.PROOFS) == here - elsewhere
+
+
+@pytest.mark.parametrize("name", proofs.PROOFS)
+def test_a_proof_reads_as_a_row_of_a_table(name: str) -> None:
+    assert 20 < len(proofs.PROOFS[name]) < 100
+    assert "|" not in proofs.PROOFS[name] and not proofs.PROOFS[name].endswith(".")

@@ -79,8 +79,10 @@ def test_a_sentence_that_says_what_proves_it_needs_no_other_source() -> None:
 
 
 def code(path: Path) -> str:
-    """What is code of a file: of a notebook its code cells."""
+    """What is code of a file: of a notebook its code cells, of a module all but its docstring."""
     text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return text.split('"""', 2)[-1]
     if path.suffix != ".ipynb":
         return text
     return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")

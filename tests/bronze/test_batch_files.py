@@ -1,4 +1,4 @@
-"""Files into bronze: exactly what they say lands, and what can't be read is set aside with its reason."""
+"""A bad row or file is set aside with the reason; the rest lands once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bronze is what the source committed, every change once and in order; silver is the source as it was."""
+"""Whatever sessions commit at random, bronze has it, and silver `AS OF` each copy is the copy."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from test_commands import change
 
 from medallion_lib import Medallion
 from medallion_lib.source.watermark import Watermark
+
+pytestmark = pytest.mark.long(3)
 
 sessions = st.integers(0, 2)
 tables = st.sampled_from(list(KEY))

@@ -1,4 +1,4 @@
-"""Killed at the worst moments: nothing lost, nothing twice, nothing half done."""
+"""Killed half-way, nothing is lost, done twice or half done."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from medallion_lib import Medallion, MedallionError, databases, server, sqlfile,
 from medallion_lib.bronze import landing
 from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.tables import CAPTURED, VERSIONED
+
+pytestmark = pytest.mark.long(3)
 
 BRONZE = " UNION ALL ".join(
     f"SELECT lsn, seq, '{table.name}' AS source, op, full_row::text, commit_ts::text "

@@ -1,4 +1,4 @@
-"""`capture --follow --merge`: silver and gold stay current, whatever happens beside it."""
+"""A capture that follows keeps gold current and outlives the server."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from test_server import kill_server
 from medallion_lib import Medallion, MedallionError, databases, server, steps
 from medallion_lib.source import slot
 from medallion_lib.server.embedded import CHECKOUT, Embedded
+
+pytestmark = pytest.mark.long(1)
 
 STOPPED = "Stopped. What was landed is kept.\n"
 

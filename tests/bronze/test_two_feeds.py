@@ -1,4 +1,4 @@
-"""One silver from either feed: at every extract's instant, batch's current rows are the log's.
+"""Nightly files and the log give the same current rows, in make prove on all 365 nights.
 
 The extracts are real files of a source that stands at each night in turn.
 """

@@ -1,4 +1,4 @@
-"""Models made from the catalog are its tables and views; their rows are what PostgreSQL has, then and now."""
+"""The printed models are the tables and views, column by column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed, where a number comes from, what a life was, and undo: each against the database."""
+"""A receipt adds up to the mart's number and leads to the log."""
 
 from __future__ import annotations
 

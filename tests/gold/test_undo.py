@@ -1,4 +1,4 @@
-"""`undo` writes to the source what the source had then, of any type, or nothing; and never too early."""
+"""`undo` writes to the source what it had then, of any type, or nothing."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from test_pgoutput import awkward, texts, values
 from medallion_lib import Medallion, MedallionError, databases, server, tables
 from medallion_lib.server import only_one
 from medallion_lib.tables import Captured, Versioned
+
+pytestmark = pytest.mark.long(2)
 
 
 def at_source(lab: Medallion, query: str, *values: object) -> list[tuple]:

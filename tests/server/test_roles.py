@@ -1,4 +1,4 @@
-"""The notebooks' role reads everything, writes only scratch, and can alter no history."""
+"""A notebook can read everything and alter no history."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from test_commands import change
 
 from medallion_lib import Medallion, server
 from medallion_lib.tables import CAPTURED, VERSIONED
+
+pytestmark = pytest.mark.long(1)
 
 TABLES = (
     *(f"bronze.br_{table.name}_cdc" for table in CAPTURED),

@@ -1,4 +1,4 @@
-"""The embedded server: started, found again, stopped, and kept to itself."""
+"""The server starts, is found again and survives its own kill."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from test_commands import begin, command
 
 from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.server.embedded import CHECKOUT, Embedded
+
+pytestmark = pytest.mark.long(2)
 
 IS_ROOT = os.geteuid() == 0
 ACCOUNTS = {entry.pw_name for entry in pwd.getpwall()}

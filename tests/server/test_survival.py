@@ -1,4 +1,4 @@
-"""The embedded server is killed between two cells, and the next one goes on, whatever it asks."""
+"""The server is killed between two cells, and the next cell still runs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from traitlets.config import Config
 import cells
 from medallion_lib import Medallion, MedallionError, server
 from medallion_lib.server.embedded import Embedded
+
+pytestmark = pytest.mark.long(1)
 
 FILMS = "SELECT count(*) AS films FROM dim_film"
 

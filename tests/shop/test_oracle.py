@@ -1,4 +1,4 @@
-"""The oracle against a few rows added up by hand, and against a play of the events by hand."""
+"""The marts in plain Python are right in cases worked out by hand."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

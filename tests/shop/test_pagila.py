@@ -1,4 +1,7 @@
-"""The real Pagila's data, which is not part of the project, through the whole pipeline."""
+"""The real Pagila goes through the whole pipeline.
+
+Its data is not part of the project.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from test_commands import change, refused
 
 from medallion_lib import Medallion, MedallionError
 from medallion_lib.server.embedded import CHECKOUT
+
+pytestmark = pytest.mark.long(2)
 
 DUMP = CHECKOUT.parent / "shared" / "pagila" / "pagila-data.sql"
 ROWS = {

@@ -1,4 +1,4 @@
-"""The real Pagila goes on changing while capture, merge and the server are killed at any moment."""
+"""The real Pagila changes under kills: nothing is lost or twice (in make prove)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from test_server import kill_server
 from medallion_lib import Medallion, databases
 from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.tables import CAPTURED, VERSIONED, Captured
+
+pytestmark = pytest.mark.long(3)
 
 __all__ = ["own_server"]  # the fixture
 

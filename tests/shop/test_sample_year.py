@@ -1,4 +1,4 @@
-"""What the sample year promises, read from its CSV files alone, without a database."""
+"""The sample year is made again byte for byte, and keeps what its texts promise."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The star that dbt builds is the source's, to the cent, now and as of six instants."""
+"""The star schema adds up to the marts and to the source."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from year import DATA, MARTS, MICROSECOND, as_of, compare, copy_of, own_lab
 from medallion_lib import Medallion, MedallionError, tables
 from medallion_lib.shop import star
 from medallion_lib.shop.star import runs
+
+pytestmark = pytest.mark.long(3)
 
 pytest.importorskip("dbt.include.postgres", reason="dbt is an extra: make .venv/star-ready")
 ROOT = Path(__file__).parents[2]

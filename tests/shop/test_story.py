@@ -1,4 +1,7 @@
-"""The story, the promise, and the last day of June. test_zones.py runs this in other time zones."""
+"""June `AS OF` 1 July equals the board pack, in `%%sql`, pandas and SQLAlchemy.
+
+test_zones.py runs this in other time zones.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ from year import DATA, Stage, as_owner, ask, between, differences, own_lab, play
 import cells
 import charts
 from medallion_lib import Medallion, MedallionError
+
+pytestmark = pytest.mark.long(1)
 
 JULY = datetime(2023, 7, 1, tzinfo=UTC)
 INSTANTS = [*between("2023-06-30", 4), JULY]

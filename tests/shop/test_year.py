@@ -1,4 +1,4 @@
-"""Every relation, AS OF instants all over the year, against the source as it stood at them."""
+"""`AS OF` instants all over the year, tables, views and marts equal copies of the source."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from year import (
 
 from medallion_lib import Medallion
 from medallion_lib.shop.year import OPENING
+
+pytestmark = pytest.mark.long(3)
 
 EXACTLY = (  # at an event, which AS OF includes
     "2023-05-15 06:30:17",  # prices change

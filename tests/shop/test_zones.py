@@ -1,4 +1,7 @@
-"""test_story.py again, where the client and the server both live in another time zone."""
+"""Capture in another time zone opens no version.
+
+test_story.py runs again, where the client and the server both live in another time zone.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ import pytest
 
 from medallion_lib import Medallion, server
 from medallion_lib.server.embedded import Embedded
+
+pytestmark = pytest.mark.long(1)
 
 ROOT = Path(__file__).resolve().parents[2]
 

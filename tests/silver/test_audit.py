@@ -1,4 +1,4 @@
-"""`verify` finds every difference between silver and the source, and `rebuild` makes it the same."""
+"""`verify` names each kind of tampering; `rebuild` gives the same silver."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from year import own_lab
 from medallion_lib import Medallion, MedallionError, databases, server, sqlfile
 from medallion_lib.silver import verify
 from medallion_lib.errors import Unconfirmed
+
+pytestmark = pytest.mark.long(1)
 
 CLEAN = "Silver's current rows are the source's, and no versions overlap.\n"
 

@@ -1,4 +1,4 @@
-"""Silver is the same however often it is merged, and bronze however often it is captured."""
+"""However it is batched, a merge gives the same history."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from year import COPIED, HISTORY, Rows, as_owner, ask, compare, own_lab
 
 from medallion_lib import Medallion, databases
 from medallion_lib.silver.merge import merge
+
+pytestmark = pytest.mark.long(1)
 
 BRONZE = " UNION ALL ".join(
     f"SELECT lsn, seq, '{name}' AS source, op, full_row, commit_ts FROM bronze.br_{name}_cdc"

@@ -1,4 +1,4 @@
-"""Random histories in bronze, merged in random batches, against DESIGN in plain Python."""
+"""Random changes merge to the model's versions."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from psycopg2.extras import Json, execute_values
 from medallion_lib import Medallion, server
 from medallion_lib.silver import merge
 from medallion_lib.tables import CAPTURED
+
+pytestmark = pytest.mark.long(1)
 
 Row = dict[str, Any]
 Record = Callable[[str, object], None]  # record_property's

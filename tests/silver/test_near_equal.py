@@ -1,4 +1,4 @@
-"""Values that PostgreSQL's = takes for the same, or can't compare, and rows as wide as it holds."""
+"""Values that `=` takes for equal stay apart; what silver would cut is refused."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from medallion_lib import Medallion, MedallionError, databases, rebuild, server,
 from medallion_lib.system_time import functions
 from medallion_lib.silver.shape import Shape
 from medallion_lib.tables import Captured, Versioned
+
+pytestmark = pytest.mark.long(2)
 
 TYPES = """
     CREATE EXTENSION citext;

@@ -1,4 +1,4 @@
-"""Whatever its key, replica identity, partitions, types and name, a declared table lands exactly."""
+"""Values of 46 types land whole, from log and snapshot, under every replica identity."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import Relation
 from medallion_lib.shop.year import LAST_LINE
 from medallion_lib.tables import Captured, Versioned
+
+pytestmark = pytest.mark.long(1)
 
 Change = tuple[str, dict[str, Any]]
 

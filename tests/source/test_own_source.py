@@ -1,4 +1,4 @@
-"""A source of the user's own, on the same server or another: captured from, and left as it is."""
+"""A source of your own is captured with a reader's rights."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from medallion_lib.source import slot
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
 from medallion_lib.tables import Captured
+
+pytestmark = pytest.mark.long(1)
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one")
 OWNER, READER = f"shopkeeper_{WORKER}", f"reader_{WORKER}"

@@ -1,4 +1,4 @@
-"""The protocol's messages decode, and every value reaches bronze as it was."""
+"""Values of every kind land from the log as they were."""
 
 from __future__ import annotations
 

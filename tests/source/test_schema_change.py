@@ -1,4 +1,4 @@
-"""The source's columns change while it is captured: bronze goes on, silver says what it can't follow."""
+"""Columns added, dropped, renamed and retyped land without a restart."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from test_commands import REMEDY, begin, change, command, wait_until
 
 from medallion_lib import Medallion, MedallionError, server, sqlfile, tables
 from medallion_lib.tables import Captured
+
+pytestmark = pytest.mark.long(1)
 
 FILM = "INSERT INTO language (name) VALUES ('Latin'); " \
        "INSERT INTO film (title, language_id, rental_rate, length) VALUES ('One', 1, 4.99, 90), ('Two', 1, 0.99, 80)"

@@ -1,4 +1,4 @@
-"""What FOR SYSTEM_TIME AS OF answers, against a plain Python model, and how it is computed."""
+"""Random versions `AS OF` each of their boundaries are the model's."""
 
 import re
 from collections.abc import Iterator

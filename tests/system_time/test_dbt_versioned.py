@@ -1,4 +1,4 @@
-"""dbt's models with a system-versioned history, against a plain Python model of what they hold.
+"""dbt's `scd_system_versioned` keeps the model's versions, killed or not.
 
 Starting dbt takes seconds, so one test often does what would be several.
 """

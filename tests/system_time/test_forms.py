@@ -1,4 +1,4 @@
-"""Random statements in every form of FOR SYSTEM_TIME over random histories, against a plain model."""
+"""Random statements in every form answer what the model says."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from test_as_of_functions import FRESH, PATH, TABLES, execute, moment
 from medallion_lib import server
 from medallion_lib.system_time import functions
 from medallion_lib.system_time import rewrite
+
+pytestmark = pytest.mark.long(2)
 
 Asked = list[tuple[Query, dict[str, datetime]]]
 EXAMPLES = {

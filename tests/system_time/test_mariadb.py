@@ -1,4 +1,4 @@
-"""MariaDB, which has FOR SYSTEM_TIME of its own, as a second judge of what each form means."""
+"""MariaDB gives the same versions to the same questions."""
 
 from __future__ import annotations
 

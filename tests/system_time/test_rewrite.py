@@ -1,4 +1,4 @@
-"""The rewriter: it finds the clause wherever PostgreSQL would, and touches nothing else."""
+"""The rewriter changes the clause and no byte beside it."""
 
 import re
 

@@ -1,6 +1,6 @@
-"""Random statements with the clause, judged by PostgreSQL's own parser (pglast has it).
+"""PostgreSQL's own parser reads 2,000 random statements, 50,000 in make prove: none is spoiled.
 
-What parses as it has to be sent is sent so, byte for byte, or refused for the reason that its
+pglast has that parser. What parses as it has to be sent is sent so, byte for byte, or refused for the reason that its
 place gives. What does not parse is refused, by us or by the parser.
 """
 

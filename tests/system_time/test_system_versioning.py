@@ -1,4 +1,4 @@
-"""Tables that keep their versions themselves, against a plain Python model of what they hold."""
+"""Tables made `WITH (system_versioning = true)` keep the model's versions."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from medallion_lib.system_time import functions
 from medallion_lib.errors import TEXTS, MedallionError
 from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.system_time import rewrite
+
+pytestmark = pytest.mark.long(2)
 
 FOREVER = datetime.max.replace(tzinfo=UTC)  # as psycopg2 has infinity
 STEP = timedelta(microseconds=1)

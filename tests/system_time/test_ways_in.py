@@ -1,4 +1,4 @@
-"""FOR SYSTEM_TIME by every way into the sample year: SQLAlchemy, pandas, jupysql; and its plans."""
+"""SQLAlchemy, pandas, `%%sql` and each driver give the same answers `FOR SYSTEM_TIME`."""
 
 from __future__ import annotations
 

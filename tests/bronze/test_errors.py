@@ -1,4 +1,4 @@
-"""What a user can cause: a clear message that names the remedy, exit status 1, nothing lost."""
+"""What was taken away, cut short or started twice is refused, with a remedy."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from medallion_lib.shop import year
 from medallion_lib.source import slot
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
+
+pytestmark = pytest.mark.long(3)
 
 def bronze(lab: Medallion) -> list[tuple]:
     """How far bronze is, and what it holds."""

@@ -1,4 +1,4 @@
-"""A warehouse has the tables it was begun with, by their full names, whatever a process declares."""
+"""A warehouse keeps the tables it was begun with, whatever a process declares."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from test_live import asked
 from medallion_lib import Medallion, MedallionError, databases, server, tables
 from medallion_lib.shop import star
 from medallion_lib.tables import Captured, Versioned
+
+pytestmark = pytest.mark.long(2)
 
 CAPTURED, VERSIONED = tables.CAPTURED, tables.VERSIONED
 PEOPLE = f"""{BASE};

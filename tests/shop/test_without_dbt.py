@@ -1,4 +1,4 @@
-"""The core and chapters 0 to 4 need neither dbt nor Parquet, nor what is made with them."""
+"""The core and chapters 0 to 4 need neither dbt nor Parquet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from medallion_lib import Medallion
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(ROOT.glob("notebooks/0[0-4]_*.ipynb"))
 EXTRA = {"dbt", "pyarrow"}
 FURTHER = {"medallion_lib.shop.star", "medallion_lib.batch"}
