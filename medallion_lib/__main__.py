@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.errors import Unconfirmed, refusal
+from medallion_lib.tables import Tables
 
 T = TypeVar("T")
 
@@ -144,6 +145,7 @@ def parser() -> argparse.ArgumentParser:
         description="A medallion warehouse on PostgreSQL that travels through time.",
     )
     top.add_argument("--name", help="which source and warehouse (default: medallion)")
+    top.add_argument("--tables", metavar="FILE", help="the tables of a warehouse, to make it for")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
     for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, status, url,
@@ -169,11 +171,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     asked = vars(parser().parse_args())
-    command, name = asked.pop("command"), asked.pop("name")
+    command, name, file = (asked.pop(each) for each in ("command", "name", "tables"))
     try:
-        lab = Medallion.find(name)
+        tables = Tables.from_toml(file) if file else None
+        lab = Medallion.find(name, tables=tables)
         if command not in READ_ONLY:
-            lab = Medallion.open(name, making=command in MAKING)
+            lab = Medallion.open(name, command in MAKING, tables)
         print(command(lab, **asked))
     except MedallionError as problem:
         print(problem, file=sys.stderr)

@@ -11,15 +11,9 @@ from medallion_lib import server, sqlfile
 from medallion_lib.bronze.landing import make_missing
 from medallion_lib.errors import TEXTS
 from medallion_lib.server.databases import (
-    administering,
-    check_unused,
-    create,
-    drop,
-    engine,
-    exists,
-    labs,
-    rename,
+    administering, check_unused, create, drop, engine, exists, labs, rename,
 )  # fmt: skip
+from medallion_lib.silver import history
 from medallion_lib.system_time import functions
 from medallion_lib.tables import NONE, Tables
 
@@ -52,7 +46,10 @@ def make_procedures(cursor: Cursor) -> None:
 
 def make_silver_and_gold(cursor: Cursor, tables: Tables) -> None:
     """By the SQL that the tables bring, and a history that none of it makes by its columns."""
-    for name in (*tables.silver, *tables.gold):
+    for name in tables.silver:
+        cursor.execute(sqlfile.read(name))
+    history.make_missing(cursor, tables)
+    for name in tables.gold:
         cursor.execute(sqlfile.read(name))
 
 

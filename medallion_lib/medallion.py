@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
 from medallion_lib import databases, rebuild, server, sqlfile, status
@@ -144,7 +143,7 @@ class Medallion(Pair):
     def _capture(self, follow: bool, resnapshot: bool, merging: bool, told: Told) -> Landed:
         with self._connected(self.warehouse_url) as cursor, shown("capture", "rows") as show:
             into = cursor.connection
-            server.only_one(cursor, "capture", until="")
+            server.only_one_session(cursor, "capture")
 
             def landed(rows: int) -> None:
                 show(rows)
@@ -185,12 +184,6 @@ class Medallion(Pair):
             told(f"No longer captured, as it is not declared: {', '.join(left)}.")
         return wanted
 
-    def _check_declared(self, kept: Tables) -> None:
-        """Raise MedallionError where this process declares other tables than the warehouse has."""
-        if self.declared and (lines := self.declared.differences(kept)):
-            of = {"database": self.warehouse_name, "differences": "\n".join(lines)}
-            raise refusal("other tables", **of)
-
     def merge(self, upto: int | None = None) -> list[Merged]:
         """Bring silver to where bronze is, or to what commits before an LSN; see `merge.merge`."""
         if isinstance(upto, bool) or not isinstance(upto, int | None):
@@ -198,13 +191,6 @@ class Medallion(Pair):
         with self._connected(self.warehouse_url) as cursor:
             self._take_reading(cursor)
             return merge.merge(cursor.connection, upto)
-
-    def _take_reading(self, cursor: Cursor) -> None:
-        """Let the warehouse know how this process declares that columns are read."""
-        kept = Tables.read(cursor)
-        self._check_declared(kept)
-        kept.reading(self.declared).keep(cursor)
-        cursor.connection.commit()
 
     def verify(self) -> list[str]:
         """Capture, merge, and compare silver's current rows with the source at one instant.
@@ -266,7 +252,7 @@ class Medallion(Pair):
                 try:
                     self.capture()
                 except Busy:
-                    if not capture.awaited(shop, into, position + known.ahead):
+                    if not capture.awaited(shop, into, known.here(position)):
                         raise
         self.merge()
         return read
@@ -297,8 +283,3 @@ class Medallion(Pair):
         with self._connected(self.warehouse_url) as into, self._connected(self.source_url) as shop:
             history = tables.history(table)
             return undo.undo(into, shop, tables, history, key, at, lambda: self._reach(at))
-
-    def _tables(self) -> Tables:
-        """Those of the warehouse."""
-        with self._connected(self.warehouse_url) as cursor:
-            return Tables.read(cursor)

@@ -65,8 +65,7 @@ class Pair:
         was_started = place.start()
         lab = cls.find(name, place, tables)
         lab.was_started = was_started
-        with lab._setting_up() as cursor:
-            server.set_notebook_role(cursor, lab.place.notebook_password)
+        lab._let_notebooks_in()
         return lab
 
     @classmethod
@@ -79,6 +78,13 @@ class Pair:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
             raise refusal("bad name", name=name)
         return cls(place or server.locate(), name, tables)
+
+    def _let_notebooks_in(self) -> None:
+        """Make the notebooks' role, or give it its password, unless it can connect."""
+        anywhere = self.notebook_url.set(database=self.place.url.database)
+        if not server.connects(anywhere):
+            with self._setting_up() as cursor:
+                server.set_notebook_role(cursor, self.place.notebook_password)
 
     def must_run(self) -> None:
         """Raise MedallionError where the embedded server does not run; it stays so."""
@@ -162,6 +168,24 @@ class Pair:
         with server.session(self.warehouse_url) as cursor:
             is_built = is_there(cursor, sql.Identifier("meta", "watermark"))
             return Watermark.read(cursor) if is_built else None, mark
+
+    def _tables(self) -> Tables:
+        """Those of the warehouse."""
+        with self._connected(self.warehouse_url) as cursor:
+            return Tables.read(cursor)
+
+    def _check_declared(self, kept: Tables) -> None:
+        """Raise MedallionError where this process declares other tables than the warehouse has."""
+        if self.declared and (lines := self.declared.differences(kept)):
+            of = {"database": self.warehouse_name, "differences": "\n".join(lines)}
+            raise refusal("other tables", **of)
+
+    def _take_reading(self, cursor: Cursor) -> None:
+        """Let the warehouse know how this process declares that columns are read."""
+        kept = Tables.read(cursor)
+        self._check_declared(kept)
+        kept.reading(self.declared).keep(cursor)
+        cursor.connection.commit()
 
     def _setting_up(self) -> AbstractContextManager[Cursor]:
         """A cursor for making and dropping databases, one process at a time."""

@@ -131,19 +131,27 @@ class Tables:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
-        """Those of a file like shop/tables.toml; names of SQL files are beside it."""
-        path = Path(path)
-        declared = tomllib.loads(path.read_text("utf-8"))
+        """Those of a file like shop/tables.toml; SQL files are named as they stand beside it.
 
-        def beside(name: str) -> str:
-            return sqlfile.named(path.parent / name)
+        Raises MedallionError where there is no such file, or it says something else.
+        """
+        path = Path(path)
+        try:
+            return cls._of_toml(path.parent, tomllib.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError, AttributeError) as problem:
+            raise refusal("tables not read", path=path, reason=problem) from None
+
+    @classmethod
+    def _of_toml(cls, folder: Path, declared: Mapping[str, Any]) -> Self:
+        def named(layer: str) -> tuple[str, ...]:
+            return tuple(sqlfile.named(folder / name) for name in declared.get(layer, ()))
 
         tables = []
         for facts in declared.get("table", ()):
             lookup = facts.get("lookup")
-            tables.append(Table.of_json(facts | ({"lookup": beside(lookup)} if lookup else {})))
-        files = (tuple(map(beside, declared.get(layer, ()))) for layer in ("silver", "gold"))
-        return cls(tuple(tables), *files)
+            found = {"lookup": sqlfile.named(folder / lookup)} if lookup else {}
+            tables.append(Table.of_json(facts | found))
+        return cls(tuple(tables), named("silver"), named("gold"))
 
     def __add__(self, other: Self) -> Self:
         return Tables(self.each + other.each, self.silver + other.silver, self.gold + other.gold)

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.source import pgoutput
-from medallion_lib.source.pgoutput import UNCHANGED, Column, Relation, Row, Writer
+from medallion_lib.source.pgoutput import Relation, Row, Writer
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, is_there
@@ -100,33 +100,6 @@ class Landing:
     def touch(self, target: Target, values: Row) -> None:
         """Note that a row of this key is about to wait, so that looking it up sends it first."""
         self.touched.add((target.table, target.key_of(values)))
-
-    def last(self, target: Target, key: Row, new: Row = ()) -> tuple[str, list[Column]]:
-        """The last row of a key, landed or on its way: as JSON, and its values as text.
-
-        Raises MedallionError when bronze has none, or has no value that `new` says is UNCHANGED.
-        """
-        found_by = target.key_of(key)
-        if (target.table, found_by) in self.touched:
-            self.send()
-        lookup = sql.Literal(target.table.key[-1])
-        query = sqlfile.compose("bronze/last", bronze=target.table.bronze, lookup=lookup)
-        with self.warehouse.cursor() as cursor:
-            cursor.execute(query, {"key": found_by})
-            row, values = cursor.fetchone() or (None, {})
-        pairs = zip(target.columns, new, strict=False)
-        needed = {name for name, value in pairs if value is UNCHANGED}
-        if row is None or not values.keys() >= needed:
-            raise refusal("old row unknown", table=target.source, key=found_by)
-        return row, [values.get(name) for name in target.columns]
-
-    def live_rows(self, table: Table) -> list[str]:
-        """Each row that bronze, with what is on its way, has of a table, as JSON."""
-        self.send()
-        key = sqlfile.each(map(sql.Literal, table.key), "full_row ->> {}")
-        with self.warehouse.cursor() as cursor:
-            cursor.execute(sqlfile.compose("bronze/live", bronze=table.bronze, key=key))
-            return [row for (row,) in cursor]
 
     def land(self) -> None:
         """Commit rows and watermark in one transaction."""

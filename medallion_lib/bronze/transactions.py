@@ -6,21 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from medallion_lib.bronze.landing import Landing, Target
+from medallion_lib.bronze.old_rows import last_row, live_rows
 from medallion_lib.errors import refusal
 from medallion_lib.source import pgoutput
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import (
-    UNCHANGED,
-    Begin,
-    Column,
-    Commit,
-    Delete,
-    Insert,
-    Message,
-    Relation,
-    Truncate,
-    Type,
-    Update,
+    UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
 from medallion_lib.tables import Table
 
@@ -92,7 +83,7 @@ class Decoder:
         if not self.stamp:
             self._settle_time(self._commit_time(self.begun.commit_ts))
         self.seq += 1
-        lsn = self.begun.lsn + self.landing.watermark.ahead
+        lsn = self.landing.watermark.here(self.begun.lsn)
         self.landing.add(target, f"{lsn}\t{self.seq}", op, row, self.stamp)
 
     def _row(self, target: Target, op: str, values: list[Column]) -> None:
@@ -103,7 +94,7 @@ class Decoder:
     def _update(self, target: Target, old: list[Column] | None, new: list[Column]) -> None:
         """A change of key is a delete and an insert; a TOAST value left alone is in the old row."""
         if UNCHANGED in new:
-            before = old if target.is_whole else self.landing.last(target, old or new, new)[1]
+            before = old if target.is_whole else last_row(self.landing, target, old or new, new)[1]
             new = [b if a is UNCHANGED else a for a, b in zip(new, before, strict=True)]
         if old and any(old[place] != new[place] for place in target.key):
             self._delete(target, old)
@@ -116,7 +107,7 @@ class Decoder:
         if target.is_whole:
             self._row(target, "D", old)
         else:
-            row, _ = self.landing.last(target, old)
+            row, _ = last_row(self.landing, target, old)
             self.landing.touch(target, old)
             self._add(target, "D", row)
 
@@ -130,7 +121,7 @@ class Decoder:
             if self.catalog.is_all_of(table, leaves):
                 self._add(target, "T", None)
                 continue
-            rows = self.landing.live_rows(table)
+            rows = live_rows(self.landing, table)
             for row in self.catalog.rows_in(table, leaves, self.begun.xid, rows):
                 self._add(target, "D", row)
 
@@ -138,7 +129,7 @@ class Decoder:
         if not self.stamp:
             self._settle_time(self._commit_time(event.commit_ts))
         self.begun = None
-        self.landing.watermark.lsn = event.end_lsn + self.landing.watermark.ahead
+        self.landing.watermark.lsn = self.landing.watermark.here(event.end_lsn)
         self.landing.total.transactions += 1
         return True
 
@@ -146,7 +137,7 @@ class Decoder:
         watermark = self.landing.watermark
         if event.prefix == MARKER and not event.transactional:
             self.marker = event.content.decode(errors="replace")  # anybody may write one
-            watermark.lsn = max(watermark.lsn, event.lsn + watermark.ahead)
+            watermark.lsn = max(watermark.lsn, watermark.here(event.lsn))
             return self.begun is None
         if event.prefix == BUSINESS_TIME and watermark.business_time:
             self._take_business_time(event, watermark.commit_ts)

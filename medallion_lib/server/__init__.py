@@ -1,20 +1,11 @@
 """The ground: which PostgreSQL, connections to it, its databases and who else is at work."""
 
 from medallion_lib.server.connections import (
-    LOCK_PATIENCE,
-    NOTEBOOK_ROLE,
-    Connection,
-    Server,
-    connect,
-    libpq,
-    locate,
-    only_one,
-    own_source,
-    session,
-    set_notebook_role,
+    LOCK_PATIENCE, NOTEBOOK_ROLE, Connection, Server, connect, connects, libpq, locate,
+    only_one, only_one_session, own_source, session, set_notebook_role,
 )  # fmt: skip
 
 __all__ = [
-    "LOCK_PATIENCE", "NOTEBOOK_ROLE", "Connection", "Server", "connect", "libpq", "locate",
-    "only_one", "own_source", "session", "set_notebook_role",
+    "LOCK_PATIENCE", "NOTEBOOK_ROLE", "Connection", "Server", "connect", "connects", "libpq",
+    "locate", "only_one", "only_one_session", "own_source", "session", "set_notebook_role",
 ]  # fmt: skip

@@ -58,8 +58,7 @@ def connect(url: URL, **options: object) -> Connection:
 
     The embedded server, where it does not run, is started first: one that was killed is back.
     """
-    asked = url.translate_connect_args(username="user", database="dbname") | url.query
-    asked = {"client_encoding": "utf8", "connect_timeout": 10, **asked, **options}
+    asked = _asked(url) | options
     try:
         try:
             return _connect(asked)
@@ -72,6 +71,12 @@ def connect(url: URL, **options: object) -> Connection:
         about = "no connection to yours" if _embedded(url) is None else "no connection"
         reason = [line for line in reason.splitlines() if not line.startswith("\t")][-1]  # no hint
         raise refusal(about, ConnectionLost, url=url, reason=reason) from problem
+
+
+def _asked(url: URL) -> dict[str, object]:
+    """What psycopg2 is asked for."""
+    asked = url.translate_connect_args(username="user", database="dbname") | url.query
+    return {"client_encoding": "utf8", "connect_timeout": 10, **asked}
 
 
 def _embedded(url: URL) -> Embedded | None:
@@ -122,14 +127,21 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
         raise refusal("connection lost", ConnectionLost, reason=str(problem).strip()) from problem
 
 
-def only_one(cursor: Cursor, work: str, until: str = "xact_") -> None:
-    """Refuse to do this work twice at once, until the transaction (with "" the session) ends.
+def only_one(cursor: Cursor, work: str) -> None:
+    """Refuse to do this work twice at once, until the transaction ends."""
+    _lock(cursor, work, "SELECT pg_try_advisory_xact_lock(hashtext(%s))")
 
-    A lock held is tried again for a while: a session's end is heard of after its client has gone.
-    """
+
+def only_one_session(cursor: Cursor, work: str) -> None:
+    """The same, until the session ends."""
+    _lock(cursor, work, "SELECT pg_try_advisory_lock(hashtext(%s))")
+
+
+def _lock(cursor: Cursor, work: str, trying: str) -> None:
+    """A lock held is tried for a while: a session's end is heard of after its client has gone."""
     give_up = time.monotonic() + LOCK_PATIENCE
     while True:
-        cursor.execute(f"SELECT pg_try_advisory_{until}lock(hashtext(%s))", (f"medallion.{work}",))
+        cursor.execute(trying, (f"medallion.{work}",))
         if cursor.fetchone()[0]:
             return
         if time.monotonic() > give_up:
@@ -142,6 +154,15 @@ def libpq(url: URL) -> str:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     front, mark, query = plain.partition("?")
     return front.replace(" ", "%20") + mark + query.replace("+", "%20")
+
+
+def connects(url: URL) -> bool:
+    """Whether the server lets somebody in by this URL."""
+    try:
+        psycopg2.connect(**_asked(url)).close()
+        return True
+    except psycopg2.OperationalError:
+        return False
 
 
 def set_notebook_role(cursor: Cursor, password: str | None) -> None:

@@ -205,9 +205,7 @@ DECLARE
     relation regclass;
 BEGIN
     FOR relation IN
-        SELECT 'public.customer'::regclass UNION ALL SELECT 'public.film'
-        UNION ALL SELECT 'public.inventory' UNION ALL SELECT 'public.rental'
-        UNION ALL SELECT relid FROM pg_partition_tree('public.payment')
+        SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
     LOOP
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', relation);
     END LOOP;

@@ -69,7 +69,7 @@ def replay(
 
 def _clock(cursor: Cursor, scale: int | None) -> tuple[datetime | None, int]:
     """Where the replay stands, and the scale it has; refused once somebody else wrote."""
-    server.only_one(cursor, "replay", until="")
+    server.only_one_session(cursor, "replay")
     cursor.execute("SELECT played, live_since, scale FROM replay.clock")
     played, live_since, begun = cursor.fetchone()
     if live_since:

@@ -31,7 +31,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
     """
     with warehouse.cursor() as cursor:
         for work in ("capture", "merge"):  # nobody else may move silver on
-            server.only_one(cursor, work, until="")
+            server.only_one_session(cursor, work)
         if (watermark := Watermark.read(cursor, Tables.read(cursor))) is None:
             raise refusal("nothing captured")
         with server.session(source, autocommit=True) as at_source:
@@ -43,7 +43,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
                 _copy(Catalog(shop, watermark.tables.captured), cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
-        merge.merge(warehouse, upto=point + watermark.ahead)
+        merge.merge(warehouse, upto=watermark.here(point))
         merged = [table for table in versioned_in(cursor) if table.is_captured]
         found = [line for table in merged for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")

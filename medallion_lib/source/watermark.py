@@ -36,6 +36,10 @@ class Watermark:
         """The same position, in the source's log."""
         return self.lsn - self.ahead
 
+    def here(self, at_source: int) -> int:
+        """A position of the source's log, as bronze counts it."""
+        return at_source + self.ahead
+
     @classmethod
     def read(cls, cursor: Cursor, tables: Tables = NONE) -> Self | None:
         cursor.execute(sqlfile.read("source/watermark_read"))

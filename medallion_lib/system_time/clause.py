@@ -16,8 +16,8 @@ from medallion_lib.system_time import option
 from medallion_lib.system_time.forms import FORMS, Form
 from medallion_lib.system_time.references import Reference, references
 from medallion_lib.system_time.tokens import (
-    RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited,
-    name_start, quoted, says, tokenize,
+    RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, name_start,
+    quoted, says, tokenize,
 )  # fmt: skip
 
 _BY_WORD = {form.clause.split()[0]: form for form in FORMS}

@@ -9,12 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from medallion_lib.system_time.tokens import (
-    BEFORE_NAME,
-    Token,
-    after_bracket,
-    after_name,
-    name_start,
-    says,
+    BEFORE_NAME, Token, after_bracket, after_name, name_start, says,
 )  # fmt: skip
 
 _LIST_ENDS = frozenset([

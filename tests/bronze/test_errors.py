@@ -196,7 +196,7 @@ def test_a_slot_that_another_program_reads_is_told(begun: Medallion) -> None:
 @pytest.mark.slow
 def test_a_second_replay_is_refused(lab: Medallion) -> None:
     with databases.administering(lab.source_url) as cursor:
-        server.only_one(cursor, "replay", until="")
+        server.only_one_session(cursor, "replay")
         assert "Another replay is running on this source. Wait" in refused(lab, "replay")
     assert lab.replay("2023-01-02") > 0
 

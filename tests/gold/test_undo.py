@@ -18,7 +18,7 @@ from test_errors import shown_by, sooner
 from test_pgoutput import awkward, texts, values
 
 from medallion_lib import Medallion, MedallionError, databases, server, tables
-from medallion_lib.server import only_one
+from medallion_lib.server import only_one_session
 from medallion_lib.tables import Captured, Versioned
 
 pytestmark = pytest.mark.long(2)
@@ -341,7 +341,7 @@ def test_where_another_capture_follows_it_is_waited_for_and_else_told(
         following.send_signal(signal.SIGINT)
         following.communicate(timeout=10)
     with databases.administering(shop.warehouse_url) as cursor:
-        only_one(cursor, "capture", until="")
+        only_one_session(cursor, "capture")
         told = refused(lambda: shop.undo("dim_customer_hist", 1, now(shop)))
         assert "Another capture is running" in told
         assert shop.receipt("vw_monthly_revenue", "2023-01-02", store_id=1, revenue_month="2023-01-01").sql, "it is final"

@@ -79,7 +79,7 @@ def test_another_capture_or_merge_keeps_it_from_comparing_what_moves(weeks: Meda
     with following(weeks):
         assert "Another capture is running into this warehouse" in refused(weeks, "verify")
     with databases.administering(weeks.warehouse_url) as cursor:
-        server.only_one(cursor, "merge", until="")
+        server.only_one_session(cursor, "merge")
         assert "Another merge is running" in refused(weeks, "verify")
     assert weeks.verify() == []
 
