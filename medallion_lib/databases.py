@@ -19,11 +19,9 @@ from medallion_lib.tables import NONE, Tables
 
 __all__ = [
     "administering", "build_warehouse", "check_unused", "create", "drop", "engine", "exists",
-    "held", "labs", "make_procedures", "make_silver_and_gold", "rename",
+    "held", "labs", "make_in", "make_procedures", "make_silver_and_gold", "rename",
 ]  # fmt: skip
-PROCEDURES = (
-    "silver/months", "system_time/system_versioning", "system_time/system_versioned",
-)  # fmt: skip
+PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers")
 
 
 def build_warehouse(url: URL, tables: Tables = NONE) -> None:
@@ -47,10 +45,18 @@ def make_procedures(cursor: Cursor) -> None:
 def make_silver_and_gold(cursor: Cursor, tables: Tables) -> None:
     """By the SQL that the tables bring, and a history that none of it makes by its columns."""
     for name in tables.silver:
-        cursor.execute(sqlfile.read(name))
+        make_in(cursor, "silver", name)
     history.make_missing(cursor, tables)
     for name in tables.gold:
         cursor.execute(sqlfile.read(name))
+
+
+def make_in(cursor: Cursor, schema: str, name: str) -> None:
+    """By the SQL of a file, whose names without a schema are of this one."""
+    path = sql.SQL("SET LOCAL search_path = {}, public").format(sql.Identifier(schema))
+    cursor.execute(path)
+    cursor.execute(sqlfile.read(name))
+    cursor.execute("SET LOCAL search_path TO DEFAULT")
 
 
 def held(url: URL) -> tuple[int | None, str | None, int, datetime | None]:

@@ -10,7 +10,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from medallion_lib import Medallion, server, sqlfile
+from medallion_lib import Medallion, databases, server, sqlfile
 from medallion_lib.batch import files
 from medallion_lib.batch.declared import SOURCES, Landing
 from medallion_lib.batch.extract import source_columns
@@ -49,7 +49,7 @@ def set_up(lab: Medallion) -> None:
         cursor.execute(sqlfile.read("batch/carry"))
         if not is_there:
             # The same tables, columns and comments as silver's, from the same file.
-            cursor.execute(sqlfile.read("shop/silver").replace("silver.", "silver_batch."))
+            databases.make_in(cursor, "silver_batch", "shop/silver")
             cursor.execute(sqlfile.read("batch/silver_comments"))
         functions.regenerate(cursor.connection)
 

@@ -8,5 +8,6 @@ BEGIN
     LOOP
         EXECUTE format('COMMENT ON COLUMN %s.sys_start IS ''The instant of the extract that first had this version; the version may be older.''', hist);
         EXECUTE format('COMMENT ON COLUMN %s.sys_end IS ''The instant of the extract that had another version or none; infinity for the current one.''', hist);
+        CALL meta.make_versioned(hist);  -- which says the same of its view
     END LOOP;
 END $$

@@ -3,9 +3,9 @@
     CREATE TABLE price (film_id int PRIMARY KEY, rate numeric) WITH (system_versioning = true)
     CREATE TABLE price (film_id int PRIMARY KEY, rate numeric) ; CALL meta.created_…('price')
 
-PostgreSQL is not told of the option, and is told to go on: system_versioned.sql makes the
-columns, key, triggers and view. What else the hook asks of statements about such tables stands
-here too, as far as their tokens tell.
+PostgreSQL is not told of the option, and is told to go on: silver/versions.sql makes the columns,
+key and view, and triggers.sql the triggers. What else the hook asks of statements about such tables
+stands here too, as far as their tokens tell.
 """
 
 import re

@@ -16,16 +16,16 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA bronze_star, silver_star
     GRANT SELECT ON TABLES TO medallion_notebook;
 
 CREATE TABLE silver_star.country_hist (
-    country_id            integer NOT NULL,
+    country_id            integer PRIMARY KEY,
     country               text
 );
 CREATE TABLE silver_star.city_hist (
-    city_id               integer NOT NULL,
+    city_id               integer PRIMARY KEY,
     city                  text,
     country_id            integer
 );
 CREATE TABLE silver_star.address_hist (
-    address_id            integer NOT NULL,
+    address_id            integer PRIMARY KEY,
     address               text,
     address2              text,
     district              text,
@@ -34,37 +34,37 @@ CREATE TABLE silver_star.address_hist (
     phone                 text
 );
 CREATE TABLE silver_star.language_hist (
-    language_id           integer NOT NULL,
+    language_id           integer PRIMARY KEY,
     name                  text
 );
 CREATE TABLE silver_star.category_hist (
-    category_id           integer NOT NULL,
+    category_id           integer PRIMARY KEY,
     name                  text
 );
 CREATE TABLE silver_star.actor_hist (
-    actor_id              integer NOT NULL,
+    actor_id              integer PRIMARY KEY,
     first_name            text,
     last_name             text
 );
 -- A link has two keys at the source; here they are joined into one.
 CREATE TABLE silver_star.film_actor_hist (
-    film_actor_id         text NOT NULL,
+    film_actor_id         text PRIMARY KEY,
     actor_id              integer,
     film_id               integer
 );
 CREATE TABLE silver_star.film_category_hist (
-    film_category_id      text NOT NULL,
+    film_category_id      text PRIMARY KEY,
     category_id           integer,
     film_id               integer
 );
 CREATE TABLE silver_star.store_hist (
-    store_id              integer NOT NULL,
+    store_id              integer PRIMARY KEY,
     manager_staff_id      integer,
     address_id            integer
 );
 -- The source's password and picture are nothing a report needs.
 CREATE TABLE silver_star.staff_hist (
-    staff_id              integer NOT NULL,
+    staff_id              integer PRIMARY KEY,
     first_name            text,
     last_name             text,
     address_id            integer,
@@ -74,34 +74,24 @@ CREATE TABLE silver_star.staff_hist (
     username              text
 );
 
--- Each gets what makes it a history, as silver's dimensions have it, and a view of its current rows.
-DO $$
-DECLARE
-    hist record;
-BEGIN
-    FOR hist IN
-        SELECT relation.oid::regclass AS table_name, key.attname AS key,
-               replace(relation.relname, '_hist', '') AS name,
-               string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum) AS columns
-        FROM pg_class AS relation
-        JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0
-        JOIN pg_attribute AS key ON key.attrelid = relation.oid AND key.attnum = 1
-        WHERE relation.relnamespace = 'silver_star'::regnamespace AND relation.relkind = 'r'
-        GROUP BY relation.oid, relation.relname, key.attname
-    LOOP
-        EXECUTE format(
-            'ALTER TABLE %1$s
-                 ADD COLUMN row_hash bigint NOT NULL,
-                 ADD COLUMN sys_start timestamptz NOT NULL,
-                 ADD COLUMN sys_end timestamptz NOT NULL DEFAULT ''infinity'',
-                 ADD COLUMN sys_period tstzrange
-                     GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED,
-                 ADD PRIMARY KEY (%2$I, sys_period WITHOUT OVERLAPS);
-             CREATE UNIQUE INDEX ON %1$s (%2$I) WHERE sys_end = ''infinity'';
-             COMMENT ON TABLE %1$s IS ''Every version of every row of the source table %3$s.'';
-             CREATE VIEW silver_star.%3$I AS
-             SELECT %4$s, row_hash, sys_start FROM %1$s WHERE sys_end = ''infinity'';
-             COMMENT ON VIEW silver_star.%3$I IS ''The source table %3$s as it is now.''',
-            hist.table_name, hist.key, hist.name, hist.columns);
-    END LOOP;
-END $$;
+COMMENT ON TABLE silver_star.country_hist IS 'Every version of every row of the source table country.';
+COMMENT ON TABLE silver_star.city_hist IS 'Every version of every row of the source table city.';
+COMMENT ON TABLE silver_star.address_hist IS 'Every version of every row of the source table address.';
+COMMENT ON TABLE silver_star.language_hist IS 'Every version of every row of the source table language.';
+COMMENT ON TABLE silver_star.category_hist IS 'Every version of every row of the source table category.';
+COMMENT ON TABLE silver_star.actor_hist IS 'Every version of every row of the source table actor.';
+COMMENT ON TABLE silver_star.film_actor_hist IS 'Every version of every row of the source table film_actor.';
+COMMENT ON TABLE silver_star.film_category_hist IS 'Every version of every row of the source table film_category.';
+COMMENT ON TABLE silver_star.store_hist IS 'Every version of every row of the source table store.';
+COMMENT ON TABLE silver_star.staff_hist IS 'Every version of every row of the source table staff.';
+
+CALL meta.make_versioned('silver_star.country_hist', 'The source table country as it is now.');
+CALL meta.make_versioned('silver_star.city_hist', 'The source table city as it is now.');
+CALL meta.make_versioned('silver_star.address_hist', 'The source table address as it is now.');
+CALL meta.make_versioned('silver_star.language_hist', 'The source table language as it is now.');
+CALL meta.make_versioned('silver_star.category_hist', 'The source table category as it is now.');
+CALL meta.make_versioned('silver_star.actor_hist', 'The source table actor as it is now.');
+CALL meta.make_versioned('silver_star.film_actor_hist', 'The source table film_actor as it is now.');
+CALL meta.make_versioned('silver_star.film_category_hist', 'The source table film_category as it is now.');
+CALL meta.make_versioned('silver_star.store_hist', 'The source table store as it is now.');
+CALL meta.make_versioned('silver_star.staff_hist', 'The source table staff as it is now.');

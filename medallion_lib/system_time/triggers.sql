@@ -4,18 +4,6 @@
 -- run by a function of ours, so none of ours may do more than that owner. What is parsed when it is
 -- made needs no search_path of its own.
 
-CREATE OR REPLACE FUNCTION meta.versioned_key(versioned regclass) RETURNS text[]
-    LANGUAGE sql STABLE
-    RETURN (
-        SELECT array_agg(quote_ident(attname) ORDER BY place)
-        FROM pg_constraint
-        CROSS JOIN LATERAL unnest(conkey) WITH ORDINALITY AS part (number, place)
-        JOIN pg_attribute ON attrelid = conrelid AND attnum = number
-        WHERE conrelid = versioned AND contype = 'p'
-          AND attname NOT IN ('sys_start', 'sys_end', 'sys_period')
-    );
-COMMENT ON FUNCTION meta.versioned_key IS 'The columns, quoted, that tell the rows of a table apart at any one instant: its primary key without the period.';
-
 CREATE OR REPLACE FUNCTION meta.versioned_columns(versioned regclass) RETURNS text[]
     LANGUAGE sql STABLE
     RETURN (
@@ -33,21 +21,6 @@ CREATE OR REPLACE FUNCTION meta.each_of(names text[], one text, between_them tex
         FROM unnest(names) WITH ORDINALITY AS part (name, place)
     );
 COMMENT ON FUNCTION meta.each_of IS 'A text for each of the names, which is @ in it.';
-
--- An index may name a column in its columns, expressions or predicate, or be a constraint's that does.
-CREATE OR REPLACE FUNCTION meta.counts_versions(index oid) RETURNS boolean
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
-        SELECT NOT EXISTS (
-            SELECT FROM pg_attribute
-            JOIN pg_depend ON refclassid = 'pg_class'::regclass AND refobjid = attrelid AND refobjsubid = attnum
-            LEFT JOIN pg_constraint ON classid = 'pg_constraint'::regclass AND pg_constraint.oid = objid
-            WHERE attrelid = indrelid AND attname IN ('sys_end', 'sys_period')
-              AND (classid = 'pg_class'::regclass AND objid = index OR conindid = index))
-        FROM pg_index
-        WHERE indexrelid = index AND indisunique;
-    END;
-COMMENT ON FUNCTION meta.counts_versions IS 'Whether an index holds closed versions to be as unique as current ones.';
 
 -- The setting alone could be made by anybody; the depth says that the trigger which made it is at
 -- work, and that the change is its own: one that a user's trigger makes meanwhile is deeper.
@@ -360,3 +333,143 @@ BEGIN
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION meta.versioned_after_statement IS 'Keeps what a statement replaced or deleted as closed versions.';
+
+CREATE OR REPLACE FUNCTION meta.is_system_versioned(versioned oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = versioned AND tgfoid = 'meta.versioned_before_row()'::regprocedure);
+COMMENT ON FUNCTION meta.is_system_versioned IS 'Whether a table keeps its versions itself.';
+
+-- Of the triggers for a row, PostgreSQL calls them by their names: the second sees what no other
+-- needs to see, and the third what all others made of a row.
+CREATE OR REPLACE PROCEDURE meta.add_versioning_triggers(versioned regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN VALUES
+        ('system_versioning_statement', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'STATEMENT',
+         'versioned_before_statement', 'Refuses what would take closed versions for rows.'),
+        ('!!!system_versioning_closed', 'BEFORE UPDATE OR DELETE',
+         'ROW WHEN (OLD.sys_end <> ''infinity'')',
+         'versioned_before_closed_row', 'Leaves closed versions as they are.'),
+        ('~~~system_versioning_row', 'BEFORE INSERT OR UPDATE OR DELETE', 'ROW',
+         'versioned_before_row', 'Writes what is new, at the transaction''s time.'),
+        ('system_versioning_inserted', 'AFTER INSERT', 'STATEMENT',
+         'versioned_after_statement', 'Lets a row that comes back unchanged go on.'),
+        ('system_versioning_updated', 'AFTER UPDATE', 'STATEMENT',
+         'versioned_after_statement', 'Keeps what was replaced as closed versions.'),
+        ('system_versioning_deleted', 'AFTER DELETE', 'STATEMENT',
+         'versioned_after_statement', 'Keeps what was deleted as closed versions.')
+    LOOP
+        EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH %s EXECUTE FUNCTION meta.%I()',
+                       one.column1, one.column2, versioned, CASE one.column2
+                           WHEN 'AFTER INSERT' THEN 'REFERENCING NEW TABLE AS now_is'
+                           WHEN 'AFTER UPDATE' THEN 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is'
+                           WHEN 'AFTER DELETE' THEN 'REFERENCING OLD TABLE AS was'
+                       END, one.column3, one.column4);
+        EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', one.column1, versioned, one.column5);
+    END LOOP;
+END $$;
+COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';
+
+-- By its number, since the name may be about to change.
+CREATE OR REPLACE PROCEDURE meta.drop_current_view(versioned oid)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    EXECUTE format('DROP VIEW IF EXISTS %s', meta.current_view(versioned));
+END $$;
+COMMENT ON PROCEDURE meta.drop_current_view IS 'Drops the view of a table''s current rows, so that the table can be changed or dropped.';
+
+CREATE OR REPLACE PROCEDURE meta.renew_current_view(versioned regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    view constant text := meta.current_view(versioned);
+    missing text;
+BEGIN
+    SELECT string_agg(name, ', ') INTO missing
+    FROM (VALUES ('sys_start'), ('sys_end'), ('sys_period')) AS needed (name)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute
+                      WHERE attrelid = versioned AND attname = name AND NOT attisdropped);
+    IF missing IS NULL AND NOT EXISTS (
+        SELECT FROM pg_constraint WHERE conrelid = versioned AND contype = 'p' AND conperiod) THEN
+        missing := 'PRIMARY KEY (…, sys_period WITHOUT OVERLAPS)';
+    END IF;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'versioning taken apart', 'table', versioned::text, 'missing', missing, 'view', view);
+    END IF;
+    IF meta.constraint_on_versions(versioned) IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'constraint on versions', 'table', versioned::text,
+            'fact', meta.constraint_on_versions(versioned));
+    END IF;
+    CALL meta.make_keys_current(versioned);
+    CALL meta.make_current_view(versioned);
+    CALL meta.comment_versions(versioned);
+END $$;
+COMMENT ON PROCEDURE meta.renew_current_view IS 'Makes the view of a table''s current rows, with the columns that the table has now.';
+
+CREATE OR REPLACE FUNCTION meta.scd_system_versioned("table" regclass) RETURNS regclass
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    versioned constant regclass := "table";
+    obstacle record;
+BEGIN
+    IF NOT meta.is_system_versioned(versioned) THEN
+        SELECT about, fact INTO obstacle
+        FROM (
+            SELECT 1, 'not in scratch' AS about, NULL AS fact
+            FROM pg_class
+            WHERE oid = versioned
+              AND (relpersistence = 't' OR relnamespace <> 'scratch'::regnamespace)
+            UNION ALL
+            SELECT 2, 'versioned in parts', NULL FROM pg_class WHERE oid = versioned AND relkind = 'p'
+            UNION ALL
+            SELECT 3, found.* FROM meta.obstacle_to_versions(versioned) AS found
+        ) AS found (place)
+        WHERE about IS NOT NULL
+        ORDER BY place
+        LIMIT 1;
+        IF obstacle.about IS NOT NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+                obstacle.about, 'table', versioned::text, 'fact', obstacle.fact);
+        END IF;
+        CALL meta.add_period(versioned);
+        EXECUTE format('ALTER TABLE %s ALTER sys_start SET DEFAULT transaction_timestamp()', versioned);
+        CALL meta.make_keys_current(versioned);
+        CALL meta.add_versioning_triggers(versioned);
+        EXECUTE format('COMMENT ON COLUMN %s.sys_start IS %L', versioned,
+            'From when this version held: the time of the transaction that made it.');
+        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS %L', versioned,
+            'Until when it held (excluded); infinity for the current version.');
+    END IF;
+    CALL meta.renew_current_view(versioned);
+    RETURN meta.current_view(versioned);
+END $$;
+COMMENT ON FUNCTION meta.scd_system_versioned IS 'Has a table of schema scratch keep every version of its rows, and gives the view of the current ones. On a table that does so already, only the view is made again.';
+
+-- A row of the catalog that is seen and not committed is one's own, of this transaction.
+CREATE OR REPLACE PROCEDURE meta.created_system_versioned("table" regclass)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT meta.is_system_versioned("table") AND (
+        SELECT pg_xact_status((pg_current_xact_id()::text::bigint - age(xmin))::text::xid8)
+        FROM pg_class WHERE oid = "table") IS DISTINCT FROM 'in progress' THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'exists without versions', 'table', "table"::text);
+    END IF;
+    PERFORM meta.scd_system_versioned("table");
+END $$;
+COMMENT ON PROCEDURE meta.created_system_versioned IS 'What CREATE TABLE … WITH (system_versioning = true) goes on to do; IF NOT EXISTS may have found a table there.';
