@@ -32,6 +32,7 @@ def _make(cursor: Cursor, table: Table) -> None:
         partitions=partitions if table.by_month else sql.SQL(""),
         meaning=sql.Literal(f"Every version of every row of the source table {table.shown}."),
         comments=sql.SQL("\n").join(comments),
-        name=sql.Literal(table.silver.as_string(cursor)),
+        meaning_now=sql.Literal(f"The source table {table.shown} as it is now."),
+        history_name=sql.Literal(table.silver.as_string(cursor)),
     )
     cursor.execute(statements)
