@@ -13,7 +13,7 @@ from medallion_lib import Medallion
 REPORT = Path(".results", "tests.xml")  # below the checkout
 TESTS = Path(__file__).parents[2] / "tests"
 FOLDERS = ("shop", "source", "bronze", "silver", "system_time", "gold", "server")  # in this order
-REST = "Everything else: commands, figures, the notebooks' form, the generated pages"
+REST = "Everything else: commands, figures, notebooks, pages"
 
 
 def _proof(path: Path) -> str:

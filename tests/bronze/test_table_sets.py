@@ -1,4 +1,7 @@
-"""A warehouse keeps the tables it was begun with, whatever a process declares."""
+"""A warehouse keeps the tables it began with.
+
+That holds whatever tables a process declares.
+"""
 
 from __future__ import annotations
 

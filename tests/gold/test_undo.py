@@ -1,4 +1,4 @@
-"""`undo` writes to the source what it had then, of any type, or nothing."""
+"""`undo` writes back exactly what was, or nothing."""
 
 from __future__ import annotations
 

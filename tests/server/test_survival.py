@@ -1,4 +1,4 @@
-"""The server is killed between two cells, and the next cell still runs."""
+"""A notebook outlives the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The sample year is made again byte for byte, and keeps what its texts promise."""
+"""The sample year is made again byte for byte.
+
+Its CSV files alone, without a database, keep what the texts promise.
+"""
 
 import json
 import subprocess

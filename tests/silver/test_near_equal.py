@@ -1,4 +1,7 @@
-"""Values that `=` takes for equal stay apart; what silver would cut is refused."""
+"""Values that `=` takes for equal stay apart.
+
+What silver would cut is refused, and rows may be as wide as PostgreSQL holds.
+"""
 
 from __future__ import annotations
 

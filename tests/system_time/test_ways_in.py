@@ -1,4 +1,4 @@
-"""SQLAlchemy, pandas, `%%sql` and each driver give the same answers `FOR SYSTEM_TIME`."""
+"""Every driver, pandas and `%%sql` answer alike."""
 
 from __future__ import annotations
 
