@@ -15,9 +15,10 @@ import pytest
 from one_server import OUR_HOME, directory, one_server, settle
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases, server, tables
+from medallion_lib import Medallion, databases, server
 from medallion_lib.source import slot
 from medallion_lib.source.watermark import Watermark
+from medallion_lib.tables import Tables
 
 REPORT = Path(".results", "tests.xml")  # below the checkout; of the last make test
 
@@ -76,7 +77,7 @@ def _no_fsync() -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-MADE: dict[tuple[str, ...], Medallion] = {}  # by server, how far and which parts: what is to be cloned
+MADE: dict[tuple[str, str, Tables | None], Medallion] = {}  # by server, how far and of which tables: what is to be cloned
 
 
 def begin_anew(lab: Medallion, until: str = "") -> None:
@@ -84,10 +85,9 @@ def begin_anew(lab: Medallion, until: str = "") -> None:
 
     That takes a third of reset's time, and a fifth of all four's, some 300 times.
     """
-    key = lab.place.place, until, *tables.FURTHER
+    key = lab.place.place, until, lab.declared
     if key not in MADE:
-        far = until.replace("-", "") or "empty"
-        made = Medallion(lab.place, "_".join([lab.name, far, *tables.FURTHER]))
+        made = Medallion(lab.place, f"{lab.name}_made_{len(MADE)}", lab.declared)
         made.reset()
         if until:
             made.replay(until)
@@ -102,8 +102,8 @@ def begin_anew(lab: Medallion, until: str = "") -> None:
         databases.create(cursor, lab.source_name, MADE[key].source_name)
         databases.create(cursor, lab.warehouse_name, MADE[key].warehouse_name)
     with server.session(lab.warehouse_url) as cursor:
-        before = Watermark.read(cursor)
-        with slot.made(lab.source_url, lab.slot, before, business_time=True) as (first, _):
+        kept, before = Tables.read(cursor), Watermark.read(cursor)
+        with slot.made(lab.source_url, lab.slot, kept, before, business_time=True) as (first, _):
             first.write(cursor)
 
 

@@ -1,15 +1,16 @@
-"""A warehouse of an earlier version is whole once restored, and goes on without losing a row."""
+"""A warehouse of an earlier version is brought along by rebuild, and no row is lost."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from earlier import restore
 
 from medallion_lib import Medallion, MedallionError, server
+from medallion_lib.shop import star
+from medallion_lib.tables import Tables
 
 BRONZE = {"inventory": 18, "film": 15, "customer": 18, "rental": 22, "payment": 26}
 SILVER = {"dim_customer_hist": 14, "dim_film_hist": 12, "fact_rental": 20, "fact_payment": 22}
@@ -21,7 +22,8 @@ MERGED = {
 STAR = {"country": 1, "city": 1, "address": 12, "language": 2, "category": 2, "actor": 2,
         "film_actor": 3, "film_category": 2, "store": 2, "staff": 2}  # fmt: skip
 STAR_AFTER = STAR | {"address": 13, "film_actor": 4, "film_category": 3, "staff": 3}
-VERSION = "(to_jsonb(each) - '{{row_hash, sys_period}}'::text[])::text"
+# Without what is made of other columns: the earlier version joined the keys of the star's links.
+VERSION = "(to_jsonb(each) - '{{row_hash, sys_period, film_actor_id, film_category_id}}'::text[])::text"
 EMAIL = "SELECT email FROM dim_customer FOR SYSTEM_TIME AS OF '{}' WHERE customer_id = 1"
 PAID = "SELECT count(*), sum(amount) FROM fact_payment FOR SYSTEM_TIME AS OF '{}'"
 REVENUE = ("SELECT store_id, revenue_month::text, total_revenue::text FROM vw_monthly_revenue "
@@ -33,6 +35,12 @@ PRICES = "SELECT item, amount::integer, sys_end = 'infinity' FROM price FOR SYST
 def earlier(lab: Medallion) -> Medallion:
     restore(lab)
     return lab
+
+
+@pytest.fixture
+def brought(earlier: Medallion) -> Medallion:
+    earlier.rebuild()
+    return earlier
 
 
 @pytest.fixture
@@ -82,11 +90,30 @@ def test_it_holds_what_was_captured_and_what_was_merged(earlier: Medallion) -> N
     assert kinds == ["DIT", "DIU", "IU"]  # a payment of another date is deleted and inserted
     (_, captured, *_, slot, source), (_, merged, *_) = reached(earlier)
     assert captured > merged and (slot, source) == ("medallion_earlier", "pagila_earlier")
-    assert f"{earlier.status()['history_is_final_until']}".startswith("2023-01-06 10:00:00")
+
+
+WORK: list[Callable[[Medallion], object]] = [
+    lambda lab: lab.capture(), lambda lab: lab.capture(resnapshot=True), lambda lab: lab.merge(),
+    lambda lab: lab.verify(), lambda lab: lab.status(), lambda lab: lab.life("dim_film_hist", 1),
+    lambda lab: lab.changed("dim_film", "film_id", "2023-01-02", "2023-01-03"),
+    lambda lab: lab.merge_statement("dim_film_hist"), lambda lab: lab.undo("dim_film_hist", 1, "2023-01-02"),
+]  # fmt: skip
+
+
+def test_all_other_work_is_refused_with_the_command_and_changes_nothing(earlier: Medallion) -> None:
+    before = versions(earlier), bronze(earlier), reached(earlier)
+    for work in WORK:
+        with pytest.raises(MedallionError, match="python -m medallion_lib rebuild"):
+            work(earlier)
+    assert (versions(earlier), bronze(earlier), reached(earlier)) == before
+    earlier.rebuild()
     assert earlier.status()["events_not_merged"] == 8
+    assert f"{earlier.status()['history_is_final_until']}".startswith("2023-01-06 10:00:00")
 
 
-def test_it_answers_as_of_an_instant(earlier: Medallion) -> None:
+@pytest.mark.parametrize("first", [lambda lab: None, lambda lab: lab.rebuild()], ids=["as it is", "brought along"])
+def test_it_answers_as_of_an_instant(earlier: Medallion, first: Callable[[Medallion], object]) -> None:
+    first(earlier)
     assert asked(earlier, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
     assert asked(earlier, EMAIL.format("2023-01-06")) == [("ana.núñez@example.org",)]
     film = "SELECT title FROM dim_film FOR SYSTEM_TIME AS OF '2023-01-05 1{}:30' WHERE film_id = 9"
@@ -101,7 +128,8 @@ def test_it_answers_as_of_an_instant(earlier: Medallion) -> None:
     assert in_the_end == [december, (1, "2023-01-01", "31.96"), (2, "2023-01-01", "39.95")]
 
 
-def test_a_merge_brings_what_was_captured_and_not_merged(earlier: Medallion) -> None:
+def test_a_merge_brings_what_was_captured_and_not_merged(brought: Medallion) -> None:
+    earlier = brought
     before = versions(earlier)
     assert {table: tuple(done) for table, *done in earlier.merge()} == MERGED
     (_, captured, *_), (_, merged, *_) = reached(earlier)
@@ -117,22 +145,20 @@ def test_a_merge_brings_what_was_captured_and_not_merged(earlier: Medallion) -> 
     assert {*closed} <= {row for rows in versions(earlier).values() for row in rows}
 
 
-@pytest.mark.parametrize("merging", [False, True], ids=["not merged", "merged"])
-def test_a_rebuild_makes_the_same_versions(earlier: Medallion, merging: bool) -> None:
-    if merging:
-        earlier.merge()
+def test_a_rebuild_brings_it_along_and_makes_the_same_versions(earlier: Medallion) -> None:
     before = versions(earlier), bronze(earlier), reached(earlier)
-    rebuilt = earlier.rebuild()
-    assert {each.table: each.rows for each in rebuilt} == counts(before[0])
-    assert not any(each.lost or each.gained for each in rebuilt)
-    assert (versions(earlier), bronze(earlier), reached(earlier)) == before
-    assert asked(earlier, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
-    if not merging:
-        assert {table: tuple(done) for table, *done in earlier.merge()} == MERGED
+    for _ in range(2):  # of the second, the warehouse is of this version
+        rebuilt = earlier.rebuild()
+        assert {each.table: each.rows for each in rebuilt} == counts(before[0])
+        assert not any(each.lost or each.gained for each in rebuilt)
+        assert (versions(earlier), bronze(earlier), reached(earlier)) == before
+    assert {table: tuple(done) for table, *done in earlier.merge()} == MERGED
+    assert not any(each.lost or each.gained for each in earlier.rebuild())
 
 
-def test_capture_goes_on_with_a_new_snapshot(earlier: Medallion) -> None:
+def test_capture_goes_on_with_a_new_snapshot(brought: Medallion) -> None:
     """The snapshot finds what bronze had, so that it opens no version."""
+    earlier = brought
     with pytest.raises(MedallionError, match="capture --resnapshot"):
         earlier.capture()
     earlier.merge()
@@ -158,24 +184,16 @@ def test_a_notebooks_table_still_keeps_its_versions(earlier: Medallion) -> None:
     assert len(asked(earlier, PRICES)) == 4
 
 
-def test_one_with_the_star_is_rebuilt_with_its_declarations(with_star: Medallion) -> None:
-    """In a process of its own, for star.add() holds as long as its process."""
-    names = {f"{name}_hist": rows for name, rows in STAR.items()}
-    before = versions(with_star), versions(with_star, "silver_star", **names)
-    work = f"star.add(); print(sum(each.rows for each in Medallion.open({with_star.name!r}).rebuild()))"
-    run = [sys.executable, "-c", f"from medallion_lib import Medallion, star; {work}"]
-    done = subprocess.run(run, check=True, capture_output=True, text=True)
-    assert int(done.stdout) == sum(SILVER.values()) + sum(STAR.values())
-    assert (versions(with_star), versions(with_star, "silver_star", **names)) == before
-
-
-def test_one_with_the_star_goes_on_without_its_declarations(with_star: Medallion) -> None:
-    """This process has not called star.add(): the warehouse knows its tables."""
+@pytest.mark.parametrize("declared", [None, star.TABLES], ids=["not declared", "declared"])
+def test_one_with_the_star_is_brought_along_with_its_tables(with_star: Medallion, declared: Tables | None) -> None:
+    with_star.declared = declared
     names = {f"{name}_hist": rows for name, rows in STAR.items()}
     assert counts(versions(with_star, "silver_star", **names)) == names
     assert counts(versions(with_star)) == SILVER
     before = versions(with_star, "silver_star", **names), bronze(with_star, "bronze_star", **STAR)
-    with_star.rebuild()
+    rebuilt = with_star.rebuild()
+    assert sum(each.rows for each in rebuilt) == sum(SILVER.values()) + sum(STAR.values())
+    assert not any(each.lost or each.gained for each in rebuilt)
     assert versions(with_star, "silver_star", **names) == before[0]
     with_star.merge()
     after = counts(versions(with_star, "silver_star", **names))
