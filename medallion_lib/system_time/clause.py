@@ -68,17 +68,16 @@ def rewrite(sql: str) -> str:
 
 
 def parse(sql: str) -> Parsed:
-    """`sql` read, with nothing to edit where PostgreSQL will say that something has no end."""
-    parsed, low, calls = Parsed(sql, tokenize(sql)), sql.lower(), list[Call]()
+    """`sql` read; as an empty text, where PostgreSQL will say that something has no end."""
+    tokens, low, calls = tokenize(sql), sql.lower(), list[Call]()
     try:
-        edits = option.edits(sql, parsed.tokens) if "system_versioning" in low else []
+        edits = option.edits(sql, tokens) if "system_versioning" in low else []
         if "system_time" in low or "for timestamp" in low:
-            found = [each for each in references(parsed.tokens) if _is_clause(parsed.tokens, each)]
-            calls = [_call(sql, parsed.tokens, reference) for reference in found]
+            found = [each for each in references(tokens) if _is_clause(tokens, each)]
+            calls = [_call(sql, tokens, reference) for reference in found]
     except Unfinished:
-        return parsed
-    edits += [edit for call in calls for edit in call.edits]
-    return parsed._replace(calls=calls, edits=edits)
+        return parse("")
+    return Parsed(sql, tokens, calls, edits + [edit for call in calls for edit in call.edits])
 
 
 def _is_clause(tokens: list[Token], reference: Reference) -> bool:
