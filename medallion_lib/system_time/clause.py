@@ -22,10 +22,11 @@ from medallion_lib.system_time.tokens import (
 
 _BY_WORD = {form.clause.split()[0]: form for form in FORMS}
 _NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS", "OPTION"])  # FOR and a name
-_GOES_ON = frozenset([
+# What may follow: any reserved word but those of an expression, or the end.
+_FOLLOWS = {*RESERVED, "", ")", ",", ";"} - {
     "AND", "OR", "NOT", "IS", "ISNULL", "NOTNULL", "IN", "LIKE", "ILIKE", "SIMILAR", "OVERLAPS",
     "TABLESAMPLE",
-])  # fmt: skip
+}  # fmt: skip
 
 
 class SystemTimeError(MedallionError):
@@ -175,10 +176,8 @@ def _check_after(tokens: list[Token], i: int, form: Form) -> bool:
         if not tokens[after + 1].is_name:  # TIMESTAMP now(), of which the instant is TIMESTAMP
             raise refusal("no instant", SystemTimeError, form=form.clause.format("…", "…"))
         after = after_bracket(tokens, after)
-    next_ = tokens[after].text
-    if next_ in RESERVED - _GOES_ON and not says(tokens, after, "WITH", "ORDINALITY"):
-        return has_alias
-    if next_ in ("", ")", ",", ";") or says(tokens, after, "FORMAT", "JSON"):
-        return has_alias
-    facts = {"form": form.clause.format("…", "…"), "word": next_}
-    raise refusal("clause goes on", SystemTimeError, **facts)
+    goes_on = tokens[after].text not in _FOLLOWS or says(tokens, after, "WITH", "ORDINALITY")
+    if goes_on and not says(tokens, after, "FORMAT", "JSON"):
+        facts = {"form": form.clause.format("…", "…"), "word": tokens[after].text}
+        raise refusal("clause goes on", SystemTimeError, **facts)
+    return has_alias

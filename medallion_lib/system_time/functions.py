@@ -16,11 +16,12 @@ from medallion_lib.system_time.clause import SystemTimeError, rewrite
 from medallion_lib.system_time.forms import AS_OF, FORMS, Form
 from medallion_lib.system_time.tokens import edited, quoted, tokenize
 
+_Names = dict[int, tuple[str, str]]  # schema and name by oid
 _IDLE = 0  # libpq's PQTRANS_IDLE, which psycopg 2 and 3 have in connection.info
 
 
 class Relation(NamedTuple):
-    """A versioned table, or a view that reads some: a row of system_time_relations.sql."""
+    """A versioned table, or a view that reads some: a row of relations.sql."""
 
     oid: int
     schema: str
@@ -47,13 +48,13 @@ def regenerate(connection: Any) -> dict[str, str]:
         relations = [Relation(*row) for row in cursor]
         if command := dropping(cursor, [relation.oid for relation in relations]):
             cursor.execute(command)
-        answering: dict[Form, dict[int, tuple[str, str]]] = {form: {} for form in FORMS}
         refused = {}
-        for relation in relations:
-            for form in FORMS:
-                reason = _reason(cursor, relation, form, answering[form])
+        for form in FORMS:
+            answering: _Names = {}
+            for relation in relations:
+                reason = _reason(cursor, relation, form, answering)
                 if reason is None:
-                    answering[form][relation.oid] = (relation.schema, relation.name)
+                    answering[relation.oid] = (relation.schema, relation.name)
                 elif form is AS_OF and relation.is_mine:
                     refused[f"{relation.schema}.{relation.name}"] = reason
         return refused
@@ -86,9 +87,10 @@ def _transaction(connection: Any) -> Iterator[Any]:
         if alone:
             cursor.execute("BEGIN")
         try:
-            lock = "pg_advisory_xact_lock(hashtext('FOR SYSTEM_TIME ' || current_user))"
-            cursor.execute(f"SELECT {lock}")
-            cursor.execute("SELECT set_config('search_path', '', true)")
+            cursor.execute(
+                "SELECT set_config('search_path', '', true),"
+                " pg_advisory_xact_lock(hashtext('FOR SYSTEM_TIME ' || current_user))"
+            )
             yield cursor
             cursor.execute("SELECT set_config('search_path', %s, true)", (path,))
         except BaseException:
@@ -99,9 +101,7 @@ def _transaction(connection: Any) -> Iterator[Any]:
             cursor.execute("COMMIT")
 
 
-def _reason(
-    cursor: Any, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
-) -> str | None:
+def _reason(cursor: Any, relation: Relation, form: Form, answering: _Names) -> str | None:
     """Why the relation's function for a form, which is made, does not answer; None if it does."""
     if not relation.is_mine:
         return None if relation.answers and (form is AS_OF or relation.is_plain) else ""
@@ -119,9 +119,7 @@ def _reason(
     return None
 
 
-def _make(
-    cursor: Any, relation: Relation, form: Form, answering: dict[int, tuple[str, str]]
-) -> None:
+def _make(cursor: Any, relation: Relation, form: Form, answering: _Names) -> None:
     """Raises SystemTimeError where the splice would not be the relation in that form."""
     if any(other not in answering for other in relation.reads):
         raise refusal("view reads one that cannot", SystemTimeError)
@@ -159,12 +157,13 @@ def _create(cursor: Any, template: str, relation: Relation, form: Form, **parts:
     """Its parameters' names are how a function of ours is told from others."""
     declared = "{} timestamptz" if form.count else "{} boolean DEFAULT true"
     schema = quoted(relation.schema)
-    command = sqlfile.read(template).format(
-        function=f"{schema}.{quoted(relation.name + form.suffix)}",
-        relation=f"{schema}.{quoted(relation.name)}",
-        parameters=", ".join(declared.format(quoted(name)) for name in form.parameters),
-        types=form.types,
-        form=form.clause.format("…", "…"),
-        **parts,
+    cursor.execute(
+        sqlfile.read(template).format(
+            function=f"{schema}.{quoted(relation.name + form.suffix)}",
+            relation=f"{schema}.{quoted(relation.name)}",
+            parameters=", ".join(declared.format(quoted(name)) for name in form.parameters),
+            types=form.types,
+            form=form.clause.format("…", "…"),
+            **parts,
+        )
     )
-    cursor.execute(command)

@@ -24,12 +24,11 @@ from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.system_time import functions, option
 from medallion_lib.system_time.clause import Call, Parsed, SystemTimeError, parse
 from medallion_lib.system_time.forms import FORMS
-from medallion_lib.system_time.option import Change, SystemVersioningError
 from medallion_lib.system_time.tokens import Edit, Token, edited, tokenize
 
 # SQLSTATEs: of a function that only says why its view has no history, and of meta.refusal()
 _NO_HISTORY, _REFUSED = "ST001", "ST002"
-_DRIVERS = ("psycopg2", "psycopg", "psycopg_async")
+_KINDS = ("postgresql+psycopg2", "postgresql+psycopg", "postgresql+psycopg_async")
 _IN_ERROR = 3  # libpq's PQTRANS_INERROR
 Context = ExecutionContext | None  # none where the hook's own time is taken
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
@@ -44,10 +43,10 @@ def install(engine: Engine | AsyncEngine) -> None:
     engine = getattr(engine, "sync_engine", engine)
     while isinstance(engine, OptionEngine):
         engine = engine._proxied  # whose events are its own
-    if not isinstance(engine, Engine):
-        raise refusal("no engine", SystemTimeError, kind=f"a {type(engine).__name__}")
-    if engine.dialect.name != "postgresql" or engine.driver not in _DRIVERS:
+    kind = f"a {type(engine).__name__}"
+    if isinstance(engine, Engine):
         kind = f"{engine.dialect.name}+{engine.driver}"
+    if kind not in _KINDS:
         raise refusal("no engine", SystemTimeError, kind=kind)
     if not event.contains(engine, "before_cursor_execute", before_execute):
         event.listen(engine, "before_cursor_execute", before_execute, retval=True)
@@ -98,7 +97,7 @@ def _check_names(connection: Any, calls: Sequence[Call]) -> None:
                 raise refusal("name hidden", SystemTimeError, table=table, meant=meant)
 
 
-def before_ddl(connection: Any, changes: Iterable[Change]) -> list[Edit]:
+def before_ddl(connection: Any, changes: Iterable[option.Change]) -> list[Edit]:
     """What drops what hangs on each table or view before it is altered or dropped.
 
     In one text, since a connection may commit each: all of it happens, or nothing.
@@ -148,9 +147,9 @@ def translate(context: ExceptionContext) -> MedallionError | None:
         return None
     message = diagnosis.message_primary or str(context.original_exception)
     if diagnosis.sqlstate == _REFUSED:
-        return SystemVersioningError(message)
+        return option.SystemVersioningError(message)
     if diagnosis.sqlstate == "22023" and '"system_versioning"' in message:
-        return refusal("option elsewhere", SystemVersioningError)
+        return refusal("option elsewhere", option.SystemVersioningError)
     parsed = _parsed(context.execution_context, context.statement or "")
     if diagnosis.sqlstate == "42P10":
         return _of_conflict(context.engine, parsed)
@@ -172,7 +171,7 @@ def _of_conflict(engine: Engine | None, parsed: Parsed) -> MedallionError | None
             found = _relations(cursor, [table])
         if found and found[0][1]:
             facts = {"table": table, "key": found[0][2]}
-            return refusal("conflict with history", SystemVersioningError, **facts)
+            return refusal("conflict with history", option.SystemVersioningError, **facts)
     return None
 
 

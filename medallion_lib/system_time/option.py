@@ -18,7 +18,6 @@ from medallion_lib.system_time.tokens import (
     BEFORE_NAME, DEPTH, Edit, Token, after_bracket, after_name, says,
 )  # fmt: skip
 
-_TEMPORARY = ("TEMP", "TEMPORARY")
 _KINDS = ("TABLE", "VIEW", "MATERIALIZED")
 _MEANING = dict.fromkeys(["true", "on", "yes", "1"], True)
 _MEANING |= dict.fromkeys(["false", "off", "no", "0"], False)
@@ -112,11 +111,9 @@ def _option(statement: _Statement, bracket: int) -> tuple[bool, int, int] | None
     commas = (i for i in statement.outside_brackets(bracket + 1) if tokens[i].text == ",")
     ends = [bracket, *(i for i in commas if i < close), close]
     for n, (before, after) in enumerate(pairwise(ends)):
-        if not tokens[before + 1].is_name or tokens[before + 1].identifier != "system_versioning":
+        name, sign, said = tokens[before + 1], tokens[before + 2], tokens[before + 3 : after]
+        if name.identifier != "system_versioning" or sign.text not in ("=", ",", ")"):
             continue
-        if after > before + 2 and tokens[before + 2].text != "=":
-            continue
-        said = tokens[before + 3 : after]
         wanted = _MEANING.get(said[0].text.strip("'").lower() if said else "true")
         if wanted is None or len(said) > 1:
             raise refusal("option not read", SystemVersioningError, value=statement.text(said))
@@ -131,7 +128,8 @@ def _option(statement: _Statement, bracket: int) -> tuple[bool, int, int] | None
 def _check(statement: _Statement, table: int, name: list[Token]) -> None:
     """Raise unless the table of this name can keep its versions."""
     tokens = statement.tokens
-    kind = "temporary" if any(token.text in _TEMPORARY for token in tokens[:table]) else None
+    words = {token.text for token in tokens[:table]}
+    kind = "temporary" if words & {"TEMP", "TEMPORARY"} else None
     if len(name) > 1 and name[-3].identifier != "scratch":
         kind = f"of schema {name[-3].identifier}"
     if kind:
@@ -157,12 +155,11 @@ def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
 def _reshapes(statement: _Statement, name: Token) -> bool:
     """Whether an action after the name drops, renames or retypes."""
     for i in statement.outside_brackets(3):
-        before, first, *more = statement.tokens[i - 1 : i + 6]
+        before, first, *more = statement.tokens[i - 1 : i + 7]
         if before is name or before.text == ",":
-            words = [token.text for token in more]
-            column = words[1:] if words[:1] == ["COLUMN"] else words
-            retyped = first.text == "ALTER" and ["TYPE"] in (column[1:2], column[3:4])
-            if first.text in ("DROP", "RENAME") or retyped:
+            words = [token.text for token in more if token.text != "COLUMN"]
+            retypes = first.text == "ALTER" and "TYPE" in words[1:2] + words[3:4]
+            if first.text in ("DROP", "RENAME") or retypes:
                 return True
     return False
 

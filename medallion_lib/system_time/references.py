@@ -19,7 +19,6 @@ _LIST_ENDS = frozenset([
 _WRITING = ("DELETE", "MERGE", "UPDATE", "INSERT")
 _MAKE = BEFORE_NAME | {"CREATE", "ALTER", "DROP", "REPLACE", "FOREIGN", "MATERIALIZED", "RECURSIVE"}
 _BEFORE_NEW = BEFORE_NAME | {"TABLE", "TO"}
-_CLAUSE = ("SYSTEM_TIME", "TIMESTAMP")
 
 
 class Reference(NamedTuple):
@@ -66,7 +65,7 @@ def references(tokens: list[Token]) -> Iterator[Reference]:
                 made, making = made | making, set()
         elif token.text == ",":
             level.table = i + 1 if level.part == "FROM" else 0
-        elif token.text == "FOR" and tokens[i + 1].text in _CLAUSE:
+        elif token.text == "FOR" and tokens[i + 1].text in ("SYSTEM_TIME", "TIMESTAMP"):
             yield _reference(tokens, i, level, made)
         elif token.kind == "word" and tokens[i - 1].text != ".":
             making |= _made(tokens, i, level)

@@ -193,24 +193,22 @@ def _after_operator(tokens: list[Token], i: int) -> int:
 
 
 def _after_operand(tokens: list[Token], i: int) -> int:
-    token, after = tokens[i], i
+    token = tokens[i]
     if token.text == "(":
-        after = after_bracket(tokens, i)
-    elif token.text == "CASE":
-        after = _after_case(tokens, i)
-    elif token.kind in ("number", "string", "parameter") or token.text == "?":
-        after = i + 1
-    elif token.is_name or token.text in _CALLED | _VALUES:
-        typed, named = _after_type(tokens, i), after_name(tokens, i)
-        if tokens[typed].kind in ("string", "parameter"):
-            after = typed + 1
-            if token.text == "INTERVAL" and tokens[typed - 1] is token:
-                after = _after_units(tokens, after)
-        elif tokens[named].text == "(" or says(tokens, i, "ARRAY", "["):
-            after = _after_aggregate(tokens, after_bracket(tokens, named))
-        elif token.is_name or token.text in _VALUES:
-            after = named
-    return after
+        return after_bracket(tokens, i)
+    if token.text == "CASE":
+        return _after_case(tokens, i)
+    if token.kind in ("number", "string", "parameter") or token.text == "?":
+        return i + 1
+    if not token.is_name and token.text not in _CALLED | _VALUES:
+        return i
+    typed, named = _after_type(tokens, i), after_name(tokens, i)
+    if tokens[typed].kind in ("string", "parameter"):
+        has_units = token.text == "INTERVAL" and tokens[typed - 1] is token
+        return _after_units(tokens, typed + 1) if has_units else typed + 1
+    if tokens[named].text == "(" or says(tokens, i, "ARRAY", "["):
+        return _after_aggregate(tokens, after_bracket(tokens, named))
+    return i if token.text in _CALLED else named
 
 
 def _after_case(tokens: list[Token], i: int) -> int:
