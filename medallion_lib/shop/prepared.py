@@ -1,16 +1,21 @@
 """The whole sample year, prepared once for each set of tables and cloned from then on."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 from medallion_lib import databases, server, sqlfile
-from medallion_lib.pair import Pair
 from medallion_lib.server.embedded import CHECKOUT
 from medallion_lib.source import slot
 from medallion_lib.tables import Tables
 
+if TYPE_CHECKING:
+    from medallion_lib.medallion import Medallion
 
-def prepared_year(lab: Pair, tables: Tables) -> tuple[str, str]:
+
+def prepared_year(lab: Medallion, tables: Tables) -> tuple[str, str]:
     """The template databases of the year, made now if there are none for this data and code."""
     begin = f"medallion-{_digest(json.dumps(tables.as_json()).encode())}-"  # no lab's has a hyphen
     name = begin + _code()
@@ -30,7 +35,7 @@ def prepared_year(lab: Pair, tables: Tables) -> tuple[str, str]:
     return made
 
 
-def _play(lab: Pair) -> None:
+def _play(lab: Medallion) -> None:
     lab.reset()
     lab.replay()
     lab.capture()
@@ -42,7 +47,7 @@ def _play(lab: Pair) -> None:
         slot.drop(cursor, lab.slot)
 
 
-def strangers(lab: Pair) -> int:
+def strangers(lab: Medallion) -> int:
     """How many tables are in the sample's source that nothing here has built."""
     with server.session(lab.source_url) as cursor:
         cursor.execute(sqlfile.read("shop/strangers"))

@@ -1,5 +1,7 @@
 """Run dbt on the star's project, against one warehouse, as the role that can alter no history."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -7,14 +9,16 @@ import sys
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medallion_lib import server
 from medallion_lib.errors import refusal
 from medallion_lib.instants import instant as read_instant
-from medallion_lib.medallion import Medallion
 from medallion_lib.progress import shown
 from medallion_lib.server.embedded import CHECKOUT
+
+if TYPE_CHECKING:
+    from medallion_lib.medallion import Medallion
 
 PROJECT = CHECKOUT / "dbt"
 MADE = CHECKOUT / ".dbt"  # what dbt writes, by warehouse
