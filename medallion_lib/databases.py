@@ -15,7 +15,7 @@ from medallion_lib.server.databases import (
 )  # fmt: skip
 from medallion_lib.silver import history
 from medallion_lib.system_time import functions
-from medallion_lib.tables import NONE, Tables
+from medallion_lib.tables import Tables
 
 __all__ = [
     "administering", "build_warehouse", "check_unused", "create", "drop", "engine", "exists",
@@ -24,8 +24,12 @@ __all__ = [
 PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers")
 
 
-def build_warehouse(url: URL, tables: Tables = NONE) -> None:
-    """Bronze, silver, gold and meta, empty, in an empty database."""
+def build_warehouse(url: URL, tables: Tables | None = None) -> None:
+    """Bronze, silver, gold and meta of these tables, else the sample's, in an empty database."""
+    if tables is None:
+        from medallion_lib import shop
+
+        tables = shop.TABLES
     with server.session(url) as cursor:
         cursor.execute(sqlfile.read("warehouse"))
         make_procedures(cursor)

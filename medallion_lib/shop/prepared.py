@@ -6,7 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from medallion_lib import databases, server, sqlfile
+from medallion_lib import server, sqlfile
+from medallion_lib.server import databases
 from medallion_lib.server.embedded import CHECKOUT
 from medallion_lib.source import slot
 from medallion_lib.tables import Tables

@@ -64,8 +64,8 @@ class Shape(NamedTuple):
 
     @property
     def tracked(self) -> list[str]:
-        """The columns whose change opens a version."""
-        return [name for name in self.from_source if name not in self.keys]
+        """The columns whose change opens a version: all of a row's but the id that ends its key."""
+        return [name for name in self.from_source if name != self.keys[-1]]
 
     @property
     def from_source(self) -> list[str]:
@@ -117,12 +117,13 @@ class Shape(NamedTuple):
     def statement(self) -> sql.Composed:
         """The table's MERGE. Parameters: the positions since and upto."""
         table, tracked, keys = self.table, self.tracked, self.keys
-        columns = [*keys, *tracked, *table.lookups]
+        columns = [keys[-1], *tracked, *table.lookups]
         schema = sql.Identifier(table.bronze_schema)
         assigned = [name for name in columns if name not in keys or not self._has_plain_keys]
         named = sql.SQL("{} AS {}")
         named_keys = [(sql.Identifier(n), sql.SQL(f"row_key_{at}")) for at, n in enumerate(keys, 1)]
-        values = [named.format(self.value(n, "version."), sql.Identifier(n)) for n in tracked]
+        values = [named.format(self.value(n, "version."), sql.Identifier(n))
+                  for n in tracked if n not in keys]  # fmt: skip
         keyed = [named.format(row, key) for key, row in named_keys]
         looked_up = [sql.Identifier("looked_up", name) for name in table.lookups]
         own = {name: sql.SQL(self._free(name)) for name in OWN_NAMES}
