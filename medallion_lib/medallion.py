@@ -265,8 +265,10 @@ class Medallion(Pair):
         return questions.changed(self.warehouse, self._tables(), relation, by, *instants)
 
     def receipt(self, mart: str, at: str | date, **cell: object) -> Answer:
-        """The payments behind one number of a mart; see `questions.receipt`."""
-        return questions.receipt(self.warehouse, mart, *self._reach(at), **cell)
+        """The payments behind one number of a mart; see `receipt.receipt` of the shop."""
+        from medallion_lib.shop.receipt import receipt
+
+        return receipt(self.warehouse, mart, *self._reach(at), **cell)
 
     def life(self, table: str, key: object) -> Answer:
         """The versions of one key up to now, and what each changed; see `questions.life`."""

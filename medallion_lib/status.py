@@ -29,7 +29,7 @@ def read(
     kept, versioned = Tables.read(warehouse), versioned_in(warehouse)
     bronze = [table.bronze for table in kept.captured]
     warehouse.execute(sqlfile.read("gold/marts"))
-    marts = [sql.Identifier("gold", name) for (name,) in warehouse.fetchall()]
+    marts = [sql.Identifier("gold", name) for name, _ in warehouse.fetchall()]
     every = [*bronze, *(table.silver for table in versioned), *marts]
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]

@@ -15,17 +15,6 @@ from medallion_lib.errors import refusal
 from medallion_lib.system_time import SystemTimeError
 from medallion_lib.tables import Table, Tables
 
-# Which payments, p, and their rentals, r, a mart adds up in one cell.
-CELLS = {
-    "vw_monthly_revenue": {"store_id": "p.store_id",
-                           "revenue_month": "date_trunc('month', p.payment_date)"},
-    "vw_top_titles": {"film_id": "r.film_id",
-                      "rental_month": "date_trunc('month', r.rental_date)"},
-    "vw_store_scorecard": {"store_id": "p.store_id",
-                           "business_date": "date_trunc('day', p.payment_date)"},
-}  # fmt: skip
-
-
 # The types of dates and times, with those of their arrays, by oid.
 TIMES = {1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 1266: 1270}
 # What Python's types take for another value, where they do not fail. Their last day is infinity.
@@ -57,7 +46,7 @@ def _hold(connection: Any, cursor: Any, *_: object) -> None:
         extensions.register_type(extensions.new_array_type((array,), "EXACTS", one), cursor)
 
 
-def _ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **values: Any) -> Answer:
+def ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **values: Any) -> Answer:
     """Raises the refusal `about`, with these facts, where the server can't make sense of it.
 
     Values are Python's, or PostgreSQL's text where Python has no such value.
@@ -100,7 +89,7 @@ def changed(
     instants = {"since": since, "until": until}
     parts = {"relation": named, "keys": sqlfile.identifiers(names, "its.{}")}
     twice = sqlfile.compose("gold/question_twice", **parts)
-    for key, rows in _ask(engine, "no such columns", twice, facts, **instants).rows:
+    for key, rows in ask(engine, "no such columns", twice, facts, **instants).rows:
         raise refusal("rows not told apart", **facts, rows=rows, key=key)
     statement = sqlfile.compose(
         "gold/question_changed",
@@ -113,26 +102,7 @@ def changed(
         key_values=sqlfile.identifiers(names, "coalesce(after.{0}, before.{0}) AS {0}"),
         key_names=sqlfile.each(map(sql.Literal, names)),
     )
-    return _ask(engine, "no such columns", statement, facts, **instants)
-
-
-def receipt(engine: Engine, mart: str, at: datetime, **cell: object) -> Answer:
-    """The payments that a mart's cell adds up as of an instant, and where each comes from.
-
-    A row for each payment: the event in bronze that made its version, with the position of the
-    transaction in the source's log. The cell is named by the mart's grain, as in
-    `receipt(engine, "vw_monthly_revenue", "2023-07-01", store_id=5, revenue_month="2023-06-01")`.
-    """
-    grain = CELLS.get(str(mart), {})
-    if not grain or cell.keys() != grain.keys():
-        named = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in CELLS.items())
-        raise refusal("no such cell", mart=mart, cell=", ".join(cell) or "nothing", named=named)
-    pair = "{} IS NOT DISTINCT FROM %({})s"
-    condition = sql.SQL(" AND ".join(pair.format(grain[name], name) for name in cell))
-    values = {name: None if value is None else str(value) for name, value in cell.items()}
-    facts = {"mart": mart, "cell": cell, "columns": ", ".join(grain)}
-    statement = sqlfile.compose("shop/receipt", cell=condition)
-    return _ask(engine, "cell not read", statement, facts, at=at, **values)
+    return ask(engine, "no such columns", statement, facts, **instants)
 
 
 def life(engine: Engine, table: Table, key: object) -> Answer:
@@ -144,4 +114,4 @@ def life(engine: Engine, table: Table, key: object) -> Answer:
     parts = {"table": table.silver, "key": sql.Identifier("v", column)}
     parts |= {"fields": _fields("row", "said"), "fields_before": _fields("before", "said_before")}
     statement = sqlfile.compose("gold/question_life", **parts)
-    return _ask(engine, "no such key", statement, facts, key=str(key))
+    return ask(engine, "no such key", statement, facts, key=str(key))

@@ -82,6 +82,21 @@ def test_a_receipt_adds_up_to_the_marts_number(
         assert len({row[0] for row in rows}) == len(rows), "each payment once"
 
 
+def test_a_mart_that_is_added_has_receipts(lab_at: Callable[[str], Medallion]) -> None:
+    """By those of its columns that the others go by, in its own order."""
+    lab = lab_at("2023-01-03")
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("""CREATE VIEW gold.vw_films_rented AS
+            SELECT date_trunc('month', rental_date)::date AS rental_month, sum(amount) AS paid, p.store_id
+            FROM silver.fact_payment_current AS p JOIN silver.fact_rental_current AS r USING (rental_id) GROUP BY 1, 3;
+            CREATE VIEW gold.vw_rating AS SELECT rating, count(*) FROM silver.dim_film GROUP BY 1""")
+    *cell, paid = asked(lab, "SELECT rental_month, store_id, paid FROM vw_films_rented ORDER BY paid DESC")[0]
+    rows = lab.receipt("vw_films_rented", "2023-01-03", rental_month=cell[0], store_id=cell[1]).rows
+    assert sum(row[2] for row in rows) == paid > 0
+    told = refused(lambda: lab.receipt("vw_films_rented", "2023-01-03", store_id=5))
+    assert "; vw_films_rented: rental_month, store_id." in told and "vw_rating" not in told
+
+
 def test_a_receipt_leads_to_the_event_in_bronze(year: Medallion) -> None:
     answer = year.receipt("vw_monthly_revenue", AUGUST, store_id=5, revenue_month="2023-06-01")
     late = [row for row in answer.rows if row[answer.columns.index("true_since")].month == 7]
