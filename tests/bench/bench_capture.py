@@ -17,9 +17,9 @@ from psycopg2 import sql
 
 from medallion_lib import Medallion, server
 from medallion_lib.bronze import capture
-from medallion_lib.source import slot
 from medallion_lib.server.embedded import Embedded
-from medallion_lib.tables import CAPTURED
+from medallion_lib.shop import TABLES
+from medallion_lib.source import slot
 
 WORKLOAD = Path(__file__).with_name("bench_workload.sql")
 BLOCKS = 600  # of 500 changes
@@ -67,7 +67,7 @@ class Stretch:
             slot.drop(source, READ)
 
     def _empty_bronze(self) -> None:
-        tables = sql.SQL(", ").join(table.bronze for table in CAPTURED)
+        tables = sql.SQL(", ").join(table.bronze for table in TABLES.captured)
         with autocommit(self.lab.warehouse_url) as warehouse:
             warehouse.execute(sql.SQL("TRUNCATE {}").format(tables))
             warehouse.execute(

@@ -14,14 +14,15 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, server
+from medallion_lib.shop import TABLES
 from medallion_lib.silver import merge
-from medallion_lib.tables import VERSIONED, Versioned
+from medallion_lib.tables import Table
 
 HISTORY = Path(__file__).with_name("bench_history.sql")
 BATCH = Path(__file__).with_name("bench_batch.sql")
 EVENTS = 1_000_000  # of each of the two tables in bench_history.sql; versions in silver then
 CHANGES = 10_000  # in each batch
-MEASURED = [table for table in VERSIONED if table.name in ("dim_customer_hist", "fact_payment")]
+MEASURED = [table for table in TABLES.versioned if table.history in ("dim_customer_hist", "fact_payment")]
 COPY = "medallion_bench_bare"
 
 
@@ -38,13 +39,13 @@ class Race:
         """Each pair takes its own changes, so that both warehouses stay the same row for row."""
         for number in range(pairs + 1):
             for table in MEASURED:
-                say(f"merge: {table.name}, pair {number} of {pairs}")
-                self._pair(table, self.pairs[table.name])
+                say(f"merge: {table.history}, pair {number} of {pairs}")
+                self._pair(table, self.pairs[table.history])
         self.pairs = {name: measured.warm() for name, measured in self.pairs.items()}
         for table in MEASURED:
             assert fingerprint(self.merged, table) == fingerprint(self.bare, table)
 
-    def _pair(self, table: Versioned, measured: Pairs) -> None:
+    def _pair(self, table: Table, measured: Pairs) -> None:
         with self.merged, self.merged.cursor() as cursor:
             batch = {"after": self.at, "table": table.source}
             cursor.execute(BATCH.read_text(encoding="utf-8"), batch)
@@ -76,20 +77,20 @@ def reach(cursor: Cursor, lsn: int) -> None:
     )  # fmt: skip
 
 
-def columns(cursor: Cursor, table: Versioned) -> list[sql.Identifier]:
+def columns(cursor: Cursor, table: Table) -> list[sql.Identifier]:
     """All that are written; sys_period is generated."""
     cursor.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
         "AND attgenerated = '' AND NOT attisdropped ORDER BY attnum",
-        (f"silver.{table.name}",),
+        (f"silver.{table.history}",),
     )
     return [sql.Identifier(name) for (name,) in cursor.fetchall()]
 
 
-def take_over(merged: Connection, bare: Cursor, table: Versioned, after: int) -> None:
+def take_over(merged: Connection, bare: Cursor, table: Table, after: int) -> None:
     """Prepare, in temporary tables, what the merge wrote: rows to update in place and to insert."""
     names = sql.SQL(", ").join(columns(bare, table))
-    parts = {"table": table.silver, "key": sql.Identifier(table.key), "columns": names}
+    parts = {"table": table.silver, "key": sql.Identifier(table.key[-1]), "columns": names}
     rows = io.StringIO()
     with merged, merged.cursor() as cursor:
         cursor.execute("SELECT bench.commit_ts(%s)", (after,))
@@ -115,11 +116,11 @@ def take_over(merged: Connection, bare: Cursor, table: Versioned, after: int) ->
     ).format(**parts))  # fmt: skip
 
 
-def write(cursor: Cursor, table: Versioned) -> None:
+def write(cursor: Cursor, table: Table) -> None:
     """What is compared with: these rows' UPDATE and INSERT, and no more."""
     names = columns(cursor, table)
     values = [sql.SQL("{0} = updated.{0}").format(name) for name in names]
-    parts = {"table": table.silver, "key": sql.Identifier(table.key)}
+    parts = {"table": table.silver, "key": sql.Identifier(table.key[-1])}
     cursor.execute(sql.SQL(
         "UPDATE {table} AS hist SET {values} FROM updated "
         "WHERE hist.{key} = updated.{key} AND hist.sys_end = 'infinity'"
@@ -129,7 +130,7 @@ def write(cursor: Cursor, table: Versioned) -> None:
     ))  # fmt: skip
 
 
-def fingerprint(connection: Connection, table: Versioned) -> tuple[int, int]:
+def fingerprint(connection: Connection, table: Table) -> tuple[int, int]:
     with connection, connection.cursor() as cursor:
         cursor.execute(sql.SQL(
             "SELECT count(*), sum(hashtextextended(hist::text, 0)::numeric) FROM {} AS hist"

@@ -12,9 +12,8 @@ from psycopg2 import sql
 from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases, server
-from medallion_lib.shop import year
+from medallion_lib.shop import TABLES, year
 from medallion_lib.source import slot
-from medallion_lib.tables import CAPTURED
 
 NAME = "bench_native"  # of the subscriber's database, and of its subscription
 
@@ -32,7 +31,7 @@ class Subscriber:
 
     def empty(self) -> None:
         with autocommit(self.url) as cursor:
-            tables = sql.SQL(", ").join(table.source for table in CAPTURED)
+            tables = sql.SQL(", ").join(table.source for table in TABLES.captured)
             cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(tables))
 
     @contextmanager
@@ -63,7 +62,7 @@ class Subscriber:
     def check(self) -> None:
         """It has applied everything."""
         with autocommit(self.url) as cursor, autocommit(self.source) as shop:
-            for table in CAPTURED:
+            for table in TABLES.captured:
                 count = sql.SQL("SELECT count(*) FROM {}").format(table.source)
                 cursor.execute(count)
                 shop.execute(count)

@@ -17,9 +17,9 @@ from psycopg2.extras import RealDictCursor
 
 from medallion_lib import Medallion, server, steps
 from medallion_lib.bronze import capture, landing
+from medallion_lib.shop import TABLES
 from medallion_lib.silver import merge
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import CAPTURED
 
 Row = dict[str, Any]
 State = dict[str, dict[int, Row]]
@@ -371,7 +371,7 @@ class Shop:
         """By transaction in the order of lsn: its lsn, its time, its changes in the order of seq."""
         parts = " UNION ALL ".join(
             f"SELECT lsn, seq, commit_ts, '{table.name}', op, full_row "
-            f"FROM bronze.br_{table.name}_cdc WHERE lsn > {self.start}" for table in CAPTURED)  # fmt: skip
+            f"FROM bronze.br_{table.name}_cdc WHERE lsn > {self.start}" for table in TABLES.captured)  # fmt: skip
         with self.warehouse, self.warehouse.cursor() as cursor:
             cursor.execute(f"{parts} ORDER BY lsn, seq")
             rows = cursor.fetchall()

@@ -758,7 +758,7 @@ def steps_of_batch() -> list[str]:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "step":
                 text = ast.unparse(node.args[0]).removeprefix("f").strip("'\"")
                 found += [text.replace("{table.name}", "customer")]
-    return [*found, *(f"merged {table.name}" for table in VERSIONED)]
+    return [*found, *(f"merged {table.history}" for table in VERSIONED)]
 
 
 AT = {"file staged": 3, "file landed": 3, "file committed": 3}  # inventory, film, customer, of which some land

@@ -21,13 +21,13 @@ from test_server import kill_server
 from medallion_lib import Medallion, MedallionError, databases, server, sqlfile, steps
 from medallion_lib.bronze import landing
 from medallion_lib.server.embedded import CHECKOUT, Embedded
-from medallion_lib.tables import CAPTURED, VERSIONED
+from medallion_lib.shop import TABLES
 
 pytestmark = pytest.mark.long(3)
 
 BRONZE = " UNION ALL ".join(
     f"SELECT lsn, seq, '{table.name}' AS source, op, full_row::text, commit_ts::text "
-    f"FROM bronze.br_{table.name}_cdc" for table in CAPTURED
+    f"FROM bronze.br_{table.name}_cdc" for table in TABLES.captured
 )  # fmt: skip
 
 # Kills itself as soon as the step has been passed so many times.
@@ -52,7 +52,7 @@ lab.capture(resnapshot=True) if work == "resnapshot" else getattr(lab, work)()
 # Every step, by what it is a step of; a test below kills each of them at each.
 CAPTURE = ("copied", "landed", "confirmed")
 SNAPSHOT = ("slot made", "copied", "landed")
-MERGE = (*(f"merged {table.name}" for table in VERSIONED), "merge watermark written", "merge committed")
+MERGE = (*(f"merged {table.history}" for table in TABLES.versioned), "merge watermark written", "merge committed")
 
 kills: list[str] = []  # of the test that runs
 
@@ -66,7 +66,7 @@ def named_steps() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("step", "steps.step"):
                 text = ast.unparse(node.args[0]).removeprefix("f").strip("'\"")
-                found |= {text.replace("{table.name}", table.name) for table in VERSIONED}
+                found |= {text.replace("{table.history}", table.history) for table in TABLES.versioned}
     return found
 
 
@@ -105,8 +105,8 @@ def bronze(lab: Medallion) -> list[tuple]:
 
 
 def silver(lab: Medallion) -> list[list[tuple]]:
-    return [read(lab, f"SELECT row.*::text FROM silver.{table.name} AS row ORDER BY 1")
-            for table in VERSIONED]  # fmt: skip
+    return [read(lab, f"SELECT row.*::text FROM silver.{table.history} AS row ORDER BY 1")
+            for table in TABLES.versioned]  # fmt: skip
 
 
 def same(left: list, right: list) -> None:

@@ -10,13 +10,13 @@ from psycopg2.extensions import connection as Connection
 from test_commands import change
 
 from medallion_lib import Medallion, server
-from medallion_lib.tables import CAPTURED, VERSIONED
+from medallion_lib.shop import TABLES
 
 pytestmark = pytest.mark.long(1)
 
 TABLES = (
-    *(f"bronze.br_{table.name}_cdc" for table in CAPTURED),
-    *(f"silver.{table.name}" for table in VERSIONED),
+    *(f"bronze.br_{table.name}_cdc" for table in TABLES.captured),
+    *(f"silver.{table.history}" for table in TABLES.versioned),
     "meta.watermark",
 )
 VIEWS = ("silver.dim_customer", "silver.dim_film", "silver.fact_rental_current",

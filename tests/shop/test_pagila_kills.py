@@ -21,7 +21,8 @@ from test_server import kill_server
 
 from medallion_lib import Medallion, databases
 from medallion_lib.server.embedded import CHECKOUT, Embedded
-from medallion_lib.tables import CAPTURED, VERSIONED, Captured
+from medallion_lib.shop import TABLES
+from medallion_lib.tables import Table
 
 pytestmark = pytest.mark.long(3)
 
@@ -48,7 +49,7 @@ print("begun", flush=True)
 sys.exit(__main__.main())
 """
 CAPTURE = ["copied", "landed", "confirmed"]
-MERGE = [*(f"merged {table.name}" for table in VERSIONED), "merge watermark written",
+MERGE = [*(f"merged {table.history}" for table in TABLES.versioned), "merge watermark written",
          "merge committed"]  # fmt: skip
 WORK = {
     ("capture",): CAPTURE,
@@ -184,12 +185,12 @@ def bronze_is_what_was_committed(lab: Medallion) -> Committed:
     same(read(lab, SHAPES.format(landed) % ()), transactions)
     twice = f"SELECT lsn, seq FROM ({BRONZE}) AS landed GROUP BY 1, 2 HAVING count(*) > 1"
     assert read(lab, twice) == []
-    for table in CAPTURED:
+    for table in TABLES.captured:
         last_rows_are_the_source(lab, table)
     return Committed(int(sum(rows for *_, rows in committed)), len(transactions))
 
 
-def last_rows_are_the_source(lab: Medallion, table: Captured) -> None:
+def last_rows_are_the_source(lab: Medallion, table: Table) -> None:
     """All columns, as the text that PostgreSQL prints."""
     of = f"FROM pg_attribute WHERE attrelid = '{table.name}'::regclass AND attnum > 0"
     names = [name for (name,) in at_source(lab, f"SELECT attname {of} ORDER BY attnum")]

@@ -13,9 +13,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from psycopg2.extras import Json, execute_values
 
-from medallion_lib import Medallion, server
+from medallion_lib import Medallion, server, shop
 from medallion_lib.silver import merge
-from medallion_lib.tables import CAPTURED
 
 pytestmark = pytest.mark.long(1)
 
@@ -197,7 +196,7 @@ class Bench:  # a warehouse whose bronze is written by hand
         for name in ("dim_customer_hist", "fact_rental", "fact_payment"):
             self.cursor.execute(f"DELETE FROM silver.{name}")
         self.cursor.execute("DELETE FROM meta.watermark WHERE stage = 'merge'")
-        for table in CAPTURED:
+        for table in shop.TABLES.captured:
             self.cursor.execute(f"DELETE FROM bronze.br_{table.name}_cdc")
             mine = [(e.lsn, e.seq, e.op, e.row and Json(e.row), e.commit_ts)
                     for e in events if e.table == table.name]  # fmt: skip

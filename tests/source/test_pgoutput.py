@@ -16,10 +16,19 @@ from hypothesis import strategies as st
 from test_commands import change
 
 from medallion_lib import Medallion, server
+from medallion_lib.shop import TABLES
 from medallion_lib.source import pgoutput
-from medallion_lib.tables import CAPTURED
 from medallion_lib.source.pgoutput import (
-    UNCHANGED, Begin, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
+    UNCHANGED,
+    Begin,
+    Commit,
+    Delete,
+    Insert,
+    Message,
+    Relation,
+    Truncate,
+    Type,
+    Update,
 )  # fmt: skip
 
 NOON = datetime(2023, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -211,7 +220,7 @@ def test_a_snapshot_row_and_the_streamed_row_are_the_same_jsonb(lab: Medallion) 
     lab.capture()
     lab.capture(resnapshot=True)
     with lab.warehouse.connect() as connection:
-        for table in CAPTURED:
+        for table in TABLES.captured:
             compared, different = connection.exec_driver_sql(f"""
                 SELECT count(*), count(*) FILTER (WHERE streamed.full_row IS DISTINCT FROM taken.full_row)
                 FROM bronze.br_{table.name}_cdc AS taken
