@@ -20,6 +20,7 @@ from medallion_lib.bronze import capture, landing
 from medallion_lib.shop import TABLES
 from medallion_lib.silver import merge
 from medallion_lib.source.watermark import Watermark
+from medallion_lib.tables import Tables
 
 Row = dict[str, Any]
 State = dict[str, dict[int, Row]]
@@ -346,7 +347,7 @@ class Shop:
 
         with small_batches(on_step):
             with self.warehouse, self.warehouse.cursor() as cursor:
-                known = Watermark.read(cursor)
+                known = Watermark.read(cursor, Tables.read(cursor))
             try:
                 capture.capture(self.lab.source_url, self.warehouse, known, lambda rows: None)
             except Stopped:
