@@ -103,6 +103,20 @@ def test_no_import_goes_in_a_circle() -> None:
     assert not reads
 
 
+def _outsiders(path: Path) -> set[str]:
+    """The packages that a file imports, anywhere in it."""
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    names = [each.name for node in nodes if isinstance(node, ast.Import) for each in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_the_clause_knows_no_driver_and_only_its_hook_an_engine() -> None:
+    for path in (PACKAGE / "system_time").glob("*.py"):
+        assert not _outsiders(path) & {"psycopg", "psycopg2"}
+        assert "sqlalchemy" not in _outsiders(path) or path.stem == "hook"
+
+
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_file_is_over_300_lines_and_no_function_over_40(path: Path) -> None:
     source = path.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -21,7 +21,7 @@ from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from medallion_lib import Medallion, databases, server, system_time
-from medallion_lib.system_time import functions
+from medallion_lib.system_time import clause, functions, hook, tokens
 from medallion_lib.errors import TEXTS, MedallionError
 from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.system_time import rewrite
@@ -961,6 +961,32 @@ def test_installed_on_an_engine_and_on_its_options_it_works_once(run: Any, engin
             assert connection.exec_driver_sql("SELECT w FROM x FOR SYSTEM_TIME ALL").all() == []
             connection.exec_driver_sql("ALTER TABLE x DROP COLUMN w; ALTER TABLE x ADD COLUMN y int")
             connection.exec_driver_sql("COMMIT")
+
+
+@pytest.mark.parametrize(("sql", "problem"), [
+    ("ALTER TABLE x ADD COLUMN w int; DROP TABLE IF EXISTS y", None),
+    ("SELECT v FROM x FOR SYSTEM_TIME ALL", None),
+    ("SELECT v INTO y FROM x", None),
+    ("SELECT v FROM x FOR SYSTEM_TIME AS OF 'never'", "instant"),
+    ("SELECT v FROM x__as_of('never')", "instant"),
+    ("INSERT INTO x VALUES (1, 1) ON CONFLICT (id) DO NOTHING", "only current rows are unique"),
+    (f"CREATE TABLE x (id int PRIMARY KEY) {WITH}", "already exists"),
+])  # fmt: skip
+def test_a_statement_is_read_once(
+    run: Any, monkeypatch: pytest.MonkeyPatch, sql: str, problem: str | None
+) -> None:
+    run(ROWS)
+    texts = []
+
+    def read(text: str) -> list[tokens.Token]:
+        texts.append(text)
+        return tokens.tokenize(text)
+
+    for module in (clause, hook):
+        monkeypatch.setattr(module, "tokenize", read)
+    with pytest.raises((MedallionError, DBAPIError), match=problem) if problem else nullcontext():
+        run(f"{sql} /* once */")
+    assert [text.endswith("/* once */") for text in texts].count(True) == 1
 
 
 def test_strings_end_where_the_session_has_them_end(run: Any) -> None:
