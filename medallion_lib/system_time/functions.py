@@ -79,25 +79,22 @@ def dropping(cursor: Any, relations: Sequence[int] = ()) -> str | None:
 
 @contextmanager
 def _transaction(connection: Any) -> Iterator[Any]:
-    """A cursor with an empty search_path, so that the catalog prints every name in full."""
+    """A cursor in a transaction alone with the role's functions, and with no search_path."""
     with closing(connection.cursor()) as cursor:
         cursor.execute("SELECT current_setting('search_path')")
         (path,) = cursor.fetchone()
-        alone = connection.info.transaction_status == _IDLE  # still, so it is in autocommit
-        if alone:
+        is_own = connection.info.transaction_status == _IDLE  # still, so it is in autocommit
+        if is_own:
             cursor.execute("BEGIN")
         try:
-            cursor.execute(
-                "SELECT set_config('search_path', '', true),"
-                " pg_advisory_xact_lock(hashtext('FOR SYSTEM_TIME ' || current_user))"
-            )
+            cursor.execute(sqlfile.read("system_time/alone"))
             yield cursor
             cursor.execute("SELECT set_config('search_path', %s, true)", (path,))
         except BaseException:
-            if alone:
+            if is_own:
                 cursor.execute("ROLLBACK")
             raise
-        if alone:
+        if is_own:
             cursor.execute("COMMIT")
 
 

@@ -30,7 +30,7 @@ from medallion_lib.system_time.tokens import Edit, Token, edited, tokenize
 _NO_HISTORY, _REFUSED = "ST001", "ST002"
 _KINDS = ("postgresql+psycopg2", "postgresql+psycopg", "postgresql+psycopg_async")
 _IN_ERROR = 3  # libpq's PQTRANS_INERROR
-Context = ExecutionContext | None  # none where the hook's own time is taken
+Context = ExecutionContext | None
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
 
 
@@ -57,17 +57,17 @@ def install(engine: Engine | AsyncEngine) -> None:
 # Both this and after_ddl look for a few letters first: most statements are neither about history
 # nor make or alter anything, and cost a millionth of a second.
 def before_execute(
-    connection: Connection | None, _: object, sql: str, values: Any, context: Context, *more: Any
+    connection: Connection, _: object, sql: str, values: Any, context: Context, *more: Any
 ) -> tuple[str, Any]:
     low = sql.lower()
     if "system_" in low or "for timestamp" in low or "alter" in low or "drop" in low:
-        asked = connection and connection.connection.dbapi_connection
-        told = asked and asked.info
-        if told and "\\" in sql and told.parameter_status("standard_conforming_strings") == "off":
+        asked = connection.connection.dbapi_connection
+        told = asked.info
+        if "\\" in sql and told.parameter_status("standard_conforming_strings") == "off":
             return sql, values  # whose strings end elsewhere
         parsed = parse(sql)
         edits = [*parsed.edits]
-        if told and told.transaction_status != _IN_ERROR:
+        if told.transaction_status != _IN_ERROR:
             _check_names(asked, parsed.calls)
             edits += before_ddl(asked, option.changes(sql, parsed.tokens))
         sql = edited(sql, edits)

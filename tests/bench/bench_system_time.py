@@ -8,6 +8,7 @@ import tempfile
 import timeit
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import bench_merge
 from bench_pairs import Pairs, seconds_of
@@ -58,6 +59,12 @@ APPLY = """START TRANSACTION;
     COMMIT"""
 
 
+# A connection, as far as the hook asks it: its transaction goes on, and no name is hidden.
+CURSOR = SimpleNamespace(execute=lambda *_: None, fetchall=list, close=lambda: None)
+DRIVER = SimpleNamespace(info=SimpleNamespace(transaction_status=2), cursor=lambda: CURSOR)
+CONNECTION = SimpleNamespace(connection=SimpleNamespace(dbapi_connection=DRIVER))
+
+
 def hook(runs: int) -> dict[str, list[float]]:
     """Seconds that the hook takes of one statement: without the phrase, AS OF, and BETWEEN.
 
@@ -77,8 +84,9 @@ def _taken(before: Callable, after: Callable, sql: str, times: int) -> float:
     each = iter([f"{sql} -- {number}" for number in range(times)])
 
     def call() -> None:
-        sent, _ = before(None, None, next(each), values, None, False)
-        after(None, None, sent, values, None, False)
+        context = SimpleNamespace()
+        sent, _ = before(CONNECTION, None, next(each), values, context, False)
+        after(CONNECTION, None, sent, values, context, False)
 
     return timeit.timeit(call, number=times) / times
 
