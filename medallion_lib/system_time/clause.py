@@ -54,9 +54,8 @@ class Parsed(NamedTuple):
 def rewrite(sql: str) -> str:
     """`sql` with each `t FOR SYSTEM_TIME AS OF x` as `t__as_of(x) AS t`, or with its own alias.
 
-    CREATE TABLE … WITH (system_versioning = true) becomes what `option.py` says.
-
     Likewise the other forms: `t__from_to(a, b)`, `__between`, `__contained_in`, and `t__all()`.
+    CREATE TABLE … WITH (system_versioning = true) becomes what `option.py` says.
 
     The same object when nothing is to do. What stands in strings, dollar quotes, comments and
     quoted names is not the clause. With a sub-query or clock_timestamp() for an instant

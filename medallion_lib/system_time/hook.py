@@ -119,8 +119,7 @@ def before_ddl(connection: Any, changes: Iterable[option.Change]) -> list[Edit]:
 
 
 def _relations(cursor: Any, names: Iterable[str]) -> list[tuple[int, bool, str]]:
-    """Of the relations so named in a statement that have triggers or functions: the oid, whether
-    it keeps its versions itself, and its key."""
+    """Those a statement names that have triggers or functions: oid, keeps its versions?, key."""
     given = [name.replace("%%", "%") for name in names]
     cursor.execute(sqlfile.read("system_time/named"), {"names": given})
     return cursor.fetchall()
