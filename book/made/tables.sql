@@ -34,7 +34,7 @@ FROM pg_class AS relation
 JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
 JOIN pg_attribute AS attribute
   ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
- AND attribute.attname NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period')
+ AND attribute.attname <> ALL (meta.system_columns())
 WHERE NOT relation.relispartition AND (
     schema.nspname = 'silver' AND relation.relkind IN ('r', 'p')
     OR schema.nspname = 'gold' AND relation.relkind = 'v'

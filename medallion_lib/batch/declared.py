@@ -113,6 +113,7 @@ class Landing(NamedTuple):
             "key_fault": self.key.fault(is_key=True),
             "faults": sqlfile.each(column.fault(column == self.key) for column in each),
             "columns": sqlfile.identifiers(self.columns),
+            "names": sql.Literal([*self.columns]),
             "read": sqlfile.each(column.read_as for column in each),
             "read_key": sql.SQL("differing.{}").format(self.key.read),
         }

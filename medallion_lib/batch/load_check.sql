@@ -2,7 +2,7 @@
 CREATE TEMPORARY TABLE differing ON COMMIT DROP AS
 SELECT incoming.*, {key_fault} AS br_key_fault, coalesce({key_fault}, {faults}) AS br_fault
 FROM pg_temp.incoming
-CROSS JOIN LATERAL (SELECT hashtextextended(ROW({columns})::text, 0)) AS as_written (hash)
+CROSS JOIN LATERAL (SELECT meta.row_hash(jsonb_object({names}, ARRAY[{columns}]))) AS as_written (hash)
 WHERE NOT EXISTS (
     SELECT FROM {table} AS now
     WHERE now.br_is_current AND now.{key} = incoming.{key} AND now.br_record_hash = as_written.hash
@@ -20,7 +20,7 @@ SELECT br_key FROM pg_temp.named WHERE br_key IS NOT NULL GROUP BY br_key HAVING
 
 -- The rows to land, as PostgreSQL prints their values, however the file wrote them.
 CREATE TEMPORARY TABLE reading ON COMMIT DROP AS
-SELECT read.*, hashtextextended(ROW({columns})::text, 0) AS br_record_hash
+SELECT read.*, meta.row_hash(jsonb_object({names}, ARRAY[{columns}])) AS br_record_hash
 FROM (SELECT br_line, {read} FROM pg_temp.differing AS incoming WHERE br_fault IS NULL) AS read;
 
 CREATE TEMPORARY TABLE landing ON COMMIT DROP AS

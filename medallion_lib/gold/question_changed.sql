@@ -18,6 +18,6 @@ CROSS JOIN LATERAL (
     WHERE was.field IS DISTINCT FROM became.field
 ) AS value
 WHERE (before.*)::text IS DISTINCT FROM (after.*)::text
-  AND value.name NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period')
+  AND value.name <> ALL (meta.system_columns())
   AND NOT (value.is_alone AND value.name IN ({key_names}))
 ORDER BY {places}, value.name

@@ -24,7 +24,7 @@ SELECT sys_start, sys_end,
                    CASE WHEN is_alike THEN became.field ELSE became.value #>> '{{}}' END AS became
             FROM (VALUES (was.value::text = became.value::text)) AS its (is_alike)
         ) AS shown
-        WHERE name NOT IN ('row_hash', 'sys_start', 'sys_end', 'sys_period')
+        WHERE name <> ALL (meta.system_columns())
           AND was.field <> became.field) AS changes
 FROM paired
 ORDER BY sys_start

@@ -33,11 +33,11 @@ event AS (
 final_event AS (
     SELECT DISTINCT ON ({row_keys}, commit_ts) {row_keys}, commit_ts, full_row,
            CASE WHEN full_row IS NOT NULL THEN
-               hashtextextended(jsonb_strip_nulls({tracked})::text, 0) END AS row_hash
+               meta.row_hash({texts}) END AS row_hash
     FROM event
     ORDER BY {row_keys}, commit_ts, lsn DESC, seq DESC
 ),
--- What leaves the row as it was, by the tracked columns, opens no version.
+-- What leaves the row as it was, by the columns that silver has of it, opens no version.
 change AS (
     SELECT final_event.*, {row_now} AS row_before,
            lag(final_event.row_hash, 1, now.row_hash) OVER by_time AS hash_before{key_before}

@@ -144,7 +144,7 @@ class Shape(NamedTuple):
             is_exact=self._are_exact(),
             # A long row is stored compressed; so it is unpacked once, and not for each value.
             row=sql.SQL("full_row || '{}'" if len(tracked) > PAIRS else "full_row"),
-            tracked=self._tracked_values(),
+            texts=self._texts(),
             values=sqlfile.each([*keyed, *values, *looked_up]),
             lookup=sqlfile.compose(table.lookup, schema=schema) if looked_up else sql.SQL(""),
             columns=sqlfile.identifiers(columns),
@@ -193,13 +193,11 @@ class Shape(NamedTuple):
         now = sqlfile.identifiers(self.keys, "now.{}")
         return {"key_before": before.format(final, now), "is_respelled": other}
 
-    def _tracked_values(self) -> sql.Composed:
-        """The tracked columns as one jsonb object."""
-        pairs = [
-            sql.SQL("{}, {}").format(sql.Literal(name), self._in_bronze(name, "full_row -> {}"))
-            for name in self.tracked
-        ]
-        parts = [sqlfile.each(pairs[at : at + PAIRS]) for at in range(0, len(pairs) or 1, PAIRS)]
+    def _texts(self) -> sql.Composed:
+        """The source's columns as one jsonb object of texts, for the row's hash."""
+        pairs = [sql.SQL("{}, {}").format(sql.Literal(name), self.text(name))
+                 for name in self.from_source]  # fmt: skip
+        parts = [sqlfile.each(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]
         return sqlfile.each(parts, "jsonb_build_object({})", " || ")
 
     def _expected(self) -> dict[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ COMMENT ON FUNCTION meta.system_columns IS 'The columns that a table has for its
 CREATE OR REPLACE FUNCTION meta.row_hash(texts jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN hashtextextended(jsonb_strip_nulls(texts)::text, 0);
-COMMENT ON FUNCTION meta.row_hash IS 'The hash of a row, by the names and texts of the columns whose change opens a version.';
+COMMENT ON FUNCTION meta.row_hash IS 'The hash of a row, by the names and texts of its columns.';
 
 CREATE OR REPLACE FUNCTION meta.has_column(relation oid, name text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -141,11 +141,10 @@ BEGIN
     SELECT array_agg(attname::text), string_agg(format('%I::text', attname), ', ') INTO names, texts
     FROM pg_attribute
     WHERE attrelid = versioned AND attnum > 0 AND NOT attisdropped
-      AND attname <> ALL (meta.system_columns())
-      AND quote_ident(attname) <> ALL (meta.versioned_key(versioned));
+      AND attname <> ALL (meta.system_columns());
     EXECUTE format('ALTER TABLE %s ADD COLUMN row_hash bigint', versioned);
     EXECUTE format('UPDATE %s SET row_hash = meta.row_hash(jsonb_object(%L::text[], ARRAY[%s]::text[]))',
-                   versioned, coalesce(names, '{}'), texts);
+                   versioned, names, texts);
     EXECUTE format('ALTER TABLE %s ALTER row_hash SET NOT NULL', versioned);
 END $$;
 COMMENT ON PROCEDURE meta.add_row_hash IS 'Gives a table row_hash, with the hash of each row it has.';
