@@ -273,7 +273,7 @@ class Medallion(Pair):
     def life(self, table: str, key: object) -> Answer:
         """The versions of one key up to now, and what each changed; see `questions.life`."""
         self._reach()
-        return questions.life(self.warehouse, self._tables().history(table), key)
+        return questions.life(self.warehouse, self._history(table), key)
 
     def undo(self, table: str, key: object, at: str | date) -> str:
         """Bring a row of the source back to what it was as of an instant; the SQL sent.
@@ -281,7 +281,6 @@ class Medallion(Pair):
         The next capture and merge bring that change into history like any other.
         """
         self._only_with_ours("undo")
-        at, tables = instant(at), self._tables()
+        at, tables, history = instant(at), self._tables(), self._history(table)
         with self._connected(self.warehouse_url) as into, self._connected(self.source_url) as shop:
-            history = tables.history(table)
             return undo.undo(into, shop, tables, history, key, at, lambda: self._reach(at))

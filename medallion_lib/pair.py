@@ -14,7 +14,7 @@ from medallion_lib.errors import Unconfirmed, refusal
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.source import slot
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Tables, is_there
+from medallion_lib.tables import Table, Tables, is_there
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 
@@ -173,6 +173,14 @@ class Pair:
         """Those of the warehouse."""
         with self._connected(self.warehouse_url) as cursor:
             return Tables.read(cursor)
+
+    def _history(self, name: str) -> Table:
+        """The table of a history that is there. Raises MedallionError where there is none."""
+        with self._connected(self.warehouse_url) as cursor:
+            table = Tables.read(cursor).history(name)
+            if not is_there(cursor, table.silver):
+                raise refusal("history not made", table=table.shown_history)
+        return table
 
     def _check_declared(self, kept: Tables) -> None:
         """Raise MedallionError where this process declares other tables than the warehouse has."""

@@ -23,7 +23,7 @@ def read(name: str) -> str:
 def compose(name: str, **parts: sql.Composable) -> sql.Composed:
     """The file with its {places} filled, each quoted as what it is."""
     text = read(name)
-    if "%(" in text:
+    if "%(" in text or "%%" in text:  # where its parameters come with a part
         parts = {place: _beside_parameters(part) for place, part in parts.items()}
     return sql.SQL(text).format(**parts)
 
@@ -38,7 +38,7 @@ class _Doubled(sql.Composable):
 def _beside_parameters(part: sql.Composable) -> sql.Composable:
     if isinstance(part, sql.Composed):
         return sql.Composed(map(_beside_parameters, part))
-    return part if isinstance(part, sql.SQL) else _Doubled(part)
+    return part if isinstance(part, sql.SQL | sql.Placeholder) else _Doubled(part)
 
 
 def each(parts: Iterable[sql.Composable], one: str = "{}", between: str = ", ") -> sql.Composed:

@@ -1,8 +1,8 @@
--- The versions of one key, oldest first: from when, until when, and what each changed.
+-- The versions of a key, oldest first: from when, until when, and what each changed.
 WITH version AS (
     SELECT sys_start, sys_end, row_to_json(v.*) AS row, (v.*)::text AS said
     FROM {table} FOR SYSTEM_TIME ALL AS v
-    WHERE {key} = %(key)s
+    WHERE {is_asked}
 ),
 paired AS (
     SELECT version.*, lag(sys_end) OVER by_time AS ended, lag(said) OVER by_time AS said_before,

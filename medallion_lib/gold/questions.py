@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from psycopg2 import DataError, extensions, sql
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.gold.keys import Key, equal
 from medallion_lib.system_time import SystemTimeError
 from medallion_lib.tables import Table, Tables
 
@@ -106,12 +108,18 @@ def changed(
 
 
 def life(engine: Engine, table: Table, key: object) -> Answer:
-    """The versions of one key of a versioned table, oldest first, each with what it changed."""
-    column = table.silver_key[-1]
-    facts = {"history": table.history, "column": column, "key": key}
-    if key is None:
-        raise refusal("no such key", **facts, reason="no row has none")
-    parts = {"table": table.silver, "key": sql.Identifier("v", column)}
+    """The versions of one key of a versioned table, oldest first, each with what it changed.
+
+    `key` is as `Key.read` takes it. By a part of the key, those of each row that ever had it.
+    Raises MedallionError where several rows had it at one time.
+    """
+    asked = Key.read(table, key)
+    values = {f"key_{number}": text for number, text in enumerate(asked.texts.values(), 1)}
+    is_asked = equal(zip(asked.texts, map(sql.Placeholder, values), strict=True))
+    parts = {"table": table.silver, "is_asked": is_asked}
     parts |= {"fields": _fields("row", "said"), "fields_before": _fields("before", "said_before")}
     statement = sqlfile.compose("gold/question_life", **parts)
-    return ask(engine, "no such key", statement, facts, key=str(key))
+    answer = ask(engine, "no such key", statement, asked.facts, **values)
+    if not asked.is_whole and any(one[1] > next_[0] for one, next_ in pairwise(answer.rows)):
+        raise asked.several()
+    return answer

@@ -17,17 +17,18 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.bronze import capture
 from medallion_lib.errors import refusal
+from medallion_lib.gold.keys import Key, equal
 from medallion_lib.silver.shape import Shape
 from medallion_lib.source import pgoutput
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.tables import Table, Tables
 
 Row = dict[str, Any]  # by column: a text, Decimal, boolean or None, as bronze's JSON has it
-Facts = dict[str, Any]  # what is asked, by the names that refusals have for it
+Facts = dict[str, object]  # what is asked, by the names that refusals have for it
 
-UPDATE = "UPDATE {table} SET {changes} WHERE {key} = {value}"
+UPDATE = "UPDATE {table} SET {changes} WHERE {is_now}"
 INSERT = "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})"
-DELETE = "DELETE FROM {table} WHERE {key} = {value}"
+DELETE = "DELETE FROM {table} WHERE {is_now}"
 
 
 def undo(
@@ -36,33 +37,33 @@ def undo(
 ) -> str:  # fmt: skip
     """Write the row of `key` to the source as it was as of an instant; the statement sent.
 
+    `key` is as `Key.read` takes it; a part of it may have been that of another row in between.
     A row that did not exist then is deleted, one that is gone is inserted, whole. Else columns that
     silver does not track stay as they are. `reach` makes history final up to the instant; the row
     is locked by then, so that no change of it is under way.
     Raises MedallionError, and changes nothing, where the row would not be what it was.
     """
-    column = table.silver_key[-1]
-    facts = {"table": table.name, "history": table.history, "column": column}
-    facts |= {"key": key, "at": at}
-    captured, every = table, tables.captured
+    asked = Key.read(table, key)
+    facts = asked.facts | {"at": at}
+    if not table.is_captured:
+        raise refusal("undo not captured", **facts)
     about = "no such key"
     try:
-        now = _at_source(source, captured, table, facts)
+        now = _at_source(source, asked)
         reach()
         shape = Shape.read(warehouse, table)
-        then = _as_of(warehouse, shape, every, facts)
+        then = _as_of(warehouse, shape, tables, asked, at)
         wanted = _tracked(shape, then or {})
-        if (then is None) == (now is None) and not wanted:
+        statement = _statement(source, shape, now, then, wanted)
+        if not statement:
             raise refusal("nothing to undo", **facts)
         about = "undo not taken"
-        key_column = table.in_bronze(column)[-1]
-        statement = _statement(source, captured, key_column, now, then, wanted)
         source.execute(statement)
         source.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what else would wait for COMMIT
-        if then is None and (others := _taken_along(source, captured)):
+        if then is None and (others := _taken_along(source, table)):
             reason = f"it would delete or change rows of {others}, which refer to it."
             raise refusal("undo not taken", **facts, reason=reason)
-        found = _at_source(source, captured, table, facts)
+        found = _at_source(source, asked)
     except (psycopg2.Error, ValueError) as problem:
         raise _refused(problem, about, facts) from None
     wrong = [name for name, value in wanted.items() if found is None or found.get(name) != value]
@@ -85,46 +86,47 @@ def _parsed(row: str) -> Row:
     return json.loads(row, parse_int=Decimal, parse_float=Decimal)
 
 
-def _at_source(source: Cursor, captured: Table, table: Table, facts: Facts) -> Row | None:
+def _at_source(source: Cursor, asked: Key) -> Row | None:
     """The row as bronze would have it, locked until the transaction ends."""
-    if facts["key"] is None:
-        raise ValueError("no row has none")
-    source.execute("SELECT %s::regclass", (captured.source.as_string(source),))
-    relation = (catalog := Catalog(source, (captured,))).relation(captured)
-    name = sql.Identifier(table.in_bronze(facts["column"])[-1])
-    value = sql.Literal(str(facts["key"]))
-    only = sql.SQL("WHERE {} = {} FOR UPDATE").format(name, value)
-    rows = list(capture.rows(source.connection, captured, relation, only))
+    table = asked.table
+    source.execute("SELECT %s::regclass", (table.source.as_string(source),))
+    relation = (catalog := Catalog(source, (table,))).relation(table)
+    named = ((table.in_bronze(name)[-1], sql.Literal(text)) for name, text in asked.texts.items())
+    only = sql.SQL("WHERE {} FOR UPDATE").format(equal(named))
+    rows = list(capture.rows(source.connection, table, relation, only))
     if len(rows) > 1:
-        raise refusal("undo of a link", **facts)
+        raise asked.several()
     write = pgoutput.json_writer(relation.columns, relation.types, catalog.base_types(relation))
     return _parsed(write(rows[0])) if rows else None
 
 
 def _as_of(
-    warehouse: Cursor, shape: Shape, every: tuple[Table, ...], facts: Facts
+    warehouse: Cursor, shape: Shape, tables: Tables, asked: Key, at: datetime
 ) -> Row | None:
     """The row as bronze has it, None where there was none. MedallionError where that is unknown."""
     table, later = shape.table, "SELECT lsn, op FROM {} WHERE commit_ts > %(at)s"
-    parts = {"silver": table.silver, "bronze": table.bronze, "key": sql.Identifier(facts["column"])}
-    equal = sql.SQL("version.{} = {}")
-    same = [equal.format(sql.Identifier(each), shape.value(each, "event.")) for each in shape.keys]
-    parts["is_same"] = sql.SQL(" AND ").join(same)
-    parts["later"] = sqlfile.each((each.bronze for each in every), later, " UNION ALL ")
-    query = sqlfile.compose("gold/undo_row", **parts)
-    warehouse.execute(query, {"key": str(facts["key"]), "at": facts["at"]})
+    texts = ((name, sql.Literal(text)) for name, text in asked.texts.items())
+    query = sqlfile.compose(
+        "gold/undo_row",
+        silver=table.silver,
+        bronze=table.bronze,
+        is_asked=equal(texts),
+        is_same=equal(((name, shape.value(name, "event.")) for name in shape.keys), "version"),
+        later=sqlfile.each((each.bronze for each in tables.captured), later, " UNION ALL "),
+    )
+    warehouse.execute(query, {"at": at})
     was_there, row, in_gap = warehouse.fetchone()
     if was_there > 1:
-        raise refusal("undo of a link", **facts)
+        raise asked.several()
     if in_gap or (was_there and row is None):
-        raise refusal("undo to the unknown", **facts)
+        raise refusal("undo to the unknown", **asked.facts, at=at)
     return _parsed(row) if was_there else None
 
 
-def _taken_along(source: Cursor, captured: Table) -> str | None:
+def _taken_along(source: Cursor, table: Table) -> str | None:
     """The tables of which other rows went or changed with a row: ON DELETE CASCADE and such."""
-    table = captured.source.as_string(source)
-    source.execute(sqlfile.read("gold/undo_cascade"), {"table": table})
+    of = {"table": table.source.as_string(source)}
+    source.execute(sqlfile.read("gold/undo_cascade"), of)
     return source.fetchone()[0]
 
 
@@ -140,17 +142,26 @@ def _tracked(shape: Shape, then: Row) -> Row:
 
 
 def _statement(
-    source: Cursor, captured: Table, key: str, now: Row | None, then: Row | None, wanted: Row
+    source: Cursor, shape: Shape, now: Row | None, then: Row | None, wanted: Row
 ) -> str:
-    """What brings the row back. Its texts are as PostgreSQL printed them, to be read again."""
-    source.execute(sqlfile.read("gold/undo_columns"), (captured.source.as_string(source),))
+    """What brings the row back, empty where nothing would.
+
+    Its texts are as PostgreSQL printed them, to be read again. It names the row by its whole key.
+    """
+    table, whole = shape.table, wanted if now else (then or {}) | wanted
+    source.execute(sqlfile.read("gold/undo_columns"), (table.source.as_string(source),))
     (settable,) = source.fetchone()
-    whole = wanted if now else then | wanted
-    row = {name: value for name, value in whole.items() if name in settable}
+    keys = [table.in_bronze(name)[-1] for name in shape.keys]
+    its = {name: (now or {}).get(name) for name in keys}
+    row = {name: value for name, value in whole.items() if name in settable
+           and not (now and name in its and str(its[name]) == str(value))}  # fmt: skip
+    if not row and (then is None) == (now is None):
+        return ""
     pairs = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
              for name, value in row.items()]  # fmt: skip
-    parts = {"table": captured.source, "key": sql.Identifier(key), "changes": sqlfile.each(pairs)}
-    parts |= {"value": sql.Literal((now or then).get(key)), "columns": sqlfile.identifiers(row)}
+    parts = {"table": table.source, "changes": sqlfile.each(pairs)}
+    parts["is_now"] = equal((name, sql.Literal(value)) for name, value in its.items())
+    parts["columns"] = sqlfile.identifiers(row)
     parts["values"] = sqlfile.each(map(sql.Literal, row.values()))
     statement = DELETE if then is None else UPDATE if now else INSERT
     return sql.SQL(statement).format(**parts).as_string(source)

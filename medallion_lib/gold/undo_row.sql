@@ -4,7 +4,7 @@
 WITH version AS (
     SELECT *
     FROM {silver}
-    WHERE {key} = %(key)s AND sys_start <= %(at)s AND sys_end > %(at)s
+    WHERE {is_asked} AND sys_start <= %(at)s AND sys_end > %(at)s
 ),
 later AS (
     {later}

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.gold.keys import text
 from medallion_lib.gold.questions import Answer, ask
 
 # The columns by which marts group payments, p, and their rentals, r. Those that a mart has are its
@@ -34,7 +35,7 @@ def receipt(engine: Engine, mart: str, at: datetime, **cell: object) -> Answer:
         raise refusal("no such cell", mart=mart, cell=", ".join(cell) or "nothing", named=named)
     pair = "{} IS NOT DISTINCT FROM %({})s"
     condition = sql.SQL(" AND ".join(pair.format(GRAIN[name], name) for name in cell))
-    values = {name: None if value is None else str(value) for name, value in cell.items()}
+    values = {name: None if value is None else text(value) for name, value in cell.items()}
     facts = {"mart": mart, "cell": cell, "columns": ", ".join(grain)}
     statement = sqlfile.compose("shop/receipt", cell=condition)
     return ask(engine, "cell not read", statement, facts, at=at, **values)

@@ -13,6 +13,7 @@ from test_commands import change
 
 from medallion_lib import Medallion, MedallionError, server, sqlfile
 from medallion_lib.gold import questions
+from medallion_lib.shop import TABLES
 
 PACK, AUGUST = "2023-07-01", "2023-08-01"
 
@@ -218,7 +219,7 @@ def test_a_cell_may_be_written_as_it_prints_and_one_that_is_none_is_empty(year: 
 
 @pytest.mark.parametrize("key", [None, "abc", 1.5, True, [42], "42\0", 10**30, ":key"])
 def test_a_life_of_what_is_no_key_is_refused(year: Medallion, key: Any) -> None:
-    told = refused(lambda: questions.life(year.warehouse, "dim_customer_hist", key))
+    told = refused(lambda: questions.life(year.warehouse, TABLES.history("dim_customer_hist"), key))
     assert "is no customer_id of dim_customer_hist: " in told
 
 

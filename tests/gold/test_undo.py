@@ -5,21 +5,25 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pandas import NaT, Timestamp
+from psycopg2 import sql
+from psycopg2.extras import NumericRange
 from test_commands import begin, bronze_count, change, wait_until
 from test_errors import shown_by, sooner
 from test_pgoutput import awkward, texts, values
 
-from medallion_lib import Medallion, MedallionError, databases, server, tables
+from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.server import only_one_session
-from medallion_lib.tables import Captured, Versioned
+from medallion_lib.tables import Table, Tables
 
 pytestmark = pytest.mark.long(2)
 
@@ -34,19 +38,14 @@ def now(lab: Medallion) -> datetime:
     return at_source(lab, "SELECT clock_timestamp()")[0][0]
 
 
-def declare(
-    lab: Medallion, patch: pytest.MonkeyPatch, source: str, silver: list[tuple[Versioned, str]], *captured: Captured
-) -> None:
-    """Tables at the source, captured and versioned in place of the shop's; a snapshot of them, merged."""
+def declare(lab: Medallion, source: str, *silver: tuple[Table, str]) -> None:
+    """Tables at the source, captured in place of the shop's, with these columns; a snapshot of them, merged."""
     at_source(lab, source)
-    patch.setattr(tables, "CAPTURED", captured)
-    patch.setattr(tables, "VERSIONED", tuple(table for table, _ in silver))
+    lab.declared = Tables(tuple(table for table, _ in silver))
     with server.session(lab.warehouse_url) as cursor:
-        for table in captured:
-            databases.make_bronze(cursor, table)
         for table, columns in silver:
-            cursor.execute(f"CREATE TABLE silver.{table.name} ({columns}, row_hash bigint, sys_start timestamptz, "
-                           "sys_end timestamptz DEFAULT 'infinity')")  # fmt: skip
+            cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({columns}, row_hash bigint, sys_start timestamptz, "
+                                   "sys_end timestamptz DEFAULT 'infinity')").format(table.silver))  # fmt: skip
     lab.capture(resnapshot=True, merging=True)
     lab.regenerate()
 
@@ -113,14 +112,14 @@ row = st.tuples(values, st.tuples(texts | awkward | odd, *(st.none() | st.sample
 
 @pytest.mark.parametrize("examples", [5, pytest.param(200, marks=pytest.mark.slow)])
 def test_undo_writes_back_exactly_what_the_source_had(
-    lab: Medallion, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None], examples: int
+    lab: Medallion, record_property: Callable[[str, object], None], examples: int
 ) -> None:
     at_them = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     in_silver = ", ".join(f"{name} {LOSSY.get(kind, kind)}" for name, kind in COLUMNS.items())
     made = f"{MAKES}; CREATE TABLE typed (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, {at_them}, " \
            "twice integer GENERATED ALWAYS AS (id * 2) STORED, untracked text DEFAULT 'default')"
-    table = Versioned("typed_hist", "typed", "id")
-    declare(lab, monkeypatch, made, [(table, f"id integer, {in_silver}, twice integer")], Captured("typed", ("id",)))
+    table = Table("typed", ("id",), history="typed_hist")
+    declare(lab, made, (table, f"id integer, {in_silver}, twice integer"))
     names, undone = ", ".join(COLUMNS), []
     marks = ", ".join(f"CAST(%s AS {kind})" for kind in COLUMNS.values())
 
@@ -149,11 +148,12 @@ def test_undo_writes_back_exactly_what_the_source_had(
     record_property("random rows", len(undone))
 
 
-def test_values_that_a_silver_type_or_a_hyphen_would_alter_come_back(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_a_silver_type_or_a_hyphen_would_alter_come_back(lab: Medallion) -> None:
     """Silver has them as another type, and under another name; the key is of an odd one, too."""
-    table = Versioned("thing_hist", "thing", "thing", renamed={"thing": ("Key %",), "active": ("old", "Flag's")})
-    declare(lab, monkeypatch, 'CREATE TABLE thing ("Key %" text PRIMARY KEY, "Flag\'s" text, size double precision)',
-            [(table, "thing text, active boolean, size text")], Captured("thing", ("Key %",)))  # fmt: skip
+    renamed = {"thing": ("Key %",), "active": ("old", "Flag's")}
+    table = Table("thing", ("Key %",), history="thing_hist", renamed=renamed)
+    declare(lab, 'CREATE TABLE thing ("Key %" text PRIMARY KEY, "Flag\'s" text, size double precision)',
+            (table, "thing text, active boolean, size text"))  # fmt: skip
     key, was = "a-b\\%s '\n", ("yes", 0.1234567890123)
     at_source(lab, "INSERT INTO thing VALUES (%s, %s, %s)", key, *was)
     at = now(lab)
@@ -165,10 +165,10 @@ def test_values_that_a_silver_type_or_a_hyphen_would_alter_come_back(lab: Medall
     assert at_source(lab, 'SELECT "Flag\'s", size FROM thing') == [was]
 
 
-def test_a_column_the_source_had_not_then_stays_as_it_is(shop: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = Versioned("note_hist", "note", "id", gone=("dropped",))
-    declare(shop, monkeypatch, "CREATE TABLE note (id integer PRIMARY KEY, body text, dropped text); INSERT INTO note VALUES (1, 'a', 'b')",
-            [(table, "id integer, body text, dropped text")], Captured("note", ("id",)))  # fmt: skip
+def test_a_column_the_source_had_not_then_stays_as_it_is(shop: Medallion) -> None:
+    table = Table("note", ("id",), history="note_hist", gone=("dropped",))
+    declare(shop, "CREATE TABLE note (id integer PRIMARY KEY, body text, dropped text); INSERT INTO note VALUES (1, 'a', 'b')",
+            (table, "id integer, body text, dropped text"))  # fmt: skip
     at = now(shop)
     change(shop.source, "ALTER TABLE note ADD added text DEFAULT 'new', DROP dropped; UPDATE note SET body = 'z'")
     with server.session(shop.warehouse_url) as cursor:
@@ -189,23 +189,20 @@ def test_a_deleted_row_is_back_whole_with_what_silver_does_not_track(shop: Medal
 # Which table, which row
 
 
-def test_undo_writes_to_the_table_that_was_captured(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_writes_to_the_table_that_was_captured(lab: Medallion) -> None:
     """Of two of one name in two schemas."""
-    tables_of_it = [("public", "bronze"), ("crm", "bronze_crm"), ("not captured", "")]
-    for schema, _ in tables_of_it[1:]:
+    schemas = ["public", "crm", "not captured"]
+    for schema in schemas[1:]:
         change(lab.source, f'CREATE SCHEMA "{schema}"')
-    with server.session(lab.warehouse_url) as cursor:
-        cursor.execute("CREATE SCHEMA bronze_crm; CREATE SCHEMA silver_crm")
     made = [f'CREATE TABLE "{schema}".client (id int PRIMARY KEY, v text); INSERT INTO "{schema}".client VALUES (1, \'was\')'
-            for schema, _ in tables_of_it]  # fmt: skip
-    theirs = Versioned("theirs_hist", "client", "id", events=("bronze_crm", "br_client_cdc"))
-    declare(lab, monkeypatch, "; ".join(made), [(theirs, "id integer, v text")],
-            Captured("client", ("id",), "crm", "bronze_crm"))  # fmt: skip
+            for schema in schemas]  # fmt: skip
+    theirs = Table("client", ("id",), "crm", "bronze_crm", history="theirs_hist")
+    declare(lab, "; ".join(made), (theirs, "id integer, v text"))
     at = now(lab)
-    for schema, _ in tables_of_it:
+    for schema in schemas:
         change(lab.source, f'UPDATE "{schema}".client SET v = \'is\'')
     assert lab.undo("theirs_hist", 1, at) == """UPDATE "crm"."client" SET "v" = 'was' WHERE "id" = 1"""
-    assert [at_source(lab, f'SELECT v FROM "{schema}".client') for schema, _ in tables_of_it] == [
+    assert [at_source(lab, f'SELECT v FROM "{schema}".client') for schema in schemas] == [
         [("is",)], [("was",)], [("is",)]]  # fmt: skip
     assert [row[2:] for row in lab.life("theirs_hist", 1).rows][-1] == ("changes", "v: is -> was")
 
@@ -216,12 +213,14 @@ def test_of_several_rows_with_one_key_none_is_undone(shop: Medallion) -> None:
     change(shop.source, "INSERT INTO payment SELECT payment_id, customer_id, staff_id, rental_id, 77, '2023-09-01' "
                         f"FROM payment WHERE payment_id = {key}")  # fmt: skip
     before = at_source(shop, "SELECT payment::text FROM payment ORDER BY 1")
-    assert "one column that identifies each row of a captured table, and payment has none" in refused(lambda: shop.undo("fact_payment", key, at))
+    told = refused(lambda: shop.undo("fact_payment", key, at))
+    assert f"Several rows of fact_payment have payment_id {key} at one time" in told and "(payment_date, payment_id)" in told
     assert at_source(shop, "SELECT payment::text FROM payment ORDER BY 1") == before
 
 
 def test_two_payments_of_one_id_are_two_in_silver_and_neither_is_undone_as_the_other(shop: Medallion) -> None:
-    key, paid = at_source(shop, "SELECT payment_id, amount FROM payment ORDER BY 1 LIMIT 1")[0]
+    key, paid, first = at_source(shop, "SELECT payment_id, amount, payment_date FROM payment ORDER BY 1 LIMIT 1")[0]
+    before = now(shop)
     change(shop.source, "INSERT INTO payment SELECT payment_id, customer_id, staff_id, rental_id, 77, '2023-09-01' "
                         f"FROM payment WHERE payment_id = {key}")  # fmt: skip
     both = now(shop)
@@ -232,19 +231,130 @@ def test_two_payments_of_one_id_are_two_in_silver_and_neither_is_undone_as_the_o
             found = warehouse.exec_driver_sql("SELECT amount FROM fact_payment_current FOR SYSTEM_TIME AS OF %(at)s "
                                               f"WHERE payment_id = {key} ORDER BY payment_date", {"at": at})  # fmt: skip
             assert [amount for (amount,) in found] == amounts
-    assert [row[2:] for row in shop.life("fact_payment", key).rows] == [("begins, then ends", None), ("begins", None)]
-    assert "one column that identifies each row" in refused(lambda: shop.undo("fact_payment", key, both))
+    for ask in (lambda: shop.life("fact_payment", key), lambda: shop.undo("fact_payment", key, both)):
+        told = refused(ask)
+        assert f"Several rows of fact_payment have payment_id {key} at one time" in told
+        found = shown_by(told, shop.notebook_url.update_query_dict({"options": "-csearch_path=silver"}))
+        assert found.count(f", {key})") == 2, "its keys"
+    lives = [shop.life("fact_payment", (day, key)).rows for day in (first, "2023-09-01")]
+    assert [row[2:] for life in lives for row in life] == [("begins, then ends", None), ("begins", None)]
     assert at_source(shop, f"SELECT amount FROM payment WHERE payment_id = {key}") == [(77,)]
+    assert shop.undo("fact_payment", (first, key), both).startswith("INSERT")
+    paid_by_day = f"SELECT amount FROM payment WHERE payment_id = {key} ORDER BY payment_date"
+    assert at_source(shop, paid_by_day) == [(paid,), (77,)]
+    assert shop.undo("fact_payment", {"payment_date": "2023-09-01", "payment_id": key}, before).startswith("DELETE")
+    assert at_source(shop, paid_by_day) == [(paid,)]
     assert not any(lost or gained for *_, lost, gained in shop.rebuild())
 
 
+def test_a_payment_asked_by_its_number_has_its_date_back(shop: Medallion) -> None:
+    """Its key is of both; by the number alone, it has one life, and one row."""
+    key = at_source(shop, "SELECT min(payment_id) FROM payment")[0][0]
+    was, at = at_source(shop, "SELECT payment::text FROM payment WHERE payment_id = %s", key), now(shop)
+    at_source(shop, "UPDATE payment SET payment_date = '2023-09-01', amount = 77 WHERE payment_id = %s", key)
+    events = [row[2:] for row in shop.life("fact_payment", {"payment_id": key}).rows]
+    assert [what for what, _ in events] == ["begins", "changes"]
+    assert "amount: " in events[1][1] and " -> 2023-09-01T00:00:00+00:00" in events[1][1]
+    assert """WHERE "payment_date" = '2023-09-01 00:00:00+00' AND "payment_id" = """ in shop.undo("fact_payment", key, at)
+    assert at_source(shop, "SELECT payment::text FROM payment WHERE payment_id = %s", key) == was
+    assert [row[2] for row in shop.life("fact_payment", key).rows] == ["begins", "changes", "changes"]
+    (day,) = [row[0] for row in at_source(shop, "SELECT payment_date FROM payment WHERE payment_id = %s", key)]
+    assert [row[2] for row in shop.life("fact_payment", (day, key)).rows] == ["begins, then ends", "is back"]
+
+
+# Keys of several columns
+
+
+@pytest.fixture
+def lines(lab: Medallion) -> Medallion:
+    """Lines of documents, of which two have one text where hyphens join their keys, and tags that are all key."""
+    line, tag = (Table(name, key, history=f"{name}_hist") for name, key in (("line", ("Doc %", "no")), ("tag", ("a", "b"))))
+    declare(lab, 'CREATE TABLE line (no text, "Doc %" text, body text, PRIMARY KEY ("Doc %", no)); '
+                 "INSERT INTO line VALUES ('3', '1-2', 'one'), ('2-3', '1', 'other'); "
+                 "CREATE TABLE tag (a integer, b integer, PRIMARY KEY (a, b)); INSERT INTO tag VALUES (1, 23), (12, 3)",
+            (line, '"Doc %" text, no text, body text'), (tag, "a integer, b integer"))  # fmt: skip
+    return lab
+
+
+def test_keys_that_hyphens_would_join_to_one_are_two(lines: Medallion) -> None:
+    at = now(lines)
+    change(lines.source, "UPDATE line SET body = body || '!'; DELETE FROM line WHERE no = '3'")
+    assert [row[2:] for row in lines.life("line_hist", ("1-2", "3")).rows] == [("begins, then ends", None)]
+    assert [row[2:] for row in lines.life("line_hist", ("1", "2-3")).rows] == [("begins", None), ("changes", "body: other -> other!")]
+    sent = lines.undo("line_hist", {"no": "2-3", "Doc %": "1"}, at)
+    assert sent == """UPDATE "public"."line" SET "body" = 'other' WHERE "Doc %" = '1' AND "no" = '2-3'"""
+    assert at_source(lines, "SELECT no, body FROM line") == [("2-3", "other")]
+    assert lines.undo("line_hist", ("1-2", "3"), at).startswith("INSERT")
+    assert at_source(lines, "SELECT no, body FROM line ORDER BY no") == [("2-3", "other"), ("3", "one")]
+    assert [row[2:] for row in lines.life("line_hist", ("1-2", "3")).rows] == [("begins, then ends", None), ("is back", None)]
+    assert lines.life("line_hist", ("1-2-3", "")).rows == []
+    assert lines.verify() == []
+
+
+def test_a_link_is_undone_by_its_whole_key(lines: Medallion) -> None:
+    at = now(lines)
+    assert "there is nothing to undo" in refused(lambda: lines.undo("tag_hist", (1, 23), at))
+    change(lines.source, "DELETE FROM tag WHERE a = 1; INSERT INTO tag VALUES (1, 3)")
+    assert "Several rows of tag_hist have b 3 at one time" in refused(lambda: lines.undo("tag_hist", 3, at))
+    assert lines.undo("tag_hist", ("1", 23), at).startswith("INSERT")
+    assert lines.undo("tag_hist", (1, 3), at).startswith("DELETE")
+    assert at_source(lines, "SELECT a, b FROM tag ORDER BY a") == [(1, 23), (12, 3)]
+
+
+@pytest.mark.parametrize("key", [(), (1,), (1, 2, 3), (1, None), [1, 23], {}, {"nope": 1}, {"a": None}, {"a": 1, 5: 1},
+                                 ((1, 23),), (1, "x"), ("1\0", 1), (1.5, 23), {1, 23}])  # fmt: skip
+def test_what_is_no_key_of_several_columns_is_refused(lines: Medallion, key: Any) -> None:
+    for ask in (lambda: lines.life("tag_hist", key), lambda: lines.undo("tag_hist", key, "2023-01-02")):
+        told = refused(ask)
+        assert f"{key!r} is no " in told and " of tag_hist: " in told
+
+
+def test_columns_of_a_key_may_be_of_any_type(lab: Medallion) -> None:
+    """A key may be written as the driver gives it."""
+    kinds = {"date": ["infinity", "0044-03-15 BC"], "timestamptz": ["infinity", "2023-01-01 12:00:00.000001+02"],
+             "numeric": ["1.10", "NaN"], "bytea": ["\\x00ff", "\\x"], "boolean": ["true", "false"], "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"] * 2,
+             "jsonb": ['{"a": [1.10]}', "null"], "time": ["24:00", "12:00"], "interval": ["14 months", "1 day"], "int4range": ["[1,5)", "empty"],
+             "integer[]": ["{1,NULL}", "{}"], "double precision": ["0.1", "-Infinity"], "inet": ["::1", "10.0.0.1/24"]}  # fmt: skip
+    names = [f"k{number}" for number, _ in enumerate(kinds)]
+    columns = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
+    declare(lab, f"CREATE TABLE thing ({columns}, body text, PRIMARY KEY ({', '.join(names)}))",
+            (Table("thing", tuple(names), history="thing_hist"), f"{columns}, body text"))  # fmt: skip
+    for row in zip(*kinds.values(), strict=True):
+        at_source(lab, f"INSERT INTO thing VALUES ({', '.join(['%s'] * len(row))}, 'was')", *row)
+    at = now(lab)
+    change(lab.source, "UPDATE thing SET body = 'is'")
+    for row in zip(*kinds.values(), strict=True):
+        assert [each[3] for each in lab.life("thing_hist", row).rows] == [None, "body: was -> is"]
+        lab.undo("thing_hist", row, at)
+    assert at_source(lab, "SELECT body FROM thing") == [("was",), ("was",)]
+    key = (date.max, datetime.max.replace(tzinfo=UTC), Decimal("1.1"), memoryview(b"\0\xff"), True, UUID(kinds["uuid"][0]),
+           '{"a": [1.1]}', "24:00", "14 months", NumericRange(1, 5), "{1,NULL}", 0.1, "::1")  # fmt: skip
+    assert len(lab.life("thing_hist", key).rows) == len(lab.life("thing_hist", (*key[:3], b"\0\xff", *key[4:])).rows) == 3
+
+
+def test_a_history_that_is_not_there_or_goes_on_no_more_is_told(lines: Medallion) -> None:
+    at = now(lines)
+    line, tag = lines.declared.each
+    lines.declared = Tables((line, replace(tag, name="mark", history="mark_hist")))
+    at_source(lines, "ALTER TABLE tag RENAME TO mark")
+    lines.capture(resnapshot=True, merging=True)
+    told = refused(lambda: lines.undo("tag_hist", (1, 23), at))
+    assert "tag is not captured any more" in told and "lab.life('tag_hist', (1, 23))" in told
+    assert [row[2] for row in lines.life("tag_hist", (1, 23)).rows] == ["begins"]
+    with server.session(lines.warehouse_url) as cursor:
+        cursor.execute("DROP TABLE IF EXISTS silver.mark_hist")
+    for ask in (lambda: lines.life("mark_hist", (1, 23)), lambda: lines.undo("mark_hist", (1, 23), at)):
+        assert "mark_hist is not in the warehouse yet" in refused(ask)
+    assert at_source(lines, "SELECT a, b FROM mark ORDER BY a") == [(1, 23), (12, 3)]
+
+
 @pytest.mark.parametrize("action", ["CASCADE", pytest.param("SET NULL", marks=pytest.mark.slow), pytest.param("SET DEFAULT", marks=pytest.mark.slow)])
-def test_no_other_row_goes_or_changes_with_one_that_did_not_exist(lab: Medallion, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+def test_no_other_row_goes_or_changes_with_one_that_did_not_exist(lab: Medallion, action: str) -> None:
     """Neither in a table that refers to it, captured or not, nor in its own."""
-    node = (Versioned("node_hist", "node", "id"), "id integer, up integer")
-    declare(lab, monkeypatch, f"CREATE TABLE node (id integer PRIMARY KEY, up integer REFERENCES node ON DELETE {action}); "
+    node = Table("node", ("id",), history="node_hist")
+    declare(lab, f"CREATE TABLE node (id integer PRIMARY KEY, up integer REFERENCES node ON DELETE {action}); "
             f"CREATE TABLE leaf (id integer REFERENCES node ON DELETE {action}) PARTITION BY LIST (id); "
-            "CREATE TABLE leaf_rest PARTITION OF leaf DEFAULT", [node], Captured("node", ("id",)))  # fmt: skip
+            "CREATE TABLE leaf_rest PARTITION OF leaf DEFAULT", (node, "id integer, up integer"))  # fmt: skip
     at = now(lab)
     at_source(lab, "INSERT INTO node VALUES (1, NULL), (2, 1), (3, NULL); INSERT INTO leaf VALUES (2)")
     for key, others in ((1, "node"), (2, "leaf_rest")):
@@ -348,13 +458,11 @@ def test_where_another_capture_follows_it_is_waited_for_and_else_told(
     assert email(shop) == [("first@example",)]
 
 
-def test_what_was_before_a_snapshot_is_not_known_and_nothing_is_deleted(
-    lab: Medallion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = Versioned("note_hist", "note", "id")
+def test_what_was_before_a_snapshot_is_not_known_and_nothing_is_deleted(lab: Medallion) -> None:
+    table = Table("note", ("id",), history="note_hist")
     before = now(lab)
-    declare(lab, monkeypatch, "CREATE TABLE note (id integer PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a'), (2, 'x')",
-            [(table, "id integer, body text")], Captured("note", ("id",)))  # fmt: skip
+    declare(lab, "CREATE TABLE note (id integer PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a'), (2, 'x')",
+            (table, "id integer, body text"))  # fmt: skip
     known = now(lab)
     change(lab.source, "UPDATE note SET body = 'b'")
     lab.capture(merging=True)
@@ -371,19 +479,17 @@ def test_what_was_before_a_snapshot_is_not_known_and_nothing_is_deleted(
 
 
 @pytest.mark.slow
-def test_a_table_captured_later_than_others_is_not_known_before(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
-    note, other = (Versioned(f"{name}_hist", name, "id") for name in ("note", "other"))
-    both = Captured("other", ("id",)), Captured("note", ("id",))
-    declare(lab, monkeypatch, "CREATE TABLE other (id integer PRIMARY KEY, v text); "
-                              "CREATE TABLE note (id integer PRIMARY KEY, v text); INSERT INTO note VALUES (1)",
-            [(other, "id integer, v text")], both[0])  # fmt: skip
+def test_a_table_captured_later_than_others_is_not_known_before(lab: Medallion) -> None:
+    note, other = (Table(name, ("id",), history=f"{name}_hist") for name in ("note", "other"))
+    declare(lab, "CREATE TABLE other (id integer PRIMARY KEY, v text); "
+                 "CREATE TABLE note (id integer PRIMARY KEY, v text); INSERT INTO note VALUES (1)",
+            (other, "id integer, v text"))  # fmt: skip
     at = now(lab)
     change(lab.source, "INSERT INTO other VALUES (1)")
     lab.capture(merging=True)
-    declare(lab, monkeypatch, "SELECT 1", [(note, "id integer, v text")], both[1])
-    monkeypatch.setattr(tables, "CAPTURED", both)
+    declare(lab, "SELECT 1", (note, "id integer, v text"))
+    lab.declared = Tables((other, note))
     lab.capture(resnapshot=True)
-    monkeypatch.setattr(tables, "VERSIONED", (other, note))
     assert "is not known" in refused(lambda: lab.undo("note_hist", 1, at))
     assert at_source(lab, "SELECT id FROM note") == [(1,)]
 
@@ -416,12 +522,11 @@ ALTERED = (  # since then, what the source makes of the row, and what is told
 
 
 @pytest.fixture
-def noted(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> tuple[Medallion, datetime]:
+def noted(lab: Medallion) -> tuple[Medallion, datetime]:
     """A row that was changed, in a table of its own, and an instant before that."""
-    declare(lab, monkeypatch, "CREATE TABLE note (id integer PRIMARY KEY, body text, size numeric, at timestamptz); "
-                              "INSERT INTO note VALUES (1, 'was so', 1.234, '2023-01-01 12:00+00')",
-            [(Versioned("note_hist", "note", "id"), "id integer, body text, size numeric, at timestamptz")],
-            Captured("note", ("id",)))  # fmt: skip
+    declare(lab, "CREATE TABLE note (id integer PRIMARY KEY, body text, size numeric, at timestamptz); "
+                 "INSERT INTO note VALUES (1, 'was so', 1.234, '2023-01-01 12:00+00')",
+            (Table("note", ("id",), history="note_hist"), "id integer, body text, size numeric, at timestamptz"))  # fmt: skip
     at = now(lab)
     change(lab.source, "UPDATE note SET body = 'is', size = 1, at = NULL")
     lab.capture(merging=True)
