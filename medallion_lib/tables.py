@@ -262,8 +262,8 @@ def versioned_in(cursor: Cursor) -> list[Table]:
 
 def described(captured: Iterable[Table]) -> str:
     """Tables as JSON, for the checks of the source."""
-    facts = [{"schema": each.schema, "name": each.name, "key": each.key} for each in captured]
-    return json.dumps(facts)
+    names = ("schema", "name", "key", "bronze_schema")
+    return json.dumps([{name: getattr(each, name) for name in names} for each in captured])
 
 
 def is_there(cursor: Cursor, relation: sql.Identifier) -> bool:

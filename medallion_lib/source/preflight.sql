@@ -43,11 +43,11 @@ UNION ALL
 SELECT format(E'Role %%s may not read the log. As a superuser:\n    ALTER ROLE %%1$I REPLICATION;', rolname)
 FROM pg_roles WHERE rolname = current_user AND NOT (rolreplication OR rolsuper)
 UNION ALL
-SELECT format('It has no table %%s. Create it, or take it out of CAPTURED in medallion_lib/tables.py.', name)
+SELECT format('It has no table %%s. Create it, or declare your tables without it.', name)
 FROM captured WHERE relation IS NULL
 UNION ALL
-SELECT format('Changes of %%s would land in one table, %%I.%%I. Let them land apart, each with a bronze_schema '
-              'of its own in CAPTURED in medallion_lib/tables.py.',
+SELECT format('Changes of %%s would land in one table, %%I.%%I. Declare a bronze_schema '
+              'of its own for each.',
               string_agg(name, ' and of '), bronze_schema, 'br_' || bare || '_cdc')
 FROM captured GROUP BY bronze_schema, bare HAVING count(*) > 1
 UNION ALL
@@ -71,7 +71,7 @@ FROM captured
 JOIN pg_class ON pg_class.oid = relation AND relkind <> 'p'
 WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = relation)
 UNION ALL
-SELECT format('Table %%s is a partition of %%s. Name that in CAPTURED in medallion_lib/tables.py, in its place.',
+SELECT format('Table %%s is a partition of %%s. Declare that in its place.',
               name, pg_partition_root(relation)::regclass)
 FROM captured JOIN pg_class ON pg_class.oid = relation AND relispartition
 UNION ALL
@@ -91,8 +91,8 @@ SELECT CASE WHEN bool_or(is_within)
             THEN format(E'Within a transaction, several rows of %%s may have the same (%%s): its key is DEFERRABLE. '
                         'As its owner:\n    CREATE UNIQUE INDEX ON %%1$s (%%s);', name, declared,
                         max(within) FILTER (WHERE is_within))
-            ELSE format('Several rows of %%s may have the same (%%s), its key in CAPTURED in medallion_lib/tables.py. '
-                        'Write there what is unique: %%s', name, declared, string_agg(index.columns, ' or ' ORDER BY index.columns)) END
+            ELSE format('Several rows of %%s may have the same (%%s), its key as declared. '
+                        'Declare what is unique: %%s', name, declared, string_agg(index.columns, ' or ' ORDER BY index.columns)) END
 FROM (SELECT *, array_to_string(key, ', ') AS declared FROM captured) AS captured
 CROSS JOIN LATERAL (
     SELECT '(' || string_agg(attname, ', ' ORDER BY place.number) || ')' AS columns, indimmediate,
