@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import forked
+import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
-from medallion_lib import Medallion, MedallionError, server
+from medallion_lib import Medallion, MedallionError
 from medallion_lib.server.embedded import CHECKOUT
 
 pytestmark = pytest.mark.long(1)
@@ -146,7 +147,7 @@ def test_url_is_one_that_psql_takes(lab: Medallion, which: str) -> None:
     name = {"source": lab.source_name, "warehouse": lab.warehouse_name}[which]
     assert parse_dsn(url)["dbname"] == name
     assert "+psycopg2" not in url
-    connection = server.psycopg2.connect(url)
+    connection = psycopg2.connect(url)
     assert connection.info.dbname == name
     connection.close()
 
