@@ -28,7 +28,7 @@ from medallion_lib.system_time.tokens import Edit, Token, edited, tokenize
 
 # SQLSTATEs: of a function that only says why its view has no history, and of meta.refusal()
 _NO_HISTORY, _REFUSED = "ST001", "ST002"
-_KINDS = ("postgresql+psycopg2", "postgresql+psycopg", "postgresql+psycopg_async")
+_ENGINES = ("postgresql+psycopg2", "postgresql+psycopg", "postgresql+psycopg_async")
 _IN_ERROR = 3  # libpq's PQTRANS_INERROR
 Context = ExecutionContext | None
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
@@ -46,7 +46,7 @@ def install(engine: Engine | AsyncEngine) -> None:
     kind = f"a {type(engine).__name__}"
     if isinstance(engine, Engine):
         kind = f"{engine.dialect.name}+{engine.driver}"
-    if kind not in _KINDS:
+    if kind not in _ENGINES:
         raise refusal("no engine", SystemTimeError, kind=kind)
     if not event.contains(engine, "before_cursor_execute", before_execute):
         event.listen(engine, "before_cursor_execute", before_execute, retval=True)
