@@ -9,13 +9,15 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 from psycopg2 import BINARY, Error, extensions
 from sqlalchemy import Engine, event
+
+from medallion_lib.gold import times
 
 Cast = Callable[[str, Any], Any]
 
@@ -85,32 +87,10 @@ def _with_text(value: Any, text: str) -> Any:
     return value
 
 
-def _iso(kind: type[date] | type[time], last: date | None = None) -> Cast:
-    """A date, time or instant as `kind`, if Python has it; infinity as `last`."""
-
-    def cast(text: str, _: object) -> Any:
-        if text == "infinity":
-            return last
-        with suppress(ValueError):
-            value = kind.fromisoformat(text)
-            if not _is_last(value) and not (kind is time and text.startswith("24")):
-                return value
-        return text
-
-    return cast
-
-
 def _is_last(value: Any) -> bool:
     if isinstance(value, datetime):
         return value.replace(tzinfo=None) == datetime.max
     return isinstance(value, date) and value == date.max
-
-
-def _interval(text: str, cursor: Any) -> timedelta | str:
-    with suppress(Error, ValueError, OverflowError):
-        value = extensions.PYINTERVAL(text, cursor)
-        return value if duration(value) == text else text
-    return text
 
 
 def _float(text: str, _: object) -> Float | str:
@@ -145,14 +125,13 @@ def _array(several: Cast) -> Cast:
 
 _CASTS: dict[int, Cast] = {
     17: _bytes, 114: _json, 3802: _json, 700: _float, 701: _float, 1700: _numeric,
-    1082: _iso(date, date.max), 1083: _iso(time), 1266: _iso(time), 1186: _interval,
-    1114: _iso(datetime, datetime.max), 1184: _iso(datetime, datetime.max.replace(tzinfo=UTC)),
+    **times.CASTS,
     **dict.fromkeys((3904, 3906, 3908, 3910, 3912, 3926), _text),  # ranges, and arrays of them
     **dict.fromkeys((3905, 3907, 3909, 3911, 3913, 3927), _text),
 }  # fmt: skip
 _ELEMENTS = {
-    1001: 17, 199: 114, 3807: 3802, 1021: 700, 1022: 701, 1231: 1700, 1182: 1082, 1183: 1083,
-    1270: 1266, 1115: 1114, 1185: 1184, 1187: 1186,
+    1001: 17, 199: 114, 3807: 3802, 1021: 700, 1022: 701, 1231: 1700,
+    **{array: element for element, array in times.ARRAYS.items()},
 }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -14,13 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.gold.keys import Key, equal
+from medallion_lib.gold.times import ARRAYS, CASTS
 from medallion_lib.system_time import SystemTimeError
 from medallion_lib.tables import Table, Tables
-
-# The types of dates and times, with those of their arrays, by oid.
-TIMES = {1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 1266: 1270}
-# What Python's types take for another value, where they do not fail. Their last day is infinity.
-NOT_PYTHON = re.compile(r"-infinity|24:|9999-12-31|.*(BC|mon|year)")
 
 
 class Answer(NamedTuple):
@@ -33,19 +28,12 @@ class Answer(NamedTuple):
 
 def _hold(connection: Any, cursor: Any, *_: object) -> None:
     """Let the cursor give PostgreSQL's text where Python has no such date or time."""
-    if TIMES.keys() & cursor.connection.string_types.keys():
+    if CASTS.keys() & cursor.connection.string_types.keys():
         return  # its user has said how they are read
-    for oid, array in TIMES.items():
-        kind = extensions.string_types[oid]
-
-        def cast(text: str | None, cursor: Any, kind: Any = kind) -> Any:
-            with suppress(ValueError, OverflowError, DataError):
-                return text if text and NOT_PYTHON.match(text) else kind(text, cursor)
-            return text
-
+    for oid, cast in CASTS.items():
         one = extensions.new_type((oid,), "EXACT", cast)
         extensions.register_type(one, cursor)
-        extensions.register_type(extensions.new_array_type((array,), "EXACTS", one), cursor)
+        extensions.register_type(extensions.new_array_type((ARRAYS[oid],), "EXACTS", one), cursor)
 
 
 def ask(engine: Engine, about: str, statement: sql.Composed, facts: dict, **values: Any) -> Answer:
