@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from medallion_lib import server, sqlfile
 from medallion_lib.bronze.landing import make_missing
@@ -18,8 +18,8 @@ from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables
 
 __all__ = [
-    "administering", "build_warehouse", "check_unused", "create", "drop", "engine", "exists",
-    "held", "labs", "make_in", "make_procedures", "make_silver_and_gold", "rename",
+    "add_versions", "administering", "build_warehouse", "check_unused", "create", "drop", "engine",
+    "exists", "held", "labs", "make_in", "make_procedures", "make_silver_and_gold", "rename",
 ]  # fmt: skip
 PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers")
 
@@ -44,6 +44,12 @@ def make_procedures(cursor: Cursor) -> None:
     for name in PROCEDURES:
         cursor.execute(sqlfile.read(name))
     cursor.execute(sqlfile.compose("refusal", texts=sql.Literal(json.dumps(TEXTS))))
+
+
+def add_versions(url: str) -> None:
+    """Give a database that is no warehouse what makes a table versioned, as dbt's models need it."""
+    with server.session(make_url(url)) as cursor:
+        make_procedures(cursor)
 
 
 def make_silver_and_gold(cursor: Cursor, tables: Tables) -> None:

@@ -33,7 +33,7 @@
     {%- do run_query(scd__create(target)) -%}
   {%- endif -%}
   {%- set current_rows = 0 if existing is none else scd__checked(target, key) -%}
-  {%- set altered = existing is not none and scd__alter(target, view, result, key) -%}
+  {%- set altered = existing is not none and scd__alter(target, view, result) -%}
   {%- set columns = scd__columns(target) | rejectattr('name', 'in', scd__own_columns()) | list -%}
   {%- do run_query(scd__compare(target, columns, result, key)) -%}
   {%- if scd__is_dubious(key, rows, current_rows) -%}
@@ -43,10 +43,11 @@
     {{ scd__merge(target, columns, result, key) }}
   {%- endcall -%}
   {%- if existing is none -%}
-    {%- do run_query(scd__constrain(target, key)) -%}
+    {#- After the first rows: building an index is faster than filling it. -#}
+    {%- do run_query('ALTER TABLE ' ~ target ~ ' ADD PRIMARY KEY (' ~ scd__each(key) ~ ')') -%}
   {%- endif -%}
   {%- if altered or not scd__answers(target, view) -%}
-    {%- do run_query(scd__make_view(target, view)) -%}
+    {%- do run_query('CALL meta.make_versioned(' ~ scd__literal(target) ~ '); ANALYZE ' ~ target) -%}
     {%- for relation in (target, view) -%}
       {%- for form in scd__forms() -%}
         {%- do run_query(scd__make_function(relation, target, form)) -%}
@@ -146,14 +147,13 @@
   {%- elif [table.identifier.encode() | length, view.identifier.encode() | length] | max > 49 -%}
     {%- do scd__raise_if('the name leaves no room for ' ~ view.identifier ~ '__contained_in: '
                          'PostgreSQL has 63 bytes for a name. Give it a shorter alias.') -%}
+  {%- elif not scd__value("SELECT to_regproc('meta.row_hash') IS NOT NULL") -%}
+    {%- do scd__raise_if('its database lacks what makes a table versioned, for which it needs PostgreSQL 18 '
+                         'or newer. Once, as its owner:\n    python -c "from medallion_lib import databases; '
+                         "databases.add_versions('postgresql://…')\"") -%}
   {%- elif existing is none -%}
     {%- do scd__raise_if(scd__value(
-        "SELECT CASE WHEN current_setting('server_version_num')::int < 180000 "
-        "THEN 'needs PostgreSQL 18 or newer; this one is ' || current_setting('server_version') "
-        "WHEN NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gist') "
-        "THEN 'its primary key needs an extension. Once, as the database''s owner: "
-        "CREATE EXTENSION btree_gist' "
-        "WHEN to_regclass(" ~ scd__literal(view) ~ ") IS NOT NULL THEN 'the view of its current rows "
+        "SELECT CASE WHEN to_regclass(" ~ scd__literal(view) ~ ") IS NOT NULL THEN 'the view of its current rows "
         "would be ' || " ~ scd__literal(view.identifier) ~ " || ', and there is one of that name. Rename one "
         "of them.' END")) -%}
   {%- else -%}
@@ -264,35 +264,20 @@
   $try$
 {% endmacro %}
 
+{#- Its keys come once it has rows. -#}
 {% macro scd__create(table) %}
-  CREATE TABLE {{ table }} (
-      LIKE pg_temp.scd_result,
-      row_hash    bigint NOT NULL,
-      sys_start   timestamptz NOT NULL,
-      sys_end     timestamptz NOT NULL DEFAULT 'infinity',
-      sys_period  tstzrange GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED
-  );
-  COMMENT ON COLUMN {{ table }}.row_hash IS 'A number made from the columns that are not the key: a run that leaves it the same opens no version.';
+  CREATE TABLE {{ table }} (LIKE pg_temp.scd_result, row_hash bigint NOT NULL);
+  CALL meta.add_period({{ scd__literal(table) }});
+  COMMENT ON COLUMN {{ table }}.row_hash IS 'A hash of the model''s columns: a run that leaves it the same opens no version.';
   COMMENT ON COLUMN {{ table }}.sys_start IS 'From when this version held: the instant of the run that brought it.';
-  COMMENT ON COLUMN {{ table }}.sys_end IS 'Until when it held, itself excluded; infinity for the current version.';
-  COMMENT ON COLUMN {{ table }}.sys_period IS 'From sys_start until sys_end; no two versions of a key overlap.';
+  COMMENT ON COLUMN {{ table }}.sys_end IS 'Until when it held (excluded): the instant of the run that had another or none; infinity for the current version.';
 {% endmacro %}
 
-{#- After the first rows: building an index is faster than filling it. -#}
-{% macro scd__constrain(table, key) %}
-  CREATE UNIQUE INDEX ON {{ table }} ({{ scd__each(key) }}) WHERE sys_end = 'infinity';
-  ALTER TABLE {{ table }} ADD PRIMARY KEY ({{ scd__each(key) }}, sys_period WITHOUT OVERLAPS);
-  ANALYZE {{ table }};
-{% endmacro %}
-
-{#- The row without its key: each value as its own text, which tells a null inside a document from no
-    member; a column that is null is left out, so that a new one changes no row's. Arrays, for a
-    function takes at most 100 arguments, and a table may have 1,600 columns. -#}
-{% macro scd__hash(row, columns, key) -%}
-  {%- set without = key | map(attribute='name') | list + scd__own_columns() -%}
-  {%- set hashed = columns | rejectattr('name', 'in', without) | list -%}
-  hashtextextended(jsonb_strip_nulls(jsonb_object({{ scd__literals(hashed | map(attribute='name')) }},
-      ARRAY[{{ scd__each(hashed, row ~ '.@::text') }}]::text[]))::text, 0)
+{#- Arrays, for a function takes at most 100 arguments, and a table may have 1,600 columns. -#}
+{% macro scd__hash(row, columns) -%}
+  {%- set hashed = columns | rejectattr('name', 'in', scd__own_columns()) | list -%}
+  meta.row_hash(jsonb_object({{ scd__literals(hashed | map(attribute='name')) }},
+      ARRAY[{{ scd__each(hashed, row ~ '.@::text') }}]::text[]))
 {%- endmacro %}
 
 {#- What differs from the current rows, a small part of the result as a rule; row_hash is null for a
@@ -308,8 +293,8 @@
   SELECT {{ scd__each(key, 'coalesce(result.@, current.@) AS @') }},
          {{ scd__each(kept | rejectattr('name', 'in', keys), 'result.@, ', '') }}
          CASE WHEN result.{{ key[0].quoted }} IS NOT NULL
-              THEN {{ scd__hash('result', result, key) }} END AS row_hash,
-         {{ scd__hash('current', columns, key) }} AS hash_before,
+              THEN {{ scd__hash('result', result) }} END AS row_hash,
+         {{ scd__hash('current', columns) }} AS hash_before,
          current.sys_start
   FROM pg_temp.scd_result AS result
   FULL JOIN (SELECT * FROM {{ table }} WHERE sys_end = 'infinity') AS current
@@ -353,7 +338,7 @@
 {% endmacro %}
 
 {#- Give the table the result's new columns and types; whether there were any. -#}
-{% macro scd__alter(table, view, result, key) %}
+{% macro scd__alter(table, view, result) %}
   {%- set has = {} -%}
   {%- for column in scd__columns(table) -%}
     {%- do has.update({column.name: column}) -%}
@@ -373,7 +358,7 @@
     {%- do run_query(scd__retype(table, view, changed)) -%}
     {%- set columns = scd__columns(table) -%}
     {%- do run_query('UPDATE ' ~ table ~ ' AS version SET row_hash = '
-                     ~ scd__hash('version', columns, key)) -%}
+                     ~ scd__hash('version', columns)) -%}
   {%- endif -%}
   {{ return(added or changed) }}
 {% endmacro %}
@@ -419,14 +404,7 @@
 {% endmacro %}
 
 
-{#- --- The view of current rows, and the functions of FOR SYSTEM_TIME --------------------------- -#}
-
-{% macro scd__make_view(table, view) %}
-  {%- set columns = scd__columns(table) | rejectattr('name', 'in', ['sys_end', 'sys_period']) | list -%}
-  CREATE OR REPLACE VIEW {{ view }} AS
-      SELECT {{ scd__each(columns) }} FROM {{ table }} WHERE sys_end = 'infinity';
-  COMMENT ON VIEW {{ view }} IS {{ scd__literal('The rows of ' ~ table.identifier ~ ' as they are now.') }}
-{% endmacro %}
+{#- --- The functions of FOR SYSTEM_TIME ------------------------------------------------------ -#}
 
 {#- The forms of medallion_lib/forms.py: their parameters' names tell regenerate() that it is one of
     its own. -#}

@@ -18,7 +18,6 @@ ROWS, CHANGES = 200_000, 10_000
 DATABASE = "medallion_bench_dbt"
 MISSING = "dbt: skipped, it is not installed"
 SETUP = f"""
-    CREATE EXTENSION btree_gist;
     CREATE SCHEMA feed;
     CREATE SCHEMA kept;
     CREATE SEQUENCE feed.ids;
@@ -59,6 +58,7 @@ def race(lab: Medallion, pairs: int, say: Callable[[str], None]) -> Race:
         databases.drop(cursor, DATABASE)
         databases.create(cursor, DATABASE)
         project = Project(lab.place.url.set(database=DATABASE), Path(made))
+        databases.add_versions(project.url.render_as_string(hide_password=False))
         with autocommit(project.url) as feed:
             feed.execute(SETUP)
             for turn in range(-1, pairs + 1):  # the first makes the tables, the next warms up

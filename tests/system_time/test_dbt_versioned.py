@@ -66,6 +66,7 @@ def project(
 ) -> Iterator[Project]:
     with server.session(spare_url) as cursor:
         cursor.execute(FEED.format(builder=builder, reader=READER))
+    databases.add_versions(spare_url.render_as_string(hide_password=False))
     yield Project(
         spare_url.set(username=builder, password="versioned"), tmp_path_factory.mktemp("dbt"))
 
@@ -177,6 +178,9 @@ def play(project: Project, run: Any, spare_url: URL, seed: int, runs: int) -> No
         assert in_order(run(f"SELECT {COLUMNS} FROM kept.thing")) == in_order(now)
     kept = run(f"SELECT {COLUMNS}, sys_start, sys_end FROM kept.thing_hist")
     assert in_order(kept) == in_order(model.kept())
+    names = ("id", 'Key "2"', "select", "Mixed Case", "doc", "tags")
+    named = ", ".join("'" + name + "', " + '"' + name.replace('"', '""') + '"::text' for name in names)
+    assert run(f"SELECT * FROM kept.thing_hist WHERE row_hash <> meta.row_hash(jsonb_build_object({named}))") == [], "as silver's"
     for instant in instants:
         for relation in ("thing", "thing_hist"):
             then = run(rewrite(f"SELECT {COLUMNS} FROM kept.{relation} FOR SYSTEM_TIME AS OF %s"), instant)
@@ -318,6 +322,14 @@ def test_what_cannot_be_kept_is_refused_and_changes_nothing(project: Project, ru
     assert "it holds a version of" in project.here("run", "--select", "plain")["plain"]
     assert everything(run) == before
     run("DROP TABLE kept.plain CASCADE")
+
+
+def test_a_database_that_is_not_prepared_is_refused_with_what_prepares_it(project: Project, run: Any) -> None:
+    run("ALTER SCHEMA meta RENAME TO away")
+    said = project.here("run", "--select", "plain")["plain"]
+    run("ALTER SCHEMA away RENAME TO meta")
+    assert "its database lacks what makes a table versioned" in said
+    assert "databases.add_versions('postgresql://…')" in said
 
 
 def test_a_run_killed_in_its_merge_leaves_nothing_and_the_next_does_it(
