@@ -29,7 +29,7 @@ TIMES = ("timestamptz", "tstz", "interval")
 NO_TIME = r"now|to(day|morrow)|yesterday|\.\d{6}\d*[1-9]"
 # Types whose equal values are written alike.
 PLAIN = ("smallint", "integer", "bigint", "date", "timestamp with time zone", "uuid")
-# What the merge calls its own beside a table's columns.
+# What the statements call their own beside a table's columns.
 OWN_NAMES = ("is_newest", "first_change", "row_before", "merge_action", "is_key_closed")
 PAIRS = 50  # that jsonb_build_object takes: a function has 100 arguments at most
 
@@ -63,18 +63,15 @@ class Shape(NamedTuple):
         return table.silver_key
 
     @property
-    def tracked(self) -> list[str]:
-        """The columns whose change opens a version: all of a row's but the id that ends its key."""
-        return [name for name in self.from_source if name != self.keys[-1]]
-
-    @property
     def from_source(self) -> list[str]:
         """The columns whose values the source's row has."""
         return [name for name in self.types if name not in self.table.lookups]
 
     def text(self, name: str, row: str = "") -> sql.Composable:
         """The column's value in bronze, as text."""
-        return self._in_bronze(name, row + "full_row ->> {}")
+        names = self.table.in_bronze(name)
+        found = sqlfile.each(map(sql.Literal, names), row + "full_row ->> {}")
+        return found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
 
     def value(self, name: str, row: str = "") -> sql.Composed:
         """The value; a cast to the type with its length would cut what is longer, unnoticed."""
@@ -109,89 +106,93 @@ class Shape(NamedTuple):
             value = either.format(self._is_exact(name), type_, value=value)
         return sql.SQL("{} AS {}").format(value, sql.Identifier(name))
 
-    def _in_bronze(self, name: str, path: str) -> sql.Composable:
-        names = self.table.in_bronze(name)
-        found = sqlfile.each(map(sql.Literal, names), path)
-        return found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
-
     def statement(self) -> sql.Composed:
         """The table's MERGE. Parameters: the positions since and upto."""
-        table, tracked, keys = self.table, self.tracked, self.keys
-        columns = [keys[-1], *tracked, *table.lookups]
-        schema = sql.Identifier(table.bronze_schema)
-        assigned = [name for name in columns if name not in keys or not self._has_plain_keys]
-        named = sql.SQL("{} AS {}")
-        named_keys = [(sql.Identifier(n), sql.SQL(f"row_key_{at}")) for at, n in enumerate(keys, 1)]
-        values = [named.format(self.value(n, "version."), sql.Identifier(n))
-                  for n in tracked if n not in keys]  # fmt: skip
-        keyed = [named.format(row, key) for key, row in named_keys]
-        looked_up = [sql.Identifier("looked_up", name) for name in table.lookups]
-        own = {name: sql.SQL(self._free(name)) for name in OWN_NAMES}
+        table, keys, own = self.table, self.keys, self._own_names()
+        assigned = [name for name in self._written if name not in keys or not self._has_plain_keys]
         in_month = "AND hist.{month} = (newest.{row_before}).{month}" if table.by_month else ""
         if table.by_month in self.nullable:
             in_month = in_month.replace("=", "IS NOT DISTINCT FROM")  # reads all months
+        keeps_row = table.by_month or table.lookups
         return sqlfile.compose(
             "silver/merge",
             **own,
-            row_now=sql.SQL("coalesce(now.*)" if table.by_month else "NULL"),
-            in_month=sql.SQL(in_month).format(month=sql.Identifier(table.by_month or "-"), **own),
-            silver=table.silver,
+            versions=self._versions_of_changes(),
             bronze=table.bronze,
-            **self._key_places(named_keys),
+            silver=table.silver,
+            silver_keys=self._each_key("{name} AS {own}"),
+            row_now=sql.SQL("coalesce(hist.*)" if keeps_row else "NULL"),
             is_hist=sqlfile.identifiers(keys, "hist.{0} = newest.{0}", " AND "),
-            **self._respelled(),
+            in_month=sql.SQL(in_month).format(month=sql.Identifier(table.by_month or "-"), **own),
+            columns=sqlfile.identifiers(self._written),
+            newest_values=sqlfile.identifiers(self._written, "newest.{}"),
+            old_values=sqlfile.identifiers(self._written, "old.{}"),
+            assignments=sqlfile.identifiers(assigned, "{0} = newest.{0}, ", ""),
+        )
+
+    def history(self) -> sql.Composed:
+        """The query of all its versions, by bronze alone. Parameter: the position upto."""
+        no_row = sql.SQL("NULL::{}").format(self.table.silver)
+        return sqlfile.compose(
+            "silver/whole_history",
+            versions=self._versions_of_changes(),
+            bronze=self.table.bronze,
+            no_keys=self._each_key("NULL::{type} AS {own}"),
+            no_row=no_row if self.table.lookups else sql.SQL("NULL"),
+            columns=sqlfile.identifiers(self._written),
+        )
+
+    def _versions_of_changes(self) -> sql.Composed:
+        table, named = self.table, sql.SQL("{} AS {}")
+        values = [named.format(self.value(name, "version."), sql.Identifier(name))
+                  for name in self.from_source if name not in self.keys]  # fmt: skip
+        looked_up = [sql.Identifier("looked_up", name) for name in table.lookups]
+        schema, nothing = sql.Identifier(table.bronze_schema), sql.SQL("")
+        return sqlfile.compose(
+            "silver/versions_of_changes",
+            **self._own_names(),
+            row_keys=self._each_key("{own}"),
+            key_values=self._each_key("{value} AS {own}"),
+            key_types=self._each_key("{own} {plain}"),
             is_complete=self._is_complete(),
             is_exact=self._are_exact(),
             # A long row is stored compressed; so it is unpacked once, and not for each value.
-            row=sql.SQL("full_row || '{}'" if len(tracked) > PAIRS else "full_row"),
+            row=sql.SQL("full_row || '{}'" if len(self.from_source) > PAIRS else "full_row"),
             texts=self._texts(),
-            values=sqlfile.each([*keyed, *values, *looked_up]),
-            lookup=sqlfile.compose(table.lookup, schema=schema) if looked_up else sql.SQL(""),
-            columns=sqlfile.identifiers(columns),
-            newest_values=sqlfile.identifiers(columns, "newest.{}"),
-            old_values=sqlfile.identifiers(columns, "old.{}"),
-            assignments=sqlfile.each(map(sql.Identifier, assigned), "{0} = newest.{0}, ", ""),
+            values=sqlfile.each([self._each_key("{own} AS {name}"), *values, *looked_up]),
+            lookup=sqlfile.compose(table.lookup, schema=schema) if looked_up else nothing,
         )
+
+    @property
+    def _written(self) -> list[str]:
+        """All columns of a version but the system's."""
+        return [*self.from_source, *self.table.lookups]
 
     @property
     def _has_plain_keys(self) -> bool:
         """Whether keys that are equal are written alike: 1.0 and 1.00 are one numeric key."""
         return all(self.plain[name] in PLAIN for name in self.keys)
 
-    def _key_places(self, pairs: list[tuple[sql.Identifier, sql.SQL]]) -> dict[str, sql.Composed]:
-        """The keys under names of the merge's own, which no column is in the way of."""
-        comma, named = sql.SQL(", "), sql.SQL("{} AS {}")
-        own = [row for _, row in pairs]
-        texts = [(self.value(n), sql.SQL(self.plain[n])) for n in self.keys]
-        same = sql.SQL("now.{} = final_event.{}")
-        each = [*zip(own, texts, strict=True)]
-        return {
-            "row_keys": comma.join(own),
-            "silver_keys": comma.join(named.format(*pair) for pair in pairs),
-            "key_types": comma.join(sql.SQL("{} {}").format(row, its) for row, (_, its) in each),
-            "key_values": comma.join(named.format(value, row) for row, (value, _) in each),
-            "final_keys": sqlfile.each(own, "final_event.{}"),
-            "is_now": sql.SQL(" AND ").join(same.format(*pair) for pair in pairs),
-        }
+    def _each_key(self, one: str) -> sql.Composed:
+        """A list of `one` for each key; {own} is a name for it that no column is in the way of."""
+        each = sql.SQL(one)
+        return sql.SQL(", ").join(
+            each.format(
+                own=sql.SQL(f"row_key_{number}"),
+                name=sql.Identifier(name),
+                value=self.value(name),
+                type=sql.SQL(self.types[name]),
+                plain=sql.SQL(self.plain[name]),
+            )
+            for number, name in enumerate(self.keys, 1)
+        )
+
+    def _own_names(self) -> dict[str, sql.SQL]:
+        """What the statements call their own, or something like it that no column is called."""
+        return {name: sql.SQL(self._free(name)) for name in OWN_NAMES}
 
     def _free(self, name: str) -> str:
-        """The name, or one like it that no column has."""
-        while name in self.types:
-            name += "_"
-        return name
-
-    def _respelled(self) -> dict[str, sql.Composable]:
-        """What finds keys that are equal and written otherwise than before, for the merge."""
-        if self._has_plain_keys:
-            return {"key_before": sql.SQL(""), "is_respelled": sql.SQL("")}
-        typed = [(sql.SQL(f"row_key_{number}"), sql.SQL(self.types[name]))
-                 for number, name in enumerate(self.keys, 1)]  # fmt: skip
-        key, final = (sqlfile.each(sql.SQL(one + "{}::{}").format(*pair) for pair in typed)
-                      for one in ("", "final_event."))  # fmt: skip
-        before = sql.SQL(", lag(ROW({})::text, 1, ROW({})::text) OVER by_time AS key_before")
-        other = sql.SQL(" OR row_hash IS NOT NULL AND key_before <> ROW({})::text").format(key)
-        now = sqlfile.identifiers(self.keys, "now.{}")
-        return {"key_before": before.format(final, now), "is_respelled": other}
+        return self._free(name + "_") if name in self.types else name
 
     def _texts(self) -> sql.Composed:
         """The source's columns as one jsonb object of texts, for the row's hash."""
