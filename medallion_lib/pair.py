@@ -184,9 +184,8 @@ class Pair:
 
     def _check_declared(self, kept: Tables) -> None:
         """Raise MedallionError where this process declares other tables than the warehouse has."""
-        if self.declared and (lines := self.declared.differences(kept)):
-            of = {"database": self.warehouse_name, "differences": "\n".join(lines)}
-            raise refusal("other tables", **of)
+        if self.declared:
+            self.declared.check(kept, self.warehouse_name)
 
     def _take_reading(self, cursor: Cursor) -> None:
         """Let the warehouse know how this process declares that columns are read."""

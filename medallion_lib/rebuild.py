@@ -14,7 +14,8 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
 from medallion_lib.tables import READ, Table, Tables, is_there
 
-# What a rebuild takes anew of what is declared.
+# What must be as declared; what a rebuild takes anew of what is declared.
+CAPTURED = ("key", "bronze_schema", "events")
 HISTORY = (*READ, "history", "silver_schema", "by_month", "lookups")
 
 
@@ -44,6 +45,8 @@ def rebuild(
         batch = {"since": 0, "upto": cursor.fetchone()[0] or 0}
         is_earlier = earlier.is_earlier(cursor)
         kept = earlier.tables(cursor) if is_earlier else Tables.read(cursor)
+        if declared:
+            declared.check(kept, warehouse.info.dbname, CAPTURED)
         tables = kept.reading(declared, *HISTORY) if declared else kept
         before = [Shape.read(cursor, table) for table in _there(cursor, kept)]
         for table, *_ in before:

@@ -6,7 +6,7 @@ shop/tables.toml. The warehouse keeps what it was made for, so that every proces
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -59,6 +59,9 @@ class Table:
     def __post_init__(self) -> None:
         renamed = {name: tuple(names) for name, names in self.renamed.items()}
         object.__setattr__(self, "renamed", MappingProxyType(renamed))
+        for name, fact in vars(self).items():
+            if isinstance(fact, list):
+                object.__setattr__(self, name, tuple(fact))
 
     def __hash__(self) -> int:
         return hash((self.schema, self.name))
@@ -113,9 +116,8 @@ class Table:
         if unknown := facts.keys() - known:
             named = ", ".join(sorted(known))
             raise refusal("no such fact", facts=", ".join(sorted(unknown)), named=named)
-        lists = {name: tuple(fact) for name, fact in facts.items() if isinstance(fact, list)}
         columns = tuple(Column(*each) for each in facts.get("columns", ()))
-        return cls(**{**facts, **lists, "columns": columns})
+        return cls(**{**facts, "columns": columns})
 
 
 @dataclass(frozen=True)
@@ -189,25 +191,31 @@ class Tables:
         raise refusal("several histories", table=name, named=named)
 
     def taken_over(self, before: Self) -> Self:
-        """These after a snapshot: with the histories, which go on no more, of what was captured."""
+        """These after a snapshot, and histories that go on no more, with the SQL of those."""
         here = {each.source.strings for each in self.each}
-        ended = (replace(each, is_captured=False) for each in before.versioned
-                 if each.source.strings not in here)  # fmt: skip
+        ended = tuple(replace(each, is_captured=False) for each in before.versioned
+                      if each.source.strings not in here)  # fmt: skip
+        if not ended:
+            return self
         files = (tuple(dict.fromkeys(ours + theirs)) for ours, theirs in
                  ((self.silver, before.silver), (self.gold, before.gold)))  # fmt: skip
-        return Tables(self.each + tuple(ended), *files)
+        return Tables(self.each + ended, *files)
 
-    def differences(self, kept: Self) -> list[str]:
-        """What these say otherwise than those that a warehouse keeps, a line each.
+    def check(self, kept: Self, database: str, facts: Sequence[str] = MADE) -> None:
+        """Raise MedallionError where these say otherwise than those that a warehouse keeps: what.
 
         How columns are read is no difference: that may be said anew.
         """
+        if lines := self._differences(kept, facts):
+            raise refusal("other tables", database=database, differences="\n".join(lines))
+
+    def _differences(self, kept: Self, facts: Sequence[str]) -> list[str]:
         here, there = ({table.source.strings: table for table in each.captured}
                        for each in (self, kept))  # fmt: skip
         lines = [f"    {here[name].shown}: not in the warehouse" for name in here.keys() - there]
         lines += [f"    {there[name].shown}: in the warehouse only" for name in there.keys() - here]
         for name in here.keys() & there.keys():
-            for fact in MADE:
+            for fact in facts:
                 said, known = (getattr(each[name], fact) for each in (here, there))
                 if said != known:
                     shown = here[name].shown
@@ -226,8 +234,8 @@ class Tables:
             return replace(table, **{fact: getattr(other, fact) or getattr(table, fact)
                                      for fact in facts or READ})  # fmt: skip
 
-        made = declared if facts else self
-        return Tables(tuple(map(read, self.each)), made.silver, made.gold)
+        made = declared.taken_over(self) if facts else self
+        return replace(made, each=tuple(map(read, self.each)))
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
