@@ -34,14 +34,14 @@ event AS (
 final_event AS (
     SELECT DISTINCT ON ({row_keys}, commit_ts) {row_keys}, commit_ts, full_row,
            CASE WHEN full_row IS NOT NULL THEN
-               hashtextextended(jsonb_strip_nulls({tracked})::text, 0) END AS row_hash
+               meta.row_hash({texts}) END AS row_hash
     FROM event
     ORDER BY {row_keys}, commit_ts, lsn DESC, seq DESC
 ),
--- What leaves the row as it was, by the tracked columns, opens no version.
+-- What leaves the row as it was, by the columns that silver has of it, opens no version.
 change AS (
     SELECT {row_keys}, commit_ts, full_row, final_event.row_hash, row_before,
-           lag(final_event.row_hash, 1, before.row_hash) OVER by_time AS hash_before{key_before}
+           lag(final_event.row_hash, 1, before.row_hash) OVER by_time AS hash_before
     FROM final_event
     LEFT JOIN before USING ({row_keys})
     WINDOW by_time AS (PARTITION BY {row_keys} ORDER BY commit_ts)
@@ -54,7 +54,7 @@ version AS (
            lead(commit_ts) OVER by_time IS NULL AS is_newest,
            first_value(commit_ts) OVER by_time AS first_change
     FROM change
-    WHERE row_hash IS DISTINCT FROM hash_before{is_respelled}
+    WHERE row_hash IS DISTINCT FROM hash_before
     WINDOW by_time AS (PARTITION BY {row_keys} ORDER BY commit_ts)
 ),
 new_row AS (

@@ -347,7 +347,7 @@ class Shop:
 
         with small_batches(on_step):
             with self.warehouse, self.warehouse.cursor() as cursor:
-                known = Watermark.read(cursor)
+                known = Watermark.read(cursor, Tables.read(cursor))
             try:
                 capture.capture(self.lab.source_url, self.warehouse, known, lambda rows: None)
             except Stopped:
