@@ -1,14 +1,4 @@
 -- The captured tables at the source: their rows now, and the bytes of tables and indexes.
-WITH captured AS (
-    SELECT name::regclass AS relation
-    FROM unnest(ARRAY['customer', 'film', 'inventory', 'rental', 'payment']) AS name
-    UNION ALL
-    SELECT inhrelid::regclass
-    FROM pg_inherits
-    WHERE inhparent = 'payment'::regclass  -- the partitions hold its rows
-)
-SELECT
-    (SELECT count(*) FROM customer) + (SELECT count(*) FROM film) + (SELECT count(*) FROM inventory)
-        + (SELECT count(*) FROM rental) + (SELECT count(*) FROM payment) AS rows,
-    sum(pg_total_relation_size(relation))::bigint AS bytes
-FROM captured
+SELECT (SELECT count(*) FROM ({rows}) AS each) AS rows, sum(pg_total_relation_size(oid))::bigint AS bytes
+FROM pg_class
+WHERE coalesce(pg_partition_root(oid), oid) = ANY (ARRAY[{names}]::regclass[])  -- the partitions hold the rows

@@ -8,16 +8,10 @@ WITH layer AS (
 ),
 counted AS (
     SELECT 'bronze' AS name, count(*) AS rows, NULL::bigint AS current
-    FROM (SELECT lsn FROM bronze.br_customer_cdc UNION ALL SELECT lsn FROM bronze.br_film_cdc
-          UNION ALL SELECT lsn FROM bronze.br_inventory_cdc
-          UNION ALL SELECT lsn FROM bronze.br_rental_cdc
-          UNION ALL SELECT lsn FROM bronze.br_payment_cdc) AS change
+    FROM ({changes}) AS change
     UNION ALL
     SELECT 'silver', count(*), count(*) FILTER (WHERE sys_end = 'infinity')
-    FROM (SELECT sys_end FROM silver.dim_customer_hist
-          UNION ALL SELECT sys_end FROM silver.dim_film_hist
-          UNION ALL SELECT sys_end FROM silver.fact_rental
-          UNION ALL SELECT sys_end FROM silver.fact_payment) AS version
+    FROM ({versions}) AS version
 )
 SELECT rows, bytes, current
 FROM counted
