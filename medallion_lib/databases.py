@@ -47,7 +47,7 @@ def make_procedures(cursor: Cursor) -> None:
 
 
 def add_versions(url: str) -> None:
-    """Give a database that is no warehouse what makes a table versioned, as models of dbt need."""
+    """Give a database that is no warehouse what makes a table versioned, as dbt has it do."""
     with server.session(make_url(url)) as cursor:
         make_procedures(cursor)
 
