@@ -130,7 +130,7 @@ class Shape(NamedTuple):
             assignments=sqlfile.identifiers(assigned, "{0} = newest.{0}, ", ""),
         )
 
-    def history(self) -> sql.Composed:
+    def whole_history(self) -> sql.Composed:
         """The query of all its versions, by bronze alone. Parameter: the position upto."""
         no_row = sql.SQL("NULL::{}").format(self.table.silver)
         return sqlfile.compose(

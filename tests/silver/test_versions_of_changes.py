@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -100,7 +100,7 @@ def check_each_merge(bench: Bench, table: Table, events: list[Event], step: int)
         batch = {"since": since, "upto": upto}
         assert merge_table(bench.cursor, table, batch).events <= len(events)
         merged = rows(bench, shape, table.silver, batch)
-        assert rows(bench, shape, sql.SQL("({})").format(shape.history()), batch) == merged
+        assert rows(bench, shape, sql.SQL("({})").format(shape.whole_history()), batch) == merged
     return len(merged)
 
 
@@ -132,6 +132,22 @@ def test_versions_of_bronze_alone_are_those_of_each_merge(bench: Bench, record_p
 @pytest.mark.slow
 def test_versions_of_thousands_of_histories_are_those_of_each_merge(bench: Bench, record_property: Record) -> None:
     check_histories_of_the_shop(bench, 1000, record_property)
+
+
+def test_a_look_up_may_serve_a_history_without_months(bench: Bench) -> None:
+    (payment,) = [table for table in TABLES.versioned if table.name == "payment"]
+    types = {"payment_id": "integer", "payment_date": "timestamptz", "amount": "numeric(5,2)",
+             "rental_id": "integer", "customer_id": "integer", "staff_id": "integer", "store_id": "integer"}  # fmt: skip
+    plain = replace(payment, history="plain_payment", by_month=None, columns=tuple(map(Column, types, types.values())))
+    shop = Shop()
+    for pick in (0, 2, 2, 3, 0):
+        shop.transaction([("put", table, 1, pick) for table in ("inventory", "rental", "payment")], 0)
+    bench.write(shop.events)
+    make_missing(bench.cursor, Tables((plain,)))
+    assert check_each_merge(bench, plain, shop.events, 1) == 4
+    bench.cursor.execute("SELECT array_agg(store_id ORDER BY sys_start) FROM silver.plain_payment")
+    assert bench.cursor.fetchone()[0] == [1, None, 1, 1], "there is no rental 3"
+    bench.connection.rollback()
 
 
 wish = st.tuples(st.sampled_from(["put"] * 6 + ["move", "move", "delete", "truncate"]),
