@@ -33,6 +33,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import text
 
 from medallion_lib import Medallion, server
+from medallion_lib.tables import Tables
 
 Rows = Counter[tuple[Any, ...]]
 
@@ -82,9 +83,9 @@ class Stage:
 
 
 @contextmanager
-def own_lab(name: str) -> Iterator[Medallion]:
+def own_lab(name: str, tables: Tables | None = None) -> Iterator[Medallion]:
     """An empty source and warehouse that a whole module shares, dropped at the end."""
-    lab = Medallion.open(f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
+    lab = Medallion.open(f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}", tables=tables)
     try:
         lab.reset()
         yield lab
