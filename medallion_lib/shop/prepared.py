@@ -1,10 +1,8 @@
 """The whole sample year, prepared once for each set of tables and cloned from then on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import Any
 
 from medallion_lib import server, sqlfile
 from medallion_lib.server import databases
@@ -12,8 +10,7 @@ from medallion_lib.server.embedded import CHECKOUT
 from medallion_lib.source import slot
 from medallion_lib.tables import Tables
 
-if TYPE_CHECKING:
-    from medallion_lib.medallion import Medallion
+Medallion = Any  # which imports this where it is asked for
 
 
 def prepared_year(lab: Medallion, tables: Tables) -> tuple[str, str]:
