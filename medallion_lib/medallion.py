@@ -271,14 +271,19 @@ class Medallion(Pair):
         return receipt(self.warehouse, mart, *self._reach(at), **cell)
 
     def life(self, table: str, key: object) -> Answer:
-        """The versions of one key up to now, and what each changed; see `questions.life`."""
+        """The versions of one key up to now, and what each changed; see `questions.life`.
+
+        `key` are the values of the whole key, a tuple in its order or a mapping by column, or the
+        value of its last column alone.
+        """
         self._reach()
         return questions.life(self.warehouse, self._history(table), key)
 
     def undo(self, table: str, key: object, at: str | date) -> str:
         """Bring a row of the source back to what it was as of an instant; the SQL sent.
 
-        The next capture and merge bring that change into history like any other.
+        `key` is as `life` takes it. The next capture and merge bring that change into history like
+        any other.
         """
         self._only_with_ours("undo")
         at, tables, history = instant(at), self._tables(), self._history(table)

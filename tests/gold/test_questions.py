@@ -263,6 +263,7 @@ def test_a_receipt_and_a_key_have_dates_that_python_has_not(lab_at: Callable[[st
         store, month = asked(lab, f"SELECT store_id, date_trunc('month', payment_date)::text FROM fact_payment_current WHERE payment_id = {key}")[0]
         (line,) = [row for row in lab.receipt("vw_monthly_revenue", now, store_id=store, revenue_month=month).rows if row[0] == key]
         assert line[1] == (at if key < 5 else datetime.max.replace(tzinfo=UTC))
+    assert lab.receipt("vw_monthly_revenue", now, store_id=store, revenue_month=date.max).rows == [line], "as the driver has it"
     months = {row[1] for row in lab.changed("vw_monthly_revenue", ["store_id", "revenue_month"], "2023-01-02", now).rows}
     assert {str(month) for month in months} == {"0044-03-01 BC", "12023-01-01", "-infinity", "9999-12-01", "9999-12-31", "2023-01-01"}
     with lab.warehouse.connect() as connection:  # other questions on the engine are answered as they were
