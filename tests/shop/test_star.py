@@ -425,9 +425,11 @@ def test_without_a_merge_there_is_nothing_to_build_on(declared: None, lab: Medal
         star.dbt(lab, "build")
 
 
-def test_a_link_is_not_undone(year: Star) -> None:
-    with pytest.raises(MedallionError, match="INSERT INTO film_actor"):
-        year.lab.undo("film_actor_hist", "1-1", "2023-07-01")
+def test_a_link_is_undone_by_its_whole_key_only(year: Star) -> None:
+    with pytest.raises(MedallionError, match=r"(?s)Several rows of silver_star\.film_actor_hist.*\(actor_id, film_id\)"):
+        year.lab.undo("film_actor_hist", 1, "2023-07-01")
+    with pytest.raises(MedallionError, match=r"film_actor \(9, 1\) is as it was .* nothing to undo"):
+        year.lab.undo("film_actor_hist", (9, 1), "2023-07-01")
 
 
 def test_without_dbt_it_says_how_to_get_it(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
