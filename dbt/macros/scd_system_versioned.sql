@@ -47,12 +47,8 @@
     {%- do run_query('ALTER TABLE ' ~ target ~ ' ADD PRIMARY KEY (' ~ scd__each(key) ~ ')') -%}
   {%- endif -%}
   {%- if altered or not scd__answers(target, view) -%}
-    {%- do run_query('CALL meta.make_versioned(' ~ scd__literal(target) ~ '); ANALYZE ' ~ target) -%}
-    {%- for relation in (target, view) -%}
-      {%- for form in scd__forms() -%}
-        {%- do run_query(scd__make_function(relation, target, form)) -%}
-      {%- endfor -%}
-    {%- endfor -%}
+    {%- do run_query('CALL meta.make_versioned(' ~ scd__literal(target) ~ '); '
+                     'CALL meta.make_functions(' ~ scd__literal(target) ~ '); ANALYZE ' ~ target) -%}
   {%- endif -%}
   {%- do scd__set_session(session) -%}
 
@@ -406,55 +402,11 @@
 
 {#- --- The functions of FOR SYSTEM_TIME ------------------------------------------------------ -#}
 
-{#- The forms of medallion_lib/forms.py: their parameters' names tell regenerate() that it is one of
-    its own. -#}
-{% macro scd__forms() %}
-  {{ return([
-    {'name': 'as_of', 'clause': 'AS OF …', 'parameters': ['as of'],
-     'condition': 'sys_start <= $1 AND sys_end > $1'},
-    {'name': 'from_to', 'clause': 'FROM … TO …', 'parameters': ['from', 'to'],
-     'condition': 'sys_start < $2 AND sys_end > $1'},
-    {'name': 'between', 'clause': 'BETWEEN … AND …', 'parameters': ['between', 'and'],
-     'condition': 'sys_start <= $2 AND sys_end > $1'},
-    {'name': 'contained_in', 'clause': 'CONTAINED IN (…, …)', 'parameters': ['contained in', 'and'],
-     'condition': 'sys_start >= $1 AND sys_end <= $2'},
-    {'name': 'all', 'clause': 'ALL', 'parameters': ['all'], 'condition': 'true'},
-  ]) }}
-{% endmacro %}
-
-{% macro scd__function(relation, form) %}
-  {{ return(relation.incorporate(path={'identifier': relation.identifier ~ '__' ~ form.name})
-            .include(database=false)) }}
-{% endmacro %}
-
-{% macro scd__make_function(relation, table, form) %}
-  {%- set is_all = form.name == 'all' -%}
-  {%- set function = scd__function(relation, form) -%}
-  {%- set type = 'boolean DEFAULT true' if is_all else 'timestamptz' -%}
-  {%- set arguments = '' if is_all else ['$1', '$2'][:form.parameters | length] | join(', ') -%}
-  CREATE OR REPLACE FUNCTION {{ function }}("{{ form.parameters | join('" ' ~ type ~ ', "') }}" {{ type }})
-      RETURNS SETOF {{ relation.include(database=false) }}
-      LANGUAGE sql STABLE PARALLEL SAFE
-      BEGIN ATOMIC
-          SELECT {{ scd__each(scd__columns(relation)) }}
-          {% if relation.is_view -%}
-          FROM {{ scd__function(table, form) }}({{ arguments }}) AS {{ adapter.quote(table.identifier) }};
-          {%- else -%}
-          FROM {{ table.include(database=false) }} WHERE {{ form.condition }};
-          {%- endif %}
-      END;
-  COMMENT ON FUNCTION {{ function }} IS 'What FOR SYSTEM_TIME {{ form.clause }} reads.'
-{% endmacro %}
-
 {% macro scd__is_function(table, view) -%}
-  {%- set names = [] -%}
-  {%- for relation in (table, view) -%}
-    {%- for form in scd__forms() -%}
-      {%- do names.append(relation.identifier ~ '__' ~ form.name) -%}
-    {%- endfor -%}
-  {%- endfor -%}
-  proname = ANY ({{ scd__literals(names) }}) AND prorettype IN (
-      SELECT reltype FROM pg_class WHERE oid IN (to_regclass({{ scd__literal(table) }}), to_regclass({{ scd__literal(view) }})))
+  (proname, prorettype) IN (
+      SELECT relname || '__' || form, reltype
+      FROM pg_class, unnest(ARRAY['as_of', 'from_to', 'between', 'contained_in', 'all']) AS form
+      WHERE pg_class.oid IN (to_regclass({{ scd__literal(table) }}), to_regclass({{ scd__literal(view) }})))
 {%- endmacro %}
 
 {#- Whether the view and all the functions are there. -#}
