@@ -27,7 +27,7 @@ def with_silver(place: Path, *edits: tuple[str, str]) -> Tables:
     return replace(shop.TABLES, silver=tuple(name if each == "shop/silver" else each for each in shop.TABLES.silver))
 
 
-def saying(history: str, /, **facts: Any) -> Tables:
-    """The sample's tables, of which one is declared with other facts."""
-    each = (replace(table, **facts) if table.history == history else table for table in shop.TABLES.each)
-    return replace(shop.TABLES, each=tuple(each))
+def saying(history: str, tables: Tables = shop.TABLES, /, **facts: Any) -> Tables:
+    """The sample's tables, or these, of which one is declared with other facts."""
+    each = (replace(table, **facts) if table.history == history else table for table in tables.each)
+    return replace(tables, each=tuple(each))

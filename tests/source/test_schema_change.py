@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 import signal
+import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from declaring import saying, with_silver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import ProgrammingError
 from test_commands import REMEDY, begin, change, command, wait_until
 
-from medallion_lib import Medallion, MedallionError, server, sqlfile, tables
-from medallion_lib.tables import Captured
+from medallion_lib import Medallion, MedallionError, server, sqlfile
+from medallion_lib.shop import TABLES
+from medallion_lib.tables import Table, Tables
 
 pytestmark = pytest.mark.long(1)
 
@@ -41,21 +45,6 @@ def versions(lab: Medallion, columns: str = "*", table: str = "dim_film_hist") -
         lab, f"SELECT {columns}, sys_end = 'infinity' FROM silver.{table} ORDER BY 1, sys_start")  # fmt: skip
 
 
-def declare(patch: pytest.MonkeyPatch, name: str, **facts: Any) -> None:
-    """Edit one declaration of tables.VERSIONED."""
-    edited = tuple(each._replace(**facts) if each.name == name else each for each in tables.VERSIONED)
-    patch.setattr(tables, "VERSIONED", edited)
-
-
-def edit_silver(patch: pytest.MonkeyPatch, *edits: tuple[str, str]) -> None:
-    """Edit sql/silver.sql, which the package reads once."""
-    text, read = sqlfile.read("shop/silver"), sqlfile.read
-    for before, after in edits:
-        assert before in text
-        text = text.replace(before, after, 1)
-    patch.setattr(sqlfile, "read", lambda name: text if name == "silver" else read(name))
-
-
 def refused(work: Any) -> str:
     with pytest.raises(MedallionError) as caught:
         work()
@@ -74,6 +63,7 @@ def opened() -> Iterator[Medallion]:
 def shop(opened: Medallion) -> Medallion:
     """Two films, captured and merged."""
     opened.close()
+    opened.declared = None
     opened.reset()
     change(opened.source, FILM)
     opened.capture()
@@ -171,11 +161,11 @@ def test_a_name_that_means_something_else_is_told_and_a_new_snapshot_mends_it(sh
     assert shop.capture().rows == (how == "given away and taken")
 
 
-def test_tables_that_swap_their_names_are_told(shop: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_that_swap_their_names_are_told(shop: Medallion) -> None:
     """Both stay in the publication, with columns alike; no row of either is written."""
     change(shop.source, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text); "
                         "INSERT INTO a VALUES (1, 'of a'); INSERT INTO b VALUES (1, 'of b')")  # fmt: skip
-    monkeypatch.setattr(tables, "CAPTURED", (Captured("a", ("id",)), Captured("b", ("id",))))
+    shop.declared = Tables((Table("a", ("id",)), Table("b", ("id",))))
     shop.capture(resnapshot=True)
     change(shop.source, "ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b")
     change(shop.source, "INSERT INTO a VALUES (2, 'of b')")
@@ -202,7 +192,7 @@ def test_a_capture_that_follows_ends_at_a_name_that_means_something_else(shop: M
 
 def test_a_warehouse_made_before_names_were_noted_takes_them_as_they_are(shop: Medallion) -> None:
     change(shop.source, CHANGED["a label"][1])
-    in_warehouse(shop, "ALTER TABLE meta.watermark DROP names")
+    in_warehouse(shop, "UPDATE meta.watermark SET names = NULL")
     shop.capture()
     assert in_warehouse(shop, "SELECT names ->> 'column title of public.film' FROM meta.watermark WHERE stage = 'capture'") == [("2",)]
     change(shop.source, CHANGED["two swapped"][1])
@@ -256,7 +246,7 @@ def test_under_any_of_many_names_too(shop: Medallion, steps: list[tuple[str, ...
 
 
 def test_a_new_column_is_tracked_once_silver_has_it_and_rebuild_brings_its_history(
-    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+    shop: Medallion, tmp_path: Path
 ) -> None:
     change(shop.source, "ALTER TABLE film ADD studio text DEFAULT 'none'")
     for studio in ("'A'", "'B'", "NULL"):
@@ -264,7 +254,7 @@ def test_a_new_column_is_tracked_once_silver_has_it_and_rebuild_brings_its_histo
     shop.capture()
     assert shop.merge()[1].updated == 0
     assert versions(shop, "title") == [("One", True), ("Two", True)]
-    edit_silver(monkeypatch, ("    special_features      text[],\n", "    special_features      text[],\n    studio text,\n"))
+    shop.declared = with_silver(tmp_path, ("    special_features      text[],\n", "    special_features      text[],\n    studio text,\n"))
     (rebuilt,) = (table for table in shop.rebuild() if table.table == "dim_film_hist")
     assert (rebuilt.rows, rebuilt.lost, rebuilt.gained) == (5, 1, 4)
     assert versions(shop, "title, studio") == [
@@ -280,18 +270,18 @@ def test_a_new_column_is_tracked_once_silver_has_it_and_rebuild_brings_its_histo
 
 
 def test_a_column_that_the_source_never_had_is_refused_and_nothing_changes(
-    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+    shop: Medallion, tmp_path: Path
 ) -> None:
     """Misspelt in silver.sql, it would be null for good."""
     before = versions(shop)
-    edit_silver(monkeypatch, ("    special_features      text[],\n", "    special_featurs       text[],\n"),
+    shop.declared = with_silver(tmp_path, ("    special_features      text[],\n", "    special_featurs       text[],\n"),
                 ("COLUMN dim_film_hist.special_features", "COLUMN dim_film_hist.special_featurs"))  # fmt: skip
     assert "dim_film_hist tracks special_featurs" in refused(shop.rebuild)
     assert versions(shop) == before
 
 
 def test_a_renamed_column_refuses_the_merge_until_it_is_declared(
-    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+    shop: Medallion
 ) -> None:
     change(shop.source, "ALTER TABLE film RENAME length TO minutes")
     change(shop.source, "UPDATE film SET minutes = 95 WHERE film_id = 1")
@@ -305,21 +295,21 @@ def test_a_renamed_column_refuses_the_merge_until_it_is_declared(
     assert films(shop)[-1]["minutes"] == 96, "bronze goes on"
     assert message == refused(shop.merge)
     assert [(table.lost, table.gained) for table in shop.rebuild()] == [(0, 0)] * 4, "up to the last merge"
-    declare(monkeypatch, "dim_film_hist", **remedy(message, "its_new_name", "minutes"))
+    shop.declared = saying("dim_film_hist", **remedy(message, "renamed", "minutes"))
     shop.merge()
     assert versions(shop, "title, length") == [("One", 90, False), ("One", 95, False), ("One", 96, True), ("Two", 80, True)]
     assert all((table.lost, table.gained) == (0, 0) for table in shop.rebuild())
     assert shop.verify() == []
 
 
-def remedy(message: str, *replaced: str) -> dict[str, Any]:
-    """What the message says to write, as it says it."""
-    (written,) = re.findall(r"^    (renamed=.*)$", message, re.MULTILINE)
-    return eval(f"dict({written.replace(*replaced)})")
+def remedy(message: str, fact: str, became: str = "") -> dict[str, Any]:
+    """What the message says to write of this fact, with the column's new name."""
+    (written,) = re.findall(rf"^    ({fact}.* = .*)$", message, re.MULTILINE)
+    return tomllib.loads(written.replace("its_new_name", became))
 
 
 def test_the_remedy_keeps_the_name_that_a_column_had_already(
-    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+    shop: Medallion
 ) -> None:
     """dim_customer's active is from activebool; the source has another column named active."""
     shop.reset()
@@ -332,14 +322,14 @@ def test_the_remedy_keeps_the_name_that_a_column_had_already(
     shop.capture()
     message = refused(shop.merge)
     assert 'dim_customer_hist tracks active ("activebool" at the source)' in message
-    declare(monkeypatch, "dim_customer_hist", **remedy(message, "its_new_name", "is_open"))
+    shop.declared = saying("dim_customer_hist", **remedy(message, "renamed", "is_open"))
     shop.merge()
     assert in_warehouse(shop, was) == before
     change(shop.source, "ALTER TABLE rental RENAME rental_date TO rented_at; UPDATE rental SET last_update = now() WHERE rental_id = 1")
     shop.capture()
     message = refused(shop.merge)
     assert "fact_rental tracks rental_date" in message
-    declare(monkeypatch, "fact_rental", **remedy(message, "its_new_name", "rented_at"))
+    shop.declared = saying("fact_rental", shop.declared, **remedy(message, "renamed", "rented_at"))
     shop.merge()
     change(shop.source, "UPDATE rental SET rented_at = '2031-05-06' WHERE rental_id = 1")
     assert shop.verify() == []
@@ -347,14 +337,14 @@ def test_the_remedy_keeps_the_name_that_a_column_had_already(
 
 
 def test_a_dropped_column_is_null_from_each_rows_next_change_once_it_is_declared(
-    shop: Medallion, monkeypatch: pytest.MonkeyPatch
+    shop: Medallion
 ) -> None:
     change(shop.source, "ALTER TABLE film DROP length")
     change(shop.source, "UPDATE film SET last_update = now() WHERE film_id = 1")
     shop.capture()
     message = refused(shop.merge)
-    assert 'gone=("length",)' in message
-    declare(monkeypatch, "dim_film_hist", gone=("length",))
+    assert remedy(message, "gone") == {"gone": ["length"]}
+    shop.declared = saying("dim_film_hist", **remedy(message, "gone"))
     shop.merge()
     assert versions(shop, "title, length") == [("One", 90, False), ("One", None, True), ("Two", 80, True)]
     change(shop.source, "UPDATE film SET title = 'Two!' WHERE film_id = 2; DELETE FROM film WHERE film_id = 1")
@@ -378,7 +368,7 @@ WIDENED = [  # how a column is widened, first at the source, a value, and what i
 @pytest.mark.parametrize(("column", "wide", "value", "told"), [
     WIDENED[0], *(pytest.param(*each, marks=pytest.mark.slow) for each in WIDENED[1:])])
 def test_a_value_that_no_longer_fits_is_refused_until_silver_is_widened(
-    shop: Medallion, monkeypatch: pytest.MonkeyPatch, column: str, wide: str, value: object, told: str
+    shop: Medallion, tmp_path: Path, column: str, wide: str, value: object, told: str
 ) -> None:
     change(shop.source, f"ALTER TABLE film ALTER {column} TYPE {wide}")
     change(shop.source, "UPDATE film SET title = 'One, again' WHERE film_id = 1")
@@ -392,7 +382,7 @@ def test_a_value_that_no_longer_fits_is_refused_until_silver_is_widened(
     assert f"    {REMEDY} rebuild" in message
     assert versions(shop) == before
     (line,) = re.findall(rf"^    {column} .*$", sqlfile.read("shop/silver").split("fact_rental (")[0], re.MULTILINE)
-    edit_silver(monkeypatch, (line, f"    {column} {wide},"))
+    shop.declared = with_silver(tmp_path, (line, f"    {column} {wide},"))
     assert message == refused(shop.merge), "silver.sql alone is not the table"
     shop.rebuild()
     shop.merge()
@@ -441,7 +431,7 @@ def test_rebuild_finds_a_replay_identical_and_tells_of_every_row_that_was_tamper
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("Silver was made anew, identical in every row.\n")
     counts = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines()[2:]}
-    assert list(counts) == [table.name for table in tables.VERSIONED]
+    assert list(counts) == [table.history for table in TABLES.versioned]
     assert all(count[1:] == ["0", "0"] for count in counts.values())
     assert int(counts["dim_customer_hist"][0].replace(",", "")) > 599
     in_warehouse(shop, "UPDATE silver.dim_film_hist SET rental_rate = 9.99 WHERE film_id = 3; "
