@@ -68,7 +68,8 @@ def _lines(table: Table, meaning: str | None, is_query: bool) -> Iterator[str]:
         made = f" = {column.computed.sqltext}" if column.computed is not None else ""
         yield f"{table.fullname}.{column.name} {type_}{null}{made}"
     if not is_query:
-        yield f"{table.fullname} has the key {', '.join(table.primary_key.columns.keys())}"
+        key = (column.name for column in table.columns if column.primary_key)  # in a class, by their order
+        yield f"{table.fullname} has the key {', '.join(key)}"
 
 
 def keys(mapper: Mapper[Any]) -> Iterable[str]:
