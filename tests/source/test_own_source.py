@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -19,11 +20,11 @@ from test_commands import REMEDY, command, done, refused, wait_until
 from test_errors import another_server
 from test_live import asked, following, stopped
 
-from medallion_lib import Medallion, MedallionError, databases, server, tables
+from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.source import slot
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
-from medallion_lib.tables import Captured
+from medallion_lib.tables import Table, Tables
 
 pytestmark = pytest.mark.long(1)
 
@@ -487,16 +488,16 @@ def test_all_that_it_lacks_is_told_at_once_to_a_person(ready: Own) -> None:
     assert [lack.told for lack in LACKS.values() if lack.told.replace("of public.", "of ") not in message] == []
 
 
-def test_a_name_too_long_for_bronze_is_told(ready: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_too_long_for_bronze_is_told(ready: Own) -> None:
     for size in (56, 57):
         name = "x" * size
         ready.as_owner(f"CREATE TABLE {name} (id integer PRIMARY KEY); GRANT SELECT ON {name} TO {READER}")
-        monkeypatch.setattr(tables, "CAPTURED", (Captured(name, ("id",)),))
         with databases.administering(ready.reader) as cursor:
+            check = partial(slot.preflight, cursor, ready.reader, [Table(name, ("id",))])
             if size == 56:
-                slot.preflight(cursor, ready.reader)
+                check()
             else:
-                message = told(lambda: slot.preflight(cursor, ready.reader))
+                message = told(check)
     assert f"The name public.{name} is too long to capture: 56 bytes at most." in message
 
 
@@ -639,15 +640,12 @@ def makes(here: Own) -> Own:
     return here
 
 
-def test_two_warehouses_of_other_tables_keep_out_of_each_others_way(
-    makes: Own, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = makes.lab, Medallion.open(f"second_{WORKER}")
-    own = (Captured("unrelated", ("a",)),)
+def test_two_warehouses_of_other_tables_keep_out_of_each_others_way(makes: Own) -> None:
+    own = Tables((Table("unrelated", ("a",)),))
+    first, second = makes.lab, Medallion.open(f"second_{WORKER}", tables=own)
     try:
         first.reset()
         first.capture(merging=True)
-        monkeypatch.setattr(tables, "CAPTURED", own)
         second.reset()
         second.capture()
         assert names(makes) == ([PUBLICATION, second.slot],) * 2
@@ -715,8 +713,10 @@ def test_a_capture_begun_by_an_earlier_version_goes_on_without_a_gap(
         ready.as_owner(re.sub("COMMENT ON.*", "", publication(ready)))
         ready.lab.capture(merging=True)
         with server.session(ready.lab.warehouse_url) as cursor:
-            cursor.execute("ALTER TABLE meta.watermark DROP COLUMN tables")
+            cursor.execute("DROP TABLE meta.warehouse; ALTER TABLE meta.watermark DROP names")
     ready.as_owner(LIVE)
+    assert typed(told(ready.lab.capture)) == f"{REMEDY} rebuild"
+    ready.lab.rebuild()
     assert ready.lab.capture().rows == 10
     all_is_well(ready)
     assert names(ready) == (["medallion"], [PUBLICATION])
