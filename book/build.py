@@ -15,7 +15,8 @@ from pathlib import Path
 import offline
 from self_contained import problems
 
-from medallion_lib import Medallion, MedallionError
+from medallion_lib import Medallion, MedallionError, shop
+from medallion_lib.shop import star
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "notebooks"))  # where the figures come from
@@ -63,14 +64,10 @@ def _copy() -> None:
 
 
 def _prepare() -> None:
-    """The years that notebooks start from are made once, outside of their cells.
-
-    The star's in a process of its own, since its tables are added to all that one does.
-    """
+    """The years that notebooks start from are made once, outside of their cells."""
     os.environ["MEDALLION_NAME"] = "book"
-    reset = "from medallion_lib import Medallion, star; star.add(); Medallion.open().reset(True)"
-    _run("The star's year was not prepared.", sys.executable, "-c", reset)
-    Medallion.open().reset(year=True)
+    for tables in (star.TABLES, shop.TABLES):
+        Medallion.open(tables=tables).reset(year=True)
 
 
 def _execute() -> None:

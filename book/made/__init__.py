@@ -10,7 +10,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
 
-from made import costs, dictionary, drag, kept, missed, proofs, receipt, refusals, status, tables
+from made import (
+    costs, dictionary, drag, folders, kept, missed, proofs, receipt, refusals, status, tables,
+)  # fmt: skip
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
@@ -18,6 +20,7 @@ PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "costs.md": costs.page,
     "dictionary.md": dictionary.page,
     "drag.html": drag.page,
+    "folders.md": folders.page,
     "kept.md": kept.page,
     "missed.md": missed.page,
     "proofs.md": proofs.page,

@@ -8,7 +8,9 @@ import charts
 from charts.tables import Box
 from sqlalchemy import Connection, Row
 
-from medallion_lib import Medallion, sqlfile, tables
+from medallion_lib import Medallion, sqlfile
+from medallion_lib.shop import TABLES
+from medallion_lib.tables import Table
 
 HERE = Path(__file__).parent
 ORDER = ("dim_film_hist", "fact_rental", "fact_payment", "dim_customer_hist")  # fewest crossings
@@ -30,8 +32,8 @@ def boxes(lab: Medallion) -> list[Box]:
     with lab.source.connect() as source, lab.warehouse.connect() as warehouse:
         keys = dict(source.exec_driver_sql(_read("tables_source")).all())
         made = {row.name: row for row in warehouse.exec_driver_sql(_read("tables"))}
-        silver = [tables.versioned(name) for name in ORDER]
-        lookups = {each.name: _lookups(warehouse, each) for each in silver}
+        silver = [TABLES.history(name) for name in ORDER]
+        lookups = {each.history: _lookups(warehouse, each) for each in silver}
     captured = sorted(keys, key=lambda name: _place(name, silver, lookups))
     shop = [Box("source", name, keys[name], keys[name], []) for name in captured]
     position = ("lsn", "seq")
@@ -43,34 +45,34 @@ def _read(name: str) -> str:
     return (HERE / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _lookups(warehouse: Connection, table: tables.Versioned) -> list[str]:
+def _lookups(warehouse: Connection, table: Table) -> list[str]:
     """The tables of bronze, besides its own, that a table of silver takes columns from."""
-    if not table.carried:
+    if not table.lookup:
         return []
-    function = re.search(r"\{schema\}\.(\w+)\(", sqlfile.read(f"shop/carry_{table.name}"))
+    function = re.search(r"\{schema\}\.(\w+)\(", sqlfile.read(table.lookup))
     named = {"function": f"bronze.{function[1]}"}
     found = warehouse.exec_driver_sql(_read("tables_lookups"), named).scalars()
     return sorted(found)
 
 
-def _place(name: str, silver: list[tables.Versioned], lookups: dict[str, list[str]]) -> float:
+def _place(name: str, silver: list[Table], lookups: dict[str, list[str]]) -> float:
     """Where a captured table stands: at its own table of silver, or at the first that uses it."""
     for place, table in enumerate(silver):
-        if table.source == name or f"br_{name}_cdc" in lookups[table.name]:
-            return place + (table.source != name) / 2
+        if table.name == name or f"br_{name}_cdc" in lookups[table.history]:
+            return place + (table.name != name) / 2
     return len(silver)
 
 
 def _silver(
-    silver: list[tables.Versioned], made: dict[str, Row], lookups: dict[str, list[str]]
+    silver: list[Table], made: dict[str, Row], lookups: dict[str, list[str]]
 ) -> Iterator[Box]:
-    key_of = {table.key: table.name for table in silver}
+    key_of = {table.key: table.history for table in silver}
     for table in silver:
-        row = made[table.name]
-        joins = {column: key_of[column] for column in row.columns
-                 if column in key_of and column != table.key}  # fmt: skip
-        bronze = {f"br_{table.source}_cdc", *lookups[table.name]}
-        yield Box("silver", table.name, row.key, row.columns, sorted(bronze), joins)
+        row = made[table.history]
+        joins = {column: key_of[column,] for column in row.columns
+                 if (column,) in key_of and (column,) != table.key}  # fmt: skip
+        bronze = {f"br_{table.name}_cdc", *lookups[table.history]}
+        yield Box("silver", table.history, row.key, row.columns, sorted(bronze), joins)
 
 
 def _gold(made: dict[str, Row]) -> Iterator[Box]:

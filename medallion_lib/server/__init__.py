@@ -1,4 +1,8 @@
-"""The ground: which PostgreSQL, connections to it, its databases and who else is at work."""
+"""The ground: which PostgreSQL, connections to it, its databases and who else is at work.
+
+The notebooks' role reads everything and writes only schema `scratch`. Capture and merge use
+another.
+"""
 
 from medallion_lib.server.connections import (
     LOCK_PATIENCE, NOTEBOOK_ROLE, Connection, Server, connect, connects, libpq, locate,

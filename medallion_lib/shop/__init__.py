@@ -1,4 +1,8 @@
-"""The sample: a video-rental shop, its year, and the silver and gold that are made of it."""
+"""The sample: a video-rental shop, its year, and the silver and gold that are made of it.
+
+The year 2023 is replayed into the source, one transaction per event; live edits come on top. Each
+of the three marts adds up to the source's payments.
+"""
 
 from pathlib import Path
 

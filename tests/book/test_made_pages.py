@@ -9,10 +9,10 @@ from string import Formatter
 
 import nbformat
 import pytest
-from made import costs, dictionary, kept, missed, proofs, refusals, status, tables
+from made import costs, dictionary, folders, kept, missed, proofs, refusals, status, tables
 from year import COPIED, CURRENT, as_owner, ask, own_lab
 
-from medallion_lib import Medallion
+from medallion_lib import Medallion, sqlfile
 from medallion_lib.errors import TEXTS
 
 LAYERS = "('bronze', 'silver', 'gold', 'meta')"
@@ -91,6 +91,22 @@ def test_the_dictionary_says_what_takes_an_instant(year: Medallion, words: str) 
     about = words.split("### dim_film_hist\n")[1].split("|")[0]  # up to its columns
     assert "FOR SYSTEM_TIME AS OF" in about
     assert "FOR SYSTEM_TIME" not in words.split("### watermark\n")[1]
+
+
+# The folders of the package
+
+
+def test_the_page_has_each_folder_of_the_package_and_no_other(year: Medallion) -> None:
+    here = {path.parent.relative_to(sqlfile.DIRECTORY).as_posix()
+            for path in sqlfile.DIRECTORY.rglob("*/__init__.py")} - {"."}  # fmt: skip
+    shown = [line.split("`")[1] for line in folders.page(year, Path()).splitlines()]
+    assert sorted(shown) == sorted(f"{name}/" for name in here)
+
+
+def test_a_folder_imports_only_from_those_above_it() -> None:
+    for place, name in enumerate(folders.ORDER):
+        assert set(folders.imports(name)) <= set(folders.ORDER[:place]), name
+    assert folders.imports("bronze")["source"] > 1
 
 
 # What the year takes to keep

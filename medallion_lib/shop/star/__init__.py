@@ -1,10 +1,13 @@
 """The star schema that dbt builds over silver, and the further tables it needs from the source.
 
+Ten tables are captured into `bronze_star` and versioned in `silver_star`. dbt reads silver as of
+now or of any instant, as the notebooks' role.
+
     lab = Medallion.open(tables=star.TABLES)
     lab.reset(year=True)
 
-These tables are then captured and versioned too, in schemas of their own, and the warehouse knows
-them. An older warehouse gets them by `lab.capture(resnapshot=True)` and `lab.rebuild()`.
+The warehouse then knows these tables. An older one gets them by `lab.capture(resnapshot=True)` and
+`lab.rebuild()`.
 """
 
 from pathlib import Path
