@@ -168,7 +168,7 @@ class Medallion(Pair):
                 landed(taken.rows)
                 known = Watermark.read(cursor, kept)
             else:
-                self._check_declared(kept)
+                self._take_reading(cursor)
             if taken is None or follow:
                 taken = capture.capture(url, into, known, landed, follow)
             return taken

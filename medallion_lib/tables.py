@@ -62,6 +62,8 @@ class Table:
         for name, fact in vars(self).items():
             if isinstance(fact, list):
                 object.__setattr__(self, name, tuple(fact))
+        if isinstance(self.key, str):  # of one column
+            object.__setattr__(self, "key", (self.key,))
 
     def __hash__(self) -> int:
         return hash((self.schema, self.name))
