@@ -17,7 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from medallion_lib import sqlfile
-from medallion_lib.errors import Busy, ConnectionLost, refusal
+from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
 from medallion_lib.server.embedded import CHECKOUT, Embedded
 
 LOCK_PATIENCE = 2.0  # seconds
@@ -106,7 +106,7 @@ def _connect(asked: Mapping[str, object]) -> Connection:
 def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
     """A cursor on a connection of its own; what it did is committed at the end.
 
-    A connection that is lost meanwhile is a MedallionError.
+    A connection that is lost meanwhile is a MedallionError, and so is what meta refuses.
     """
     try:
         with closing(connect(url)) as connection:
@@ -115,6 +115,8 @@ def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
                 yield cursor
             connection.commit()
     except psycopg2.Error as problem:
+        if problem.pgcode == "ST002":  # a procedure of meta refuses, with a text of refusals.txt
+            raise MedallionError(problem.diag.message_primary) from None
         if isinstance(problem, errors.UntranslatableCharacter):
             raise refusal("text not converted", reason=problem.diag.message_primary) from None
         if isinstance(problem, errors.LockNotAvailable):

@@ -680,6 +680,17 @@ def test_a_name_that_leaves_bronze_no_room_is_refused(shop: Shop) -> None:
         shop.declare(f"CREATE TABLE {name} (id integer PRIMARY KEY)", Table(name, ("id",)))
 
 
+def test_a_name_that_leaves_its_history_no_room_is_refused_and_a_shorter_one_taken(shop: Shop) -> None:
+    captured = Table("brief", ("id",), history="ü" * 20 + "xx")
+    shop.declare("CREATE TABLE brief (id integer PRIMARY KEY)", captured)
+    with pytest.raises(MedallionError, match=r'silver\."ü+xx" is too long.*at most 41 bytes'):
+        shop.lab.rebuild()
+    shop.lab.declared = Tables((replace(captured, history="ü" * 20 + "x"),))
+    shop.lab.rebuild()
+    shop.resnapshot()
+    assert shop.lab.verify() == []
+
+
 def test_a_file_of_any_name_is_loaded_or_refused(shop: Shop, tmp_path: Path) -> None:
     dump = "COPY public.language (name) FROM stdin;\nLatin\n\\.\n"
     not_unicode = b"\xff\xfe.sql".decode(errors="surrogateescape")
