@@ -28,7 +28,7 @@ def test_every_file_that_contributors_are_sent_to_exists() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["CAPTURED", "VERSIONED", "MARTS", "COPIED", "HISTORY", "CURRENT", "PAGES",
+@pytest.mark.parametrize("name", ["MARTS", "COPIED", "HISTORY", "CURRENT", "PAGES",
                                   "test_bronze_silver_and_gold_have_nine_tables_and_three_marts",
                                   "test_a_mart_has_the_oracles_columns_in_its_order"])  # fmt: skip
 def test_every_name_that_contributors_are_sent_to_exists(name: str) -> None:

@@ -32,13 +32,17 @@ def boxes(lab: Medallion) -> list[Box]:
     with lab.source.connect() as source, lab.warehouse.connect() as warehouse:
         keys = dict(source.exec_driver_sql(_read("tables_source")).all())
         made = {row.name: row for row in warehouse.exec_driver_sql(_read("tables"))}
-        silver = [TABLES.history(name) for name in ORDER]
+        silver = sorted(TABLES.versioned, key=_order)
         lookups = {each.history: _lookups(warehouse, each) for each in silver}
     captured = sorted(keys, key=lambda name: _place(name, silver, lookups))
     shop = [Box("source", name, keys[name], keys[name], []) for name in captured]
     position = ("lsn", "seq")
     bronze = [Box("bronze", f"br_{name}_cdc", position, position, [name]) for name in captured]
     return [*shop, *bronze, *_silver(silver, made, lookups), *_gold(made)]
+
+
+def _order(table: Table) -> int:
+    return ORDER.index(table.history) if table.history in ORDER else len(ORDER)
 
 
 def _read(name: str) -> str:
