@@ -29,6 +29,8 @@ class Pair:
     def __init__(
         self, place: Embedded | server.Server, name: str, tables: Tables | None = None
     ) -> None:
+        if tables and not tables.captured:
+            raise refusal("no tables")
         suffix = "" if name == "medallion" else f"_{name}"
         self.place = place
         self.was_started = False  # by `open`

@@ -150,6 +150,8 @@ class Tables:
         def named(layer: str) -> tuple[str, ...]:
             return tuple(sqlfile.named(folder / name) for name in declared.get(layer, ()))
 
+        if unknown := declared.keys() - {"silver", "gold", "table"}:
+            raise ValueError(f"it has {', '.join(sorted(unknown))}")
         tables = []
         for facts in declared.get("table", ()):
             lookup = facts.get("lookup")

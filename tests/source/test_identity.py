@@ -707,6 +707,19 @@ def test_a_file_of_any_name_is_loaded_or_refused(shop: Shop, tmp_path: Path) -> 
         assert shop.lab.load(file) == 1
 
 
+def test_a_declaration_without_a_table_is_refused(shop: Shop, tmp_path: Path) -> None:
+    """Also a file that has another word for them, whose tables would go unseen."""
+    lab, file = shop.lab, tmp_path / "tables.toml"
+    with pytest.raises(MedallionError, match="No table is declared"):
+        Medallion(lab.place, lab.name, Tables())
+    file.write_text('[[tables]]\nname = "customer"\nkey = ["customer_id"]\n', encoding="utf-8")
+    with pytest.raises(MedallionError, match=r"can't be read as a file of tables: it has tables\n"):
+        Tables.from_toml(file)
+    file.write_text('silver = []\n', encoding="utf-8")
+    with pytest.raises(MedallionError, match="No table is declared"):
+        Medallion(lab.place, lab.name, Tables.from_toml(file))
+
+
 def test_a_file_that_cannot_be_read_is_refused(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(MedallionError, match="There is no file"):
         shop.lab.load(tmp_path / ("x" * 300))
