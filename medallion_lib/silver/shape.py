@@ -131,7 +131,11 @@ class Shape(NamedTuple):
         )
 
     def whole_history(self) -> sql.Composed:
-        """The query of all its versions, by bronze alone. Parameter: the position upto."""
+        """The query of all the table's versions, by bronze alone. Parameter: the position upto.
+
+        Values have the types without length. Look-ups need silver's table to be there, for its
+        row's type, and their functions.
+        """
         no_row = sql.SQL("NULL::{}").format(self.table.silver)
         return sqlfile.compose(
             "silver/whole_history",
