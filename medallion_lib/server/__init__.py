@@ -1,7 +1,6 @@
 """The ground: which PostgreSQL, connections to it, its databases and who else is at work.
 
-The notebooks' role reads everything and writes only schema `scratch`. Capture and merge use
-another.
+The notebooks' role reads everything and writes only schema `scratch`.
 """
 
 from medallion_lib.server.connections import (

@@ -3,5 +3,5 @@
 One statement per table, generated from its columns, turns changes into versions. One transaction
 brings all tables to the same position, and batches change no history. The server rejects versions
 that overlap (`WITHOUT OVERLAPS`), but not in tables by month: there, tests check it. `verify`
-compares the current rows with the source's at one position of the log.
+compares the current rows with the source's.
 """
