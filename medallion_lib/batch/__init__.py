@@ -1,7 +1,7 @@
 """Feed the warehouse from nightly files instead of the log, through a bronze of their own.
 
 What differs between two extracts takes the form of bronze's events in `bronze_batch`, and the same
-merge builds `silver_batch`. A quarantine keeps what can't be read, with the reason.
+merge builds `silver_batch`. A quarantine keeps what can't be read.
 
     files.set_up(lab)                                   # once a warehouse
     night = files.extract(lab, "extracts", "2023-06-01")

@@ -1,7 +1,7 @@
 """The star schema that dbt builds over silver, and the further tables it needs from the source.
 
-Ten tables are captured into `bronze_star` and versioned in `silver_star`. dbt reads silver as of
-now or of any instant, as the notebooks' role.
+Its ten tables have schemas of their own. dbt reads silver as of any instant, as the notebooks'
+role.
 
     lab = Medallion.open(tables=star.TABLES)
     lab.reset(year=True)
