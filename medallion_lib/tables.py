@@ -37,6 +37,7 @@ class Table:
     """A source table whose every change lands in bronze, and its history in silver, if it has one.
 
     `key` are the source's columns that tell its rows apart; bronze is searched by the last.
+    Raises MedallionError where columns are looked up, and no SQL is named that finds them.
     """
 
     name: str
@@ -64,6 +65,8 @@ class Table:
                 object.__setattr__(self, name, tuple(fact))
         if isinstance(self.key, str):  # of one column
             object.__setattr__(self, "key", (self.key,))
+        if self.lookups and not self.lookup:
+            raise refusal("no look-up", table=self.shown, columns=", ".join(self.lookups))
 
     def __hash__(self) -> int:
         return hash((self.schema, self.name))

@@ -11,6 +11,10 @@ DECLARE
     part text;
 BEGIN
     SET LOCAL lock_timeout = '5s';
+    IF (SELECT relkind FROM pg_class WHERE oid = fact) <> 'p' THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'not by month', 'table', fact::text, 'date', dated[1]);
+    END IF;
     SELECT relnamespace::regnamespace, relname INTO layer, title FROM pg_class WHERE oid = fact;
     -- The date has had the names in `dated`; one that is none is for the merge to refuse.
     FOR month IN EXECUTE format(

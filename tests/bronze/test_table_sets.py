@@ -230,18 +230,40 @@ OTHERWISE = {
     "schema": ("crm", "crm.film: not in the warehouse; film: in the warehouse only"),
     "is_captured": (False, "film: in the warehouse only"),
 }  # fmt: skip
+MADE_ANEW = ("history", "silver_schema", "by_month", "lookups")  # by a rebuild, as they are declared
 
 
 def test_a_process_that_declares_a_table_otherwise_is_told_what_differs(shop: Medallion) -> None:
     before = rows(shop, WATERMARK)
     edit(shop, "not@landed")
     for fact, (value, told) in OTHERWISE.items():
-        other = declaring(shop, saying("dim_film_hist", **{fact: value}))
+        other = declaring(shop, saying("dim_film_hist", lookup="shop/lookup_rental", **{fact: value}))
         for work in (other.capture, other.merge, other.verify):
             assert differences(refused(work), shop) == told.split("; ")
+        if fact not in MADE_ANEW:
+            assert differences(refused(other.rebuild), shop) == told.split("; ")
     assert rows(shop, WATERMARK) == before
     shop.capture(merging=True)
     assert behind(shop, False) == shop.verify() == []
+
+
+def test_a_history_that_its_sql_does_not_make_so_is_refused_by_a_rebuild(shop: Medallion) -> None:
+    before = rows(shop, "SELECT version, tables FROM meta.warehouse")
+    other = declaring(shop, saying("dim_film_hist", by_month="last_update"))
+    told = refused(other.rebuild)
+    assert told.startswith("silver.dim_film_hist is declared by_month, and the SQL that makes it gives it no partitions.")
+    assert "    PARTITION BY RANGE (last_update)" in told
+    assert rows(shop, "SELECT version, tables FROM meta.warehouse") == before
+    assert shop.verify() == []
+
+
+def test_a_lookup_without_its_sql_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MedallionError, match=r"crm\.film is declared to look up store_id, shelf\. Declare the SQL"):
+        Table("film", "film_id", "crm", lookups=("store_id", "shelf"))
+    file = tmp_path / "tables.toml"
+    file.write_text('[[table]]\nname = "film"\nkey = "film_id"\nlookups = ["store_id"]\n', encoding="utf-8")
+    with pytest.raises(MedallionError, match="film is declared to look up store_id"):
+        Tables.from_toml(file)
 
 
 def test_another_process_with_a_file_of_other_tables_is_refused_until_it_takes_them_over(
