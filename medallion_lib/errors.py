@@ -4,6 +4,8 @@ The texts stand together in refusals.txt, by name, so that they can be read and 
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _FILE = Path(__file__).with_name("refusals.txt")
@@ -32,3 +34,12 @@ def refusal(
 ) -> MedallionError:
     """The error of this name in refusals.txt, with the facts filled in: `raise refusal(…)`."""
     return error(TEXTS[about].format(**facts))
+
+
+@contextmanager
+def refusing(about: str, *errors: type[Exception], **facts: object) -> Iterator[None]:
+    """Raise the refusal of this name, with the server's reason, in place of these errors of it."""
+    try:
+        yield
+    except errors as problem:
+        raise refusal(about, **facts, reason=problem.diag.message_primary) from None

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import databases, earlier, server, sqlfile
-from medallion_lib.errors import Unconfirmed, refusal
+from medallion_lib.errors import Unconfirmed, refusal, refusing
 from medallion_lib.silver import merge
 from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
@@ -89,11 +89,8 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> None:
     except errors.DependentObjectsStillExist as problem:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
     databases.make_procedures(cursor)
-    try:
+    with refusing("row too wide", errors.TooManyColumns, table="a table of silver"):
         databases.make_silver_and_gold(cursor, tables)
-    except errors.TooManyColumns as problem:
-        reason = problem.diag.message_primary
-        raise refusal("row too wide", table="a table of silver", reason=reason) from None
     tables.keep(cursor)
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.errors import refusal
+from medallion_lib.errors import refusal, refusing
 from medallion_lib.source import pgoutput
 from medallion_lib.source.pgoutput import Relation, Row, Writer
 from medallion_lib.source.watermark import Watermark
@@ -87,11 +87,8 @@ class Landing:
             for table, lines in self.lines.items():
                 if lines:
                     rows = io.StringIO("".join(lines))
-                    try:
+                    with refusing("row too large", errors.ProgramLimitExceeded, table=table.shown):
                         cursor.copy_expert(copy.format(table.bronze), rows, size=1 << 20)
-                    except errors.ProgramLimitExceeded as problem:
-                        reason = problem.diag.message_primary
-                        raise refusal("row too large", table=table.shown, reason=reason) from None
                     lines.clear()
         self.since_commit += self.waiting
         self.waiting = 0

@@ -11,7 +11,7 @@ from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile
-from medallion_lib.errors import refusal
+from medallion_lib.errors import refusal, refusing
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables, described
@@ -138,12 +138,9 @@ def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int
     The snapshot, and a slot that is TEMPORARY, live until the connection is used again or ends.
     """
     create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput (SNAPSHOT 'export')")
-    try:
+    too_many = refusing("no room for a slot", errors.ConfigurationLimitExceeded)
+    with too_many, refusing("slot not made", errors.LockNotAvailable, slot=slot):
         stream.execute(create.format(sql.Identifier(slot)))
-    except errors.LockNotAvailable:
-        raise refusal("slot not made", slot=slot) from None
-    except errors.ConfigurationLimitExceeded as problem:
-        raise refusal("no room for a slot", reason=problem.diag.message_primary) from None
     _, position, snapshot, _ = stream.fetchone()
     high, low = position.split("/")
     return int(high, 16) << 32 | int(low, 16), snapshot
@@ -160,19 +157,15 @@ def drop(
     """
     if not _is_ours(cursor, slot, before, mark) or _freed(cursor, slot) is None:
         return False
-    try:
+    with refusing("slot in use", errors.ObjectInUse, slot=slot):
         cursor.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
-    except errors.ObjectInUse as problem:
-        raise refusal("slot in use", slot=slot, reason=problem.diag.message_primary) from None
     return True
 
 
 def _freed(cursor: Cursor, slot: str) -> bool | None:
     """Whether this database's slot, whose reader is ended, can go on; None where there is none."""
-    try:
+    with refusing("slot in use", errors.InsufficientPrivilege, slot=slot):
         cursor.execute(sqlfile.read("source/slot_free"), {"slot": slot})
-    except errors.InsufficientPrivilege as problem:
-        raise refusal("slot in use", slot=slot, reason=problem.diag.message_primary) from None
     return (cursor.fetchone() or (None,))[0]
 
 
