@@ -6,9 +6,13 @@ import shlex
 import subprocess
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
+
+from medallion_lib.shop import TABLES
+from medallion_lib.tables import Table
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -22,10 +26,26 @@ def test_every_make_target_that_is_named_exists(path: Path) -> None:
     assert set(named) <= TARGETS
 
 
-def test_every_file_that_contributors_are_sent_to_exists() -> None:
-    named = re.findall(r"`((?:tests|medallion_lib|book|data)/[\w./]*|[\w.-]+/[\w.-]+\.json)`", GUIDE)
-    assert len(named) > 10
-    assert [path for path in named if not (ROOT / path).exists()] == []
+def named(text: str) -> list[str]:
+    return re.findall(r"`((?:tests|medallion_lib|book|data)/[\w./]*|[\w.-]+/[\w.-]+\.json)`", text)
+
+
+def test_contributors_are_sent_to_files() -> None:
+    assert len(named(GUIDE)) > 10
+
+
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.name)
+def test_every_file_that_readers_are_sent_to_exists(path: Path) -> None:
+    assert [each for each in named(path.read_text(encoding="utf-8")) if not (ROOT / each).exists()] == []
+
+
+def test_every_declaration_that_readers_are_shown_is_one_of_a_table() -> None:
+    shown = [dedent(each) for path in READ
+             for each in re.findall(r"```toml\n(.+?)```", path.read_text(encoding="utf-8"), re.DOTALL)]
+    inventory = next(each for each in TABLES.each if each.name == "inventory").as_json()
+    declared = [facts for each in map(tomllib.loads, shown) for facts in each.get("table", [inventory | each])]
+    tables = {table.name: table.history for table in map(Table.of_json, declared)}
+    assert {"address": None, "inventory": "dim_inventory_hist"}.items() <= tables.items()
 
 
 @pytest.mark.parametrize("name", ["MARTS", "COPIED", "HISTORY", "CURRENT", "PAGES",

@@ -20,6 +20,7 @@ PAGES: dict[str, Callable[[Medallion, Path], str]] = {
     "costs.md": costs.page,
     "dictionary.md": dictionary.page,
     "drag.html": drag.page,
+    "folders.html": folders.figure,
     "folders.md": folders.page,
     "kept.md": kept.page,
     "missed.md": missed.page,

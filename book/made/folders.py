@@ -2,7 +2,11 @@
 
 import ast
 from collections import Counter
+from math import cos, pi, sin
 from pathlib import Path
+
+from charts.figure import BRONZE, GOLD, INK, REST, SILVER, block, mark, picture, write
+from matplotlib.axes import Axes
 
 from medallion_lib import Medallion, sqlfile
 
@@ -10,10 +14,42 @@ from medallion_lib import Medallion, sqlfile
 ORDER = (
     "server", "source", "bronze", "silver", "system_time", "gold", "shop", "shop/star", "batch",
 )  # fmt: skip
+COLORS = {"bronze": BRONZE, "silver": SILVER, "gold": GOLD}
+TOP, PITCH, LEFT, WIDE = 52, 42, 12, 150
 
 
 def page(_lab: Medallion, _copy: Path) -> str:
     return "".join(map(_line, ORDER))
+
+
+def figure(_lab: Medallion, _copy: Path) -> str:
+    """A bow from each folder to each that it imports from."""
+    at = {name: TOP + PITCH * place for place, name in enumerate(ORDER)}
+    used = {name: imports(name) for name in ORDER}
+
+    def draw(axes: Axes) -> None:
+        for name, found in used.items():
+            for other, times in found.items():
+                _bow(axes, at[name], at[other], times)
+        for name, top in at.items():
+            block(axes, (LEFT, LEFT + WIDE), (top, top + 30), COLORS.get(name, REST), opacity=0.45)
+            write(axes, LEFT + 10, top + 15, name, bold=name in COLORS)
+
+    said = "; ".join(f"{name} from {', '.join(found)}" for name, found in used.items() if found)
+    tall, alt = TOP + PITCH * len(ORDER), f"Nine folders, and what imports from what: {said}."
+    drawn = picture(tall, alt, "Every import points up", draw)._repr_html_()
+    opening = '<div class="wide-drawing" role="region" tabindex="0" aria-label="Drawing: imports">'
+    return f"{opening}{drawn}</div>\n"
+
+
+def _bow(axes: Axes, start: float, end: float, times: int) -> None:
+    """On the right of the names: the wider the farther apart, the thicker the more imports."""
+    left, middle, half = LEFT + WIDE + 8, (start + end) / 2 + 15, (start - end) / 2
+    turns = [pi * step / 32 for step in range(33)]
+    axes.plot([left + (half * 2.9 - 30) * sin(turn) for turn in turns],
+              [middle + half * cos(turn) for turn in turns],
+              color=INK, alpha=0.5, linewidth=1.2 * times**0.5, zorder=0)  # fmt: skip
+    mark(axes, left, end + 15, "<", INK, size=7)
 
 
 def imports(folder: str) -> Counter[str]:

@@ -110,6 +110,14 @@ def test_a_folder_imports_only_from_those_above_it() -> None:
     assert folders.imports("bronze")["source"] > 1
 
 
+def test_the_drawing_has_each_folder_and_what_it_imports(year: Medallion) -> None:
+    drawn = folders.figure(year, Path())
+    assert all(f">{name}<" in drawn for name in folders.ORDER)
+    assert "Nine folders" in drawn and len(folders.ORDER) == 9
+    assert all(f"{name} from {', '.join(found)}" in drawn
+               for name in folders.ORDER if (found := folders.imports(name)))  # fmt: skip
+
+
 # What the year takes to keep
 
 
