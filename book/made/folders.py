@@ -35,11 +35,15 @@ def figure(_lab: Medallion, _copy: Path) -> str:
             block(axes, (LEFT, LEFT + WIDE), (top, top + 30), COLORS.get(name, REST), opacity=0.45)
             write(axes, LEFT + 10, top + 15, name, bold=name in COLORS)
 
-    said = "; ".join(f"{name} from {', '.join(found)}" for name, found in used.items() if found)
-    tall, alt = TOP + PITCH * len(ORDER), f"Nine folders, and what imports from what: {said}."
+    said = "; ".join(f"{name} from {_counted(found)}" for name, found in used.items() if found)
+    tall, alt = TOP + PITCH * len(ORDER), f"How often each folder imports from another: {said}."
     drawn = picture(tall, alt, "Every import points up", draw)._repr_html_()
     opening = '<div class="wide-drawing" role="region" tabindex="0" aria-label="Drawing: imports">'
     return f"{opening}{drawn}</div>\n"
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in found.items())
 
 
 def _bow(axes: Axes, start: float, end: float, times: int) -> None:
@@ -66,9 +70,7 @@ def imports(folder: str) -> Counter[str]:
 def _line(folder: str) -> str:
     tree = ast.parse((_place(folder) / "__init__.py").read_text(encoding="utf-8"))
     prose = (ast.get_docstring(tree) or "").partition("\n\n    ")[0]  # up to an example
-    used = ", ".join(f"`{name}` {times}" for name, times in imports(folder).items())
-    said = f" Imports: {used}." if used else ""
-    return f"- **`{folder}/`** {' '.join(prose.split())}{said}\n"
+    return f"- **`{folder}/`** {' '.join(prose.split())}\n"
 
 
 def _place(folder: str) -> Path:
