@@ -3,10 +3,10 @@
 What differs between two extracts takes the form of bronze's events in `bronze_batch`, and the same
 merge builds `silver_batch`. A quarantine keeps what can't be read.
 
-    files.set_up(lab)                                   # once a warehouse
-    night = files.extract(lab, "extracts", "2023-06-01")
-    files.load_night(lab, night)
-    files.merge(lab)
+    batch.set_up(lab)                                   # once a warehouse
+    night = batch.extract(lab, "extracts", "2023-06-01")
+    batch.load_night(lab, night)
+    batch.merge(lab)
 
 Capture from the log neither needs nor reads any of this.
 """
