@@ -72,8 +72,7 @@ def make_in(cursor: Cursor, schema: str, name: str) -> None:
 def held(url: URL) -> tuple[int | None, str | None, int, datetime | None]:
     """What a warehouse was captured from, system and name, its rows in bronze, and since when."""
     with server.session(url) as cursor:
-        cursor.execute(sqlfile.read("bronze_tables"))
-        bronze = [sql.Identifier(*names) for names in cursor]
+        bronze = [sql.Identifier(*names) for names in sqlfile.run(cursor, "bronze_tables")]
         if not bronze:
             return None, None, 0, None
         counts = sqlfile.each(bronze, "SELECT count(*), min(commit_ts) FROM {}", " UNION ALL ")

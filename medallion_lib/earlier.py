@@ -20,8 +20,7 @@ def tables(cursor: Cursor) -> Tables:
     """Its tables: the sample's, as they are declared now, and others by their columns."""
     from medallion_lib import shop  # which is all that an earlier version made silver and gold of
 
-    cursor.execute(sqlfile.read("earlier_tables"))
-    captured, versioned = cursor.fetchone()
+    captured, versioned = sqlfile.run(cursor, "earlier_tables").fetchone()
     sample = {table.source.strings: table for table in shop.TABLES.each}
     known = {(each["schema"], each["name"]): each for each in captured}
     known |= {names: {} for names, table in sample.items() if is_there(cursor, table.bronze)}

@@ -245,8 +245,7 @@ class Medallion(Pair):
             if (known := Watermark.read(into)) is None:
                 raise refusal("nothing captured")
             with self._connected(self.source_url, True) as shop:
-                shop.execute(sqlfile.read("source/clock"))
-                now, position = shop.fetchone()
+                now, position = sqlfile.run(shop, "source/clock").fetchone()
                 if read and max(read) > now:
                     raise refusal("instant to come", at=max(read), now=now)
                 try:

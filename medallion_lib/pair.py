@@ -124,8 +124,7 @@ class Pair:
         from medallion_lib import shop
 
         with databases.administering(self.place.url) as cursor:
-            cursor.execute(sqlfile.read("source/identity"))
-            system, _ = cursor.fetchone()
+            system, _ = sqlfile.run(cursor, "source/identity").fetchone()
             there = databases.exists(cursor, self.warehouse_name)
             sample = not self.own_source and databases.exists(cursor, self.source_name)
         if not yes and there:

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
 
 DIRECTORY = Path(__file__).resolve().parent
 
@@ -18,6 +19,12 @@ def named(path: Path) -> str:
 @cache
 def read(name: str) -> str:
     return (DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def run(cursor: Cursor, name: str, values: object = None) -> Cursor:
+    """Execute the file as it is; the cursor, which holds what it gave."""
+    cursor.execute(read(name), values)
+    return cursor
 
 
 def compose(name: str, **parts: sql.Composable) -> sql.Composed:

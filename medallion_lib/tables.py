@@ -253,8 +253,7 @@ class Tables:
         database = cursor.connection.info.dbname
         if not is_there(cursor, sql.Identifier("meta", "warehouse")):
             raise refusal("earlier version", database=database)
-        cursor.execute(sqlfile.read("tables_read"))
-        version, kept = cursor.fetchone()
+        version, kept = sqlfile.run(cursor, "tables_read").fetchone()
         if version > VERSION:
             raise refusal("later version", database=database, found=version, here=VERSION)
         files = (tuple(kept[layer]) for layer in ("silver", "gold"))

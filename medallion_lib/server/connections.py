@@ -43,8 +43,7 @@ class Server:
     def start(self) -> bool:
         """Return False: it runs. Raises MedallionError, naming all that it lacks and the remedy."""
         with session(self.url) as cursor:
-            cursor.execute(sqlfile.read("server/preflight"))
-            if wrong := "\n".join(text for (text,) in cursor):
+            if wrong := "\n".join(text for (text,) in sqlfile.run(cursor, "server/preflight")):
                 raise refusal("server unfit", url=self.place, wrong=wrong)
         return False
 

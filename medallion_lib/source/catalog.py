@@ -67,8 +67,7 @@ class Catalog:
     def is_all_of(self, table: Table, leaves: list[int]) -> bool:
         """Whether no partition of the table is missing among these; true where it has none."""
         of = {"table": table.source.as_string(self.cursor), "leaves": leaves}
-        self.cursor.execute(sqlfile.read("source/leaves_missing"), of)
-        return not self.cursor.fetchone()[0]
+        return not sqlfile.run(self.cursor, "source/leaves_missing", of).fetchone()[0]
 
     def rows_in(
         self, table: Table, leaves: list[int], xid: int, rows: Iterable[str]
@@ -78,8 +77,7 @@ class Catalog:
         Raises MedallionError when that is not known: one is none any more, or has other bounds.
         """
         of = {"leaves": leaves, "xid": str(xid)}
-        self.cursor.execute(sqlfile.read("source/partition_bounds"), of)
-        bounds, columns = self.cursor.fetchone()
+        bounds, columns = sqlfile.run(self.cursor, "source/partition_bounds", of).fetchone()
         if bounds is None:
             raise refusal("partition gone", table=table.shown)
         value = sql.SQL("(given.full_row::jsonb ->> {})::{} AS {}")

@@ -65,8 +65,7 @@ def named(slot: str) -> str:
 
 def marked(at_server: Cursor, warehouse: str) -> str:
     """What the comment of a publication says that is made for this database of this server."""
-    at_server.execute(sqlfile.read("source/identity"))
-    system, _ = at_server.fetchone()
+    system, _ = sqlfile.run(at_server, "source/identity").fetchone()
     return f"For the warehouse {warehouse} of server {system}, by medallion_lib."
 
 
@@ -121,8 +120,7 @@ def made(
         is_sound = _freed(cursor, slot)
         if not is_sound:
             drop(cursor, slot)
-        cursor.execute(sqlfile.read("source/identity"))
-        system, name = cursor.fetchone()
+        system, name = sqlfile.run(cursor, "source/identity").fetchone()
         names = Catalog(cursor, tables.captured).names()
     with replicating(source) as stream:
         lsn, snapshot = create(stream, *([f"{slot}_new", "TEMPORARY"] if is_sound else [slot]))
@@ -165,8 +163,8 @@ def drop(
 def _freed(cursor: Cursor, slot: str) -> bool | None:
     """Whether this database's slot, whose reader is ended, can go on; None where there is none."""
     with refusing("slot in use", errors.InsufficientPrivilege, slot=slot):
-        cursor.execute(sqlfile.read("source/slot_free"), {"slot": slot})
-    return (cursor.fetchone() or (None,))[0]
+        found = sqlfile.run(cursor, "source/slot_free", {"slot": slot}).fetchone()
+    return found and found[0]
 
 
 def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> None:
@@ -181,9 +179,9 @@ def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str |
 def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> bool:
     if mark is None:
         return True
-    cursor.execute(sqlfile.read("source/identity"))
+    here = (slot, *sqlfile.run(cursor, "source/identity").fetchone())
     read = before and (before.slot, before.source_system, before.source_name)
-    return read == (slot, *cursor.fetchone()) or any(
+    return read == here or any(
         (each.name, each.mark) == (slot, mark) for each in _publications(cursor, ())
     )
 
@@ -221,11 +219,10 @@ def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:
     A connection that is closed at once may take the confirmation along, and the slot would keep
     log that nobody needs until the next capture. After a second it is left at that.
     """
-    give_up = time.monotonic() + 1
+    give_up, facts = time.monotonic() + 1, {"slot": watermark.slot, "lsn": watermark.at_source}
     while time.monotonic() < give_up:
-        facts = {"slot": watermark.slot, "lsn": watermark.at_source}
-        cursor.execute(sqlfile.read("source/slot_settled"), facts)
-        if (found := cursor.fetchone()) is None or found[closed]:
+        found = sqlfile.run(cursor, "source/slot_settled", facts).fetchone()
+        if found is None or found[closed]:
             return
         time.sleep(0.002)
 

@@ -42,8 +42,7 @@ class Watermark:
 
     @classmethod
     def read(cls, cursor: Cursor, tables: Tables = NONE) -> Self | None:
-        cursor.execute(sqlfile.read("source/watermark_read"))
-        row = cursor.fetchone()
+        row = sqlfile.run(cursor, "source/watermark_read").fetchone()
         return row and cls(*row, tables)
 
     def write(self, cursor: Cursor) -> None:
