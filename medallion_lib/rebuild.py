@@ -12,7 +12,7 @@ from medallion_lib.errors import Unconfirmed, refusal, refusing
 from medallion_lib.silver import merge
 from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
-from medallion_lib.tables import READ, Table, Tables, is_there
+from medallion_lib.tables import READ, Table, Tables
 
 # What must be as declared; what a rebuild takes anew of what is declared.
 CAPTURED = ("key", "bronze_schema", "events")
@@ -48,13 +48,13 @@ def rebuild(
         if declared:
             declared.check(kept, warehouse.info.dbname, CAPTURED)
         tables = kept.reading(declared, *HISTORY) if declared else kept
-        before = [Shape.read(cursor, table) for table in _there(cursor, kept)]
+        before = [Shape.read(cursor, table) for table in kept.made(cursor)]
         for table, *_ in before:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
         if is_earlier:
             cursor.execute(sqlfile.read("earlier_meta"))
         _make_anew(cursor, ("gold", *dict.fromkeys(kept.schemas + tables.schemas)), tables)
-        made = _there(cursor, tables)
+        made = tables.made(cursor)
         merge.attach_months(cursor, batch, made)
         for table in made:
             merge.merge_table(cursor, table, batch)
@@ -62,12 +62,6 @@ def rebuild(
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
         return [_compared(cursor, shape, is_earlier) for shape in before]
-
-
-def _there(cursor: Cursor, tables: Tables) -> list[Table]:
-    """Those whose history is there, with their bronze."""
-    return [each for each in tables.versioned
-            if is_there(cursor, each.silver) and is_there(cursor, each.bronze)]  # fmt: skip
 
 
 def _kept(table: Table) -> sql.Identifier:

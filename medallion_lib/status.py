@@ -6,7 +6,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.tables import Tables, versioned_in
+from medallion_lib.tables import Tables
 
 
 class Status(dict[str, Any]):
@@ -26,7 +26,8 @@ def read(
     warehouse: Cursor, source: Cursor, place: str, slot: str, declared: Tables | None
 ) -> Status:
     """What is declared and not there yet is told, too."""
-    kept, versioned = Tables.read(warehouse), versioned_in(warehouse)
+    kept = Tables.read(warehouse)
+    versioned = kept.made(warehouse)
     bronze = [table.bronze for table in kept.captured]
     warehouse.execute(sqlfile.read("gold/marts"))
     marts = [sql.Identifier("gold", name) for name, _ in warehouse.fetchall()]

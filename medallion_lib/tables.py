@@ -177,6 +177,11 @@ class Tables:
     def versioned(self) -> tuple[Table, ...]:
         return tuple(table for table in self.each if table.history)
 
+    def made(self, cursor: Cursor) -> list[Table]:
+        """Those whose history is in the warehouse, with their bronze."""
+        return [each for each in self.versioned
+                if is_there(cursor, each.silver) and is_there(cursor, each.bronze)]  # fmt: skip
+
     @property
     def schemas(self) -> list[str]:
         """Those that have histories."""
@@ -266,12 +271,6 @@ class Tables:
 
 
 NONE = Tables()
-
-
-def versioned_in(cursor: Cursor) -> list[Table]:
-    """The warehouse's tables whose history is there, with their bronze."""
-    return [each for each in Tables.read(cursor).versioned
-            if is_there(cursor, each.silver) and is_there(cursor, each.bronze)]  # fmt: skip
 
 
 def described(captured: Iterable[Table]) -> str:

@@ -12,7 +12,7 @@ from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.silver.shape import Shape
 from medallion_lib.steps import step
-from medallion_lib.tables import Table, Tables, versioned_in
+from medallion_lib.tables import Table, Tables
 
 UNFIT = psycopg2.DataError, errors.NotNullViolation, errors.CheckViolation
 
@@ -37,7 +37,7 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
     """
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, upto)
-        versioned = versioned_in(cursor)
+        versioned = Tables.read(cursor).made(cursor)
         attach_months(cursor, batch, versioned)
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])

@@ -20,7 +20,7 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.source import pgoutput, slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Table, Tables, versioned_in
+from medallion_lib.tables import Table, Tables
 
 
 def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
@@ -44,7 +44,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
         merge.merge(warehouse, upto=watermark.here(point))
-        merged = [table for table in versioned_in(cursor) if table.is_captured]
+        merged = [table for table in Tables.read(cursor).made(cursor) if table.is_captured]
         found = [line for table in merged for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()
