@@ -100,8 +100,7 @@ class Pair:
     def _only_with_ours(self, command: str) -> None:
         """Refuse what would replace or write data in a source of the user's own."""
         if self.own_source:
-            shown = self.own_source.render_as_string(hide_password=True)
-            raise refusal("own source", command=command, url=shown)
+            raise refusal("own source", command=command, url=self.own_source)
 
     def down(self) -> bool:
         """Stop the server; whether it was ours and running. Data and slots stay."""
@@ -111,9 +110,8 @@ class Pair:
     def forget(self, yes: bool = False) -> None:
         """Remove the slot, and the publication if it is ours, from a source of the user's own."""
         if self.own_source:
-            shown = self.own_source.render_as_string(hide_password=True)
             if not yes:
-                raise refusal("slot forgotten", Unconfirmed, slot=self.slot, url=shown)
+                raise refusal("slot forgotten", Unconfirmed, slot=self.slot, url=self.own_source)
             known = self._known()
             with databases.administering(self.source_url) as at_source:
                 slot.drop(at_source, self.slot, *known)

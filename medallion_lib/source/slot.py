@@ -54,8 +54,7 @@ def preflight(cursor: Cursor, source: URL, captured: Sequence[Table]) -> None:
     """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
     cursor.execute(sqlfile.read("source/preflight"), {"captured": described(captured)})
     if wrong := "\n".join(text for (text,) in cursor):
-        shown = source.render_as_string(hide_password=True)
-        raise refusal("source unfit", url=shown, wrong=wrong)
+        raise refusal("source unfit", url=source, wrong=wrong)
 
 
 def named(slot: str) -> str:
