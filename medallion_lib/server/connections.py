@@ -62,8 +62,10 @@ def connect(url: URL, **options: object) -> Connection:
         try:
             return _connect(asked)
         except psycopg2.OperationalError:
-            if not _started_again(url):
+            embedded = _embedded(url)
+            if embedded is None or not embedded.was_killed():  # one that was stopped stays so
                 raise
+            embedded.start()
             return _connect(asked)
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
@@ -83,15 +85,6 @@ def _embedded(url: URL) -> Embedded | None:
     place = locate()
     ours = isinstance(place, Embedded) and place.url.query == url.query
     return place if ours else None
-
-
-def _started_again(url: URL) -> bool:
-    """Whether this is a URL of the embedded server, killed until now; one stopped stays so."""
-    place = _embedded(url)
-    if place is None or not place.was_killed():
-        return False
-    place.start()
-    return True
 
 
 def _connect(asked: Mapping[str, object]) -> Connection:
