@@ -3,11 +3,12 @@
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from medallion_lib.bronze.landing import Landing, Target
 from medallion_lib.bronze.old_rows import last_row, live_rows
-from medallion_lib.errors import refusal
+from medallion_lib.errors import MedallionError, refusal
+from medallion_lib.instants import instant
 from medallion_lib.source import pgoutput
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import (
@@ -145,9 +146,8 @@ class Decoder:
 
     def _take_business_time(self, event: Message, last: datetime | None) -> None:
         try:
-            at = datetime.fromisoformat(INSTANT.fullmatch(event.content.decode())[0])
-            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, TypeError, OverflowError):
+            at = instant(INSTANT.fullmatch(event.content.decode())[0])
+        except (ValueError, TypeError, MedallionError):
             at = None
         if at is None or at.year == datetime.max.year or not event.transactional:
             content = event.content[:60].decode(errors="replace")
