@@ -21,9 +21,8 @@ from medallion_lib.bronze import landing
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
 from medallion_lib.progress import Progress
-from medallion_lib.source import slot
+from medallion_lib.source import pgoutput, slot
 from medallion_lib.source.catalog import Catalog
-from medallion_lib.source.pgoutput import Relation
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, Tables
@@ -165,22 +164,23 @@ def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: P
         seq += 1
         into.add(target, f"{lsn}\t{seq}", "T", None, stamp)
     for table, target in targets.items():
-        for values in rows(cursor.connection, table, relations[table]):
+        for row in rows(catalog, table):
             seq += 1
-            into.add(target, f"{lsn}\t{seq}", "R", target.write(values), stamp)
+            into.add(target, f"{lsn}\t{seq}", "R", row, stamp)
             progress(seq)
 
 
-def rows(
-    shop: Connection, table: Table, relation: Relation, only: sql.Composable = EVERY
-) -> Iterator[list[str | None]]:
-    """Every row, or `only` those WHERE …, each value as the text that PostgreSQL prints."""
-    with shop.cursor() as cursor:  # the server sends a domain as the type it stands for
-        types = (*relation.types, *Catalog(cursor, ()).base_types(relation).values())
-    with shop.cursor(name="snapshot") as cursor:
+def rows(catalog: Catalog, table: Table, only: sql.Composable = EVERY) -> Iterator[str]:
+    """Every row, or `only` those WHERE …, as JSON of the texts that PostgreSQL prints."""
+    relation = catalog.relation(table)
+    base_types = catalog.base_types(relation)
+    write = pgoutput.json_writer(relation.columns, relation.types, base_types)
+    with catalog.cursor.connection.cursor(name="snapshot") as cursor:
         cursor.itersize = 10_000
+        # The server sends a domain as the type it stands for.
+        types = (*relation.types, *base_types.values())
         as_printed = extensions.new_type(types, "TEXT", lambda value, _: value)
         extensions.register_type(as_printed, cursor)
         columns = sqlfile.identifiers(relation.columns)
         cursor.execute(sql.SQL("SELECT {} FROM {} {}").format(columns, table.source, only))
-        yield from cursor
+        yield from map(write, cursor)

@@ -19,7 +19,6 @@ from medallion_lib.bronze import capture
 from medallion_lib.errors import refusal
 from medallion_lib.gold.keys import Key, equal
 from medallion_lib.silver.shape import Shape
-from medallion_lib.source import pgoutput
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.tables import Table, Tables
 
@@ -90,14 +89,12 @@ def _at_source(source: Cursor, asked: Key) -> Row | None:
     """The row as bronze would have it, locked until the transaction ends."""
     table = asked.table
     source.execute("SELECT %s::regclass", (table.source.as_string(source),))
-    relation = (catalog := Catalog(source, (table,))).relation(table)
     named = ((table.in_bronze(name)[-1], sql.Literal(text)) for name, text in asked.texts.items())
     only = sql.SQL("WHERE {} FOR UPDATE").format(equal(named))
-    rows = list(capture.rows(source.connection, table, relation, only))
+    rows = [*capture.rows(Catalog(source, (table,)), table, only)]
     if len(rows) > 1:
         raise asked.several()
-    write = pgoutput.json_writer(relation.columns, relation.types, catalog.base_types(relation))
-    return _parsed(write(rows[0])) if rows else None
+    return _parsed(rows[0]) if rows else None
 
 
 def _as_of(

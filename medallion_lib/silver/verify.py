@@ -17,7 +17,7 @@ from medallion_lib.errors import refusal
 from medallion_lib.progress import Progress
 from medallion_lib.silver import merge
 from medallion_lib.silver.shape import Shape
-from medallion_lib.source import pgoutput, slot
+from medallion_lib.source import slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables
@@ -54,10 +54,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
 def _copy(catalog: Catalog, into: Cursor) -> None:
     """The source's rows, as JSON like bronze's, into the warehouse's temporary table."""
     for table in catalog.tables:
-        relation = catalog.relation(table)
-        base_types = catalog.base_types(relation)
-        write = pgoutput.json_writer(relation.columns, relation.types, base_types)
-        rows = map(write, capture.rows(catalog.cursor.connection, table, relation))
+        rows = capture.rows(catalog, table)
         bronze = table.bronze.as_string(into)
         name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", bronze)
         lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows)
