@@ -10,17 +10,13 @@ from sqlalchemy import URL, make_url
 from medallion_lib import server, sqlfile
 from medallion_lib.bronze.landing import make_missing
 from medallion_lib.errors import TEXTS
-from medallion_lib.server.databases import (
+from medallion_lib.server.databases import (  # noqa: F401 -- the warehouse's and any other's
     administering, check_unused, create, drop, engine, exists, labs, rename,
 )  # fmt: skip
 from medallion_lib.silver import history
 from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables
 
-__all__ = [
-    "add_versions", "administering", "build_warehouse", "check_unused", "create", "drop", "engine",
-    "exists", "held", "labs", "make_in", "make_procedures", "make_silver_and_gold", "rename",
-]  # fmt: skip
 PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers")
 
 
