@@ -108,10 +108,9 @@ class Table:
 
     def as_json(self) -> dict[str, Any]:
         """What is not as it is by default."""
-        facts = {each.name: getattr(self, each.name) for each in fields(self)}
         default = Table(self.name, self.key)
         return {name: dict(fact) if isinstance(fact, Mapping) else fact
-                for name, fact in facts.items()
+                for name, fact in vars(self).items()
                 if name in ("name", "key") or fact != getattr(default, name)}  # fmt: skip
 
     @classmethod
@@ -163,7 +162,10 @@ class Tables:
         return cls(tuple(tables), named("silver"), named("gold"))
 
     def __add__(self, other: Self) -> Self:
-        return Tables(self.each + other.each, self.silver + other.silver, self.gold + other.gold)
+        """Both, with the SQL of either once."""
+        silver, gold = (tuple(dict.fromkeys(files)) for files in
+                        (self.silver + other.silver, self.gold + other.gold))  # fmt: skip
+        return Tables(self.each + other.each, silver, gold)
 
     def as_json(self) -> dict[str, Any]:
         kept = {"tables": [each.as_json() for each in self.each]}
@@ -207,11 +209,7 @@ class Tables:
         here = {each.source.strings for each in self.each}
         ended = tuple(replace(each, is_captured=False) for each in before.versioned
                       if each.source.strings not in here)  # fmt: skip
-        if not ended:
-            return self
-        files = (tuple(dict.fromkeys(ours + theirs)) for ours, theirs in
-                 ((self.silver, before.silver), (self.gold, before.gold)))  # fmt: skip
-        return Tables(self.each + ended, *files)
+        return self + replace(before, each=ended) if ended else self
 
     def check(self, kept: Self, database: str, facts: Sequence[str] = MADE) -> None:
         """Raise MedallionError where these say otherwise than those that a warehouse keeps: what.
@@ -230,9 +228,8 @@ class Tables:
             for fact in facts:
                 said, known = (getattr(each[name], fact) for each in (here, there))
                 if said != known:
-                    shown = here[name].shown
                     told = f"{fact} is {said}, and {known} in the warehouse"
-                    lines.append(f"    {shown}: {told}")
+                    lines.append(f"    {here[name].shown}: {told}")
         return sorted(lines)
 
     def reading(self, declared: Self | None, *facts: str) -> Self:
