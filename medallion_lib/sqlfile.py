@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor
 
 DIRECTORY = Path(__file__).resolve().parent
 
@@ -21,8 +21,8 @@ def read(name: str) -> str:
     return (DIRECTORY / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def run(cursor: Cursor, name: str, values: object = None) -> Cursor:
-    """Execute the file as it is; the cursor, which holds what it gave."""
+def run(cursor: Any, name: str, values: object = None) -> Any:
+    """Execute the file as it is, by the cursor of any driver; the cursor, which holds the rows."""
     cursor.execute(read(name), values)
     return cursor
 

@@ -29,8 +29,7 @@ def read(
     kept = Tables.read(warehouse)
     versioned = kept.made(warehouse)
     bronze = [table.bronze for table in kept.captured]
-    warehouse.execute(sqlfile.read("gold/marts"))
-    marts = [sql.Identifier("gold", name) for name, _ in warehouse.fetchall()]
+    marts = [sql.Identifier("gold", name) for name, _ in sqlfile.run(warehouse, "gold/marts")]
     every = [*bronze, *(table.silver for table in versioned), *marts]
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]

@@ -123,8 +123,7 @@ def _as_of(
 def _taken_along(source: Cursor, table: Table) -> str | None:
     """The tables of which other rows went or changed with a row: ON DELETE CASCADE and such."""
     of = {"table": table.source.as_string(source)}
-    source.execute(sqlfile.read("gold/undo_cascade"), of)
-    return source.fetchone()[0]
+    return sqlfile.run(source, "gold/undo_cascade", of).fetchone()[0]
 
 
 def _tracked(shape: Shape, then: Row) -> Row:

@@ -44,8 +44,7 @@ def regenerate(connection: Any) -> dict[str, str]:
     is in autocommit.
     """
     with _transaction(connection) as cursor:
-        cursor.execute(sqlfile.read("system_time/relations"))
-        relations = [Relation(*row) for row in cursor]
+        relations = [Relation(*row) for row in sqlfile.run(cursor, "system_time/relations")]
         if command := dropping(cursor, [relation.oid for relation in relations]):
             cursor.execute(command)
         refused = {}

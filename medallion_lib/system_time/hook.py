@@ -92,8 +92,7 @@ def _check_names(connection: Any, calls: Sequence[Call]) -> None:
         called = {"names": [call.name for call in calls],
                   "functions": [call.function for call in calls]}  # fmt: skip
         with closing(connection.cursor()) as cursor:
-            cursor.execute(sqlfile.read("system_time/hidden"), called)
-            for table, meant in cursor.fetchall():
+            for table, meant in sqlfile.run(cursor, "system_time/hidden", called).fetchall():
                 raise refusal("name hidden", SystemTimeError, table=table, meant=meant)
 
 
@@ -121,8 +120,7 @@ def before_ddl(connection: Any, changes: Iterable[option.Change]) -> list[Edit]:
 def _relations(cursor: Any, names: Iterable[str]) -> list[tuple[int, bool, str]]:
     """Those a statement names that have triggers or functions: oid, keeps its versions?, key."""
     given = [name.replace("%%", "%") for name in names]
-    cursor.execute(sqlfile.read("system_time/named"), {"names": given})
-    return cursor.fetchall()
+    return sqlfile.run(cursor, "system_time/named", {"names": given}).fetchall()
 
 
 def after_ddl(
@@ -196,8 +194,7 @@ def _calls(tokens: list[Token]) -> bool:
 def with_history(engine: Engine) -> list[str]:
     """The tables and views that answer FOR SYSTEM_TIME, asked on a connection of its own."""
     with own_connection(engine) as cursor:
-        cursor.execute(sqlfile.read("system_time/functions"))
-        return [name for (name,) in cursor]
+        return [name for (name,) in sqlfile.run(cursor, "system_time/functions")]
 
 
 @contextmanager
