@@ -46,7 +46,7 @@ def set_up(lab: Medallion) -> None:
             insert = "INSERT INTO bronze_batch.source_column VALUES %s"
             execute_values(cursor, insert, rows)
             cursor.execute(Landing(table.name, {each.name: each for each in columns}).definition())
-        cursor.execute(sqlfile.read("batch/carry"))
+        cursor.execute(sqlfile.read("batch/lookups"))
         if not is_there:
             # The same tables, columns and comments as silver's, from the same file.
             databases.make_in(cursor, "silver_batch", "shop/silver")
