@@ -195,19 +195,16 @@ def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> None:
 def check(cursor: Cursor, watermark: Watermark) -> str:
     """The publication to read; raise MedallionError unless the slot continues where bronze ends."""
     facts = vars(watermark) | {"publication": named(watermark.slot), "lsn": watermark.at_source}
-    cursor.execute(sqlfile.read("source/slot_check"), facts)
-    problem, found, reason, position, log_end = cursor.fetchone()
+    problem, found = sqlfile.run(cursor, "source/slot_check", facts).fetchone()
+    if problem:
+        raise refusal(problem, **facts, **found)
     every = {each.version: each for each in _publications(cursor, watermark.tables.captured)}
     published = every.get(watermark.publication)
-    if not problem and not published:
+    if published is None:
         is_there = any(each.name == facts["publication"] for each in every.values())
-        problem = "publication changed" if is_there else "no publication"
-    elif not problem and published.others:
-        facts |= {"publication": published.name, "others": published.others}
-        problem = "table not declared"
-    if problem:
-        facts |= {"found": found, "reason": reason, "position": position, "log_end": log_end}
-        raise refusal(problem, **facts)
+        raise refusal("publication changed" if is_there else "no publication", **facts)
+    if published.others:
+        raise refusal("table not declared", publication=published.name, others=published.others)
     watermark.names = Catalog(cursor, watermark.tables.captured).names(watermark.names)
     return published.name
 

@@ -1,4 +1,5 @@
--- Why the slot does not continue exactly where bronze ends, as in refusals.txt, or null.
+-- Why the slot does not continue exactly where bronze ends, as in refusals.txt, or null; and what that
+-- text tells of.
 -- Source: pg_replication_slots (PostgreSQL 18, 53.20).
 SELECT CASE
            WHEN control.system_identifier <> %(source_system)s
@@ -9,10 +10,11 @@ SELECT CASE
                THEN 'slot invalid'
            WHEN slot.confirmed_flush_lsn > '0/0'::pg_lsn + %(lsn)s THEN 'slot not ours'
        END AS problem,
-       current_database() AS found,
-       coalesce(slot.invalidation_reason, slot.wal_status) AS reason,
-       '0/0'::pg_lsn + %(lsn)s AS position,
-       pg_current_wal_flush_lsn() AS log_end
+       json_build_object(
+           'found', current_database(),
+           'reason', coalesce(slot.invalidation_reason, slot.wal_status),
+           'position', '0/0'::pg_lsn + %(lsn)s,
+           'log_end', pg_current_wal_flush_lsn()) AS found
 FROM pg_control_system() AS control
 LEFT JOIN pg_replication_slots AS slot
        ON slot.slot_name = %(slot)s AND slot.database = current_database()
