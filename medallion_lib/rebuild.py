@@ -47,7 +47,7 @@ def rebuild(
         kept = earlier.tables(cursor) if is_earlier else Tables.read(cursor)
         if declared:
             declared.check(kept, warehouse.info.dbname, CAPTURED)
-        tables = kept.reading(declared, *HISTORY) if declared else kept
+        tables = kept.reading(declared, *HISTORY)
         before = [Shape.read(cursor, table) for table in kept.made(cursor)]
         for table, *_ in before:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))

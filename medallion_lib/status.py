@@ -43,8 +43,7 @@ def read(
     )
     warehouse.execute(facts)
     (found,) = warehouse.fetchone()
-    source.execute(sqlfile.read("source/slot_status"), {"slot": slot})
-    columns = [column.name for column in source.description]
+    (at_source,) = sqlfile.run(source, "source/slot_status", {"slot": slot}).fetchone()
     wanted, there = declared or kept, {table.source.strings for table in kept.captured}
     in_silver = {table.silver.strings for table in versioned}
     missing = {
@@ -53,4 +52,4 @@ def read(
                               if t.silver.strings not in in_silver],
     }  # fmt: skip
     found |= {name: ", ".join(names) for name, names in missing.items() if names}
-    return Status(server=place, **dict(zip(columns, source.fetchone(), strict=True)), **found)
+    return Status(server=place, **at_source, **found)
