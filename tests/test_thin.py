@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medallion_lib"
 EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code that each folder may have, and "" those of what stands beside the folders.
-BUDGET = {"": 1180, "server": 360, "source": 440, "bronze": 405, "silver": 375, "system_time": 880,
-          "gold": 270, "shop": 290, "batch": 525}  # fmt: skip
+BUDGET = {"": 1160, "server": 350, "source": 420, "bronze": 400, "silver": 370, "system_time": 875,
+          "gold": 260, "shop": 285, "batch": 525}  # fmt: skip
 GUESTS = ("shop", "batch")
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.
 LAYERS = ("", "server", "source", "bronze", "silver", "system_time", "gold", "medallion", "guest")
