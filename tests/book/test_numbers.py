@@ -117,8 +117,6 @@ SOURCES: dict[str, dict[str, list[str]]] = {  # by page, the numbers that a file
     "proofs": {
         "tests/source/test_identity.py": ["46"],
         "tests/system_time/test_statements.py": ["600"],
-        "tests/system_time/test_rewrite_fuzz.py": ["2,000", "50,000"],
-        "tests/bronze/test_two_feeds.py": ["365"],
     },
     "troubleshooting": {"medallion_lib/server/postgresql.conf": ["4"]},
     "when_to_use_which": {

@@ -1,4 +1,4 @@
-"""A bad row or file is set aside with the reason; the rest lands once."""
+"""A bad row or file is set aside with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was taken away, cut short or started twice is refused, with a remedy."""
+"""What was taken away or started twice is refused, with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nightly files and the log give the same current rows, in make prove on all 365 nights.
+"""Nightly files and the log give the same current rows.
 
 The extracts are real files of a source that stands at each night in turn.
 """

@@ -1,4 +1,4 @@
-"""`AS OF` instants all over the year, tables, views and marts equal copies of the source."""
+"""`AS OF` instants all year, tables, views and marts equal copies of the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One way to make a table versioned, and one hash of a row."""
+"""A table is made versioned, and a row hashed, in one way."""
 
 from __future__ import annotations
 

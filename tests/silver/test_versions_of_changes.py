@@ -1,4 +1,4 @@
-"""The query of a table's whole history, by bronze alone, gives what merges made of it bit by bit."""
+"""The query of a whole history gives what merges made bit by bit."""
 
 from __future__ import annotations
 

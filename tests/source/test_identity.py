@@ -1,4 +1,4 @@
-"""Values of 46 types land whole, from log and snapshot, under every replica identity."""
+"""Values of 46 types land whole, from log and snapshot."""
 
 from __future__ import annotations
 

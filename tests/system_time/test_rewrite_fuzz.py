@@ -1,4 +1,4 @@
-"""PostgreSQL's own parser reads 2,000 random statements, 50,000 in make prove: none is spoiled.
+"""PostgreSQL's own parser reads random statements: none is spoiled.
 
 pglast has that parser. What parses as it has to be sent is sent so, byte for byte, or refused for the reason that its
 place gives. What does not parse is refused, by us or by the parser.
