@@ -75,7 +75,7 @@ def emit_marker(cursor: Cursor) -> str:
 def awaited(source: Cursor, warehouse: Cursor, lsn: int) -> bool:
     """Whether another process that follows the log lands all before a position, within seconds."""
     emit_marker(source)  # up to which it lands at once
-    give_up = time.monotonic() + server.LOCK_PATIENCE
+    give_up = time.monotonic() + server.connections.LOCK_PATIENCE
     while (is_late := Watermark.read(warehouse).lsn < lsn) and time.monotonic() < give_up:
         time.sleep(0.05)
     return not is_late

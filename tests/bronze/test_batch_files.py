@@ -689,7 +689,7 @@ def test_before_it_is_set_up_nothing_of_it_is_there(lab: Medallion, night: Path)
 
 
 def test_a_second_load_is_refused(shop: Medallion, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LOCK_PATIENCE", 0)
+    monkeypatch.setattr(server.connections, "LOCK_PATIENCE", 0)
     with server.session(shop.warehouse_url) as cursor:
         server.only_one(cursor, "batch")
         for work in (lambda: batch.load_night(shop, night), lambda: batch.merge(shop)):

@@ -441,7 +441,7 @@ def test_an_instant_to_come_is_refused(shop: Medallion) -> None:
 def test_where_another_capture_follows_it_is_waited_for_and_else_told(
     shop: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "LOCK_PATIENCE", 0.5)
+    monkeypatch.setattr(server.connections, "LOCK_PATIENCE", 0.5)
     following = begin(shop, "capture", "--follow")
     try:
         at = set_email(shop, "first@example")
