@@ -107,13 +107,13 @@ def _load(cursor: Cursor, path: Path, data: bytes, facts: dict[str, Any]) -> Loa
     rows = _whole(landing, columns, list(rows), promise)
     _stage(cursor, columns, (row for row in rows if not row.problem))
     step("file staged")
-    cursor.execute(landing.statement("load_check"))
+    cursor.execute(landing.statement("batch/load_check"))
     bad, may_end = _bad(cursor, landing, rows)
     counts = {"rows": promise.rows, "ended": 0, "set_aside": len(bad)}
     if may_end:
-        cursor.execute(landing.statement("load_end"), facts)
+        cursor.execute(landing.statement("batch/load_end"), facts)
         counts["ended"] = cursor.rowcount
-    cursor.execute(landing.statement("load_land"), facts)
+    cursor.execute(landing.statement("batch/load_land"), facts)
     counts["landed"] = cursor.rowcount
     _set_aside(cursor, facts, bad)
     cursor.execute(sqlfile.read("batch/load_file"), facts | counts)
@@ -160,7 +160,7 @@ Bad = tuple[int | None, str | None, str]  # line, the row as the file has it, th
 
 def _bad(cursor: Cursor, landing: Landing, rows: list[Row]) -> tuple[list[Bad], bool]:
     """Return the rows to set aside, and whether every key can be read: if not, no row may end."""
-    cursor.execute(landing.statement("load_faults"))
+    cursor.execute(landing.statement("batch/load_faults"))
     faults = cursor.fetchall()
     bad = [(row.line, row.raw, str(row.problem)) for row in rows if row.problem]
     may_end = not bad and not any(is_unknown for _, _, is_unknown in faults)

@@ -117,7 +117,7 @@ class Landing(NamedTuple):
             "read": sqlfile.each(column.read_as for column in each),
             "read_key": sql.SQL("differing.{}").format(self.key.read),
         }
-        return sqlfile.compose(f"batch/{name}", **places)
+        return sqlfile.compose(name, **places)
 
     def definition(self) -> sql.Composed:
         """Return the statements that make the table, its indexes and its view of events."""
