@@ -1,4 +1,4 @@
-"""Whatever sessions commit at random, bronze has it, and silver `AS OF` each copy is the copy."""
+"""Whatever sessions commit, bronze has it; silver `AS OF` each copy is the copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""June `AS OF` 1 July equals the board pack, in `%%sql`, pandas and SQLAlchemy.
+"""June `AS OF` 1 July equals the board pack.
 
 test_zones.py runs this in other time zones.
 """

@@ -1,4 +1,4 @@
-"""In over 600 statements of PostgreSQL's syntax, the rewriter changes only the clause."""
+"""In over 600 statements, the rewriter changes only the clause."""
 
 import re
 from collections.abc import Iterable, Iterator
