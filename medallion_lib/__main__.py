@@ -145,7 +145,7 @@ def parser() -> argparse.ArgumentParser:
         description="A medallion warehouse on PostgreSQL that travels through time.",
     )
     top.add_argument("--name", help="which source and warehouse (default: medallion)")
-    top.add_argument("--tables", metavar="FILE", help="the tables of a warehouse, to make it for")
+    top.add_argument("--tables", metavar="FILE", help="what declares the warehouse's tables")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
     for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, status, url,
@@ -164,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
     add[capture]("--resnapshot", action="store_true", help="take the source over anew, after a gap")
     add[capture]("--merge", action="store_true", dest="merging", help="bring silver and gold along")
     add[status]("--json", dest="json_", action="store_true", help="for programs")
-    add[models]("names", nargs="*", metavar="NAME", help="a schema, table or view; else the shop's")
+    add[models]("names", nargs="*", metavar="NAME", help="a schema, table or view (all)")
     add[url]("which", choices=("source", "warehouse"))
     return top
 

@@ -27,7 +27,8 @@ def build_warehouse(url: URL, tables: Tables | None = None) -> None:
 
         tables = shop.TABLES
     with server.session(url) as cursor:
-        cursor.execute(sqlfile.read("warehouse"))
+        for name in ("warehouse", "tables_kept"):
+            cursor.execute(sqlfile.read(name))
         make_procedures(cursor)
         make_missing(cursor, tables.captured)
         make_silver_and_gold(cursor, tables)
@@ -39,6 +40,7 @@ def make_procedures(cursor: Cursor) -> None:
     """Those of meta, with the texts that they refuse by; again where they are there."""
     for name in PROCEDURES:
         cursor.execute(sqlfile.read(name))
+    functions.make_procedure(cursor)
     cursor.execute(sqlfile.compose("refusal", texts=sql.Literal(json.dumps(TEXTS))))
 
 

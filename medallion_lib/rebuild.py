@@ -52,6 +52,7 @@ def rebuild(
         for table, *_ in before:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
         if is_earlier:
+            cursor.execute(sqlfile.read("tables_kept"))
             cursor.execute(sqlfile.read("earlier_meta"))
         _make_anew(cursor, ("gold", *dict.fromkeys(kept.schemas + tables.schemas)), tables)
         made = tables.made(cursor)

@@ -128,7 +128,8 @@ class Table:
 class Tables:
     """All tables of one warehouse, in the order of a snapshot, and the SQL of silver and gold.
 
-    That are files, without .sql. A history that none of them makes is made of its table's columns.
+    The SQL is named by its files, without .sql. A history that none of them makes is made of its
+    table's columns.
     """
 
     each: tuple[Table, ...] = ()

@@ -38,16 +38,6 @@ COMMENT ON COLUMN meta.watermark.ahead IS 'How far positions here are ahead of t
 COMMENT ON COLUMN meta.watermark.names IS 'What each name of the source''s columns and enum labels meant, so that capture notices a name that means something else; null for merge.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
 
-CREATE TABLE meta.warehouse (
-    is_only  boolean PRIMARY KEY DEFAULT true CHECK (is_only),
-    version  integer NOT NULL,
-    tables   jsonb NOT NULL
-);
-COMMENT ON TABLE meta.warehouse IS 'One row: what this warehouse is made for.';
-COMMENT ON COLUMN meta.warehouse.is_only IS 'Always true, so that there is one row.';
-COMMENT ON COLUMN meta.warehouse.version IS 'Of the form of meta and silver; another version of the code says what to do.';
-COMMENT ON COLUMN meta.warehouse.tables IS 'The tables: their names and keys at the source, in bronze and in silver, and the SQL that makes silver and gold of them.';
-
 -- Whoever writes to a table that keeps its versions runs its triggers.
 GRANT USAGE ON SCHEMA meta TO PUBLIC;
 GRANT USAGE ON SCHEMA bronze, silver, gold, meta, scratch TO medallion_notebook;

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medallion_lib"
 EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code that each folder may have, and "" those of what stands beside the folders.
-BUDGET = {"": 1160, "server": 350, "source": 420, "bronze": 400, "silver": 370, "system_time": 875,
+BUDGET = {"": 1165, "server": 350, "source": 420, "bronze": 400, "silver": 370, "system_time": 885,
           "gold": 260, "shop": 285, "batch": 525}  # fmt: skip
 GUESTS = ("shop", "batch")
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.

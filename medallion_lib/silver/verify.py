@@ -1,4 +1,4 @@
-"""Is silver what the source says, and what bronze says? Both answered row by row."""
+"""Is silver what the source says? Answered row by row."""
 
 import io
 import re

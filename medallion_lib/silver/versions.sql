@@ -347,37 +347,3 @@ BEGIN
     CALL meta.comment_versions(versioned);
 END $$;
 COMMENT ON PROCEDURE meta.make_versioned IS 'Gives a table with a primary key what keeps every version of its rows: row_hash and a period, keys by them, and a view of its current rows. The second argument is the view''s comment.';
-
--- As regenerate() makes them, which knows them for its own by their parameters' names.
-CREATE OR REPLACE PROCEDURE meta.make_functions(versioned regclass)
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    one record;
-BEGIN
-    FOR one IN
-        SELECT format('%s.%I', relnamespace::regnamespace, relname || '__' || form) AS function, *,
-               CASE WHEN oid <> versioned THEN format(
-                   '%s.%I(%s) AS %I', of.layer, of.title || '__' || form, arguments, of.title)
-                   ELSE format('%s WHERE %s', versioned, condition) END AS source,
-               (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-                WHERE attrelid = oid AND attnum > 0 AND NOT attisdropped) AS columns
-        FROM (VALUES
-            ('as_of', 'AS OF …', '"as of" timestamptz', '$1', 'sys_start <= $1 AND sys_end > $1'),
-            ('from_to', 'FROM … TO …', '"from" timestamptz, "to" timestamptz', '$1, $2', 'sys_start < $2 AND sys_end > $1'),
-            ('between', 'BETWEEN … AND …', '"between" timestamptz, "and" timestamptz', '$1, $2', 'sys_start <= $2 AND sys_end > $1'),
-            ('contained_in', 'CONTAINED IN (…, …)', '"contained in" timestamptz, "and" timestamptz', '$1, $2', 'sys_start >= $1 AND sys_end <= $2'),
-            ('all', 'ALL', '"all" boolean DEFAULT true', '', 'true')
-        ) AS forms (form, clause, parameters, arguments, condition)
-        CROSS JOIN (SELECT relnamespace::regnamespace, relname FROM pg_class WHERE oid = versioned) AS of (layer, title)
-        JOIN pg_class ON oid IN (versioned, to_regclass(meta.current_view(versioned)))
-        ORDER BY oid <> versioned
-    LOOP
-        EXECUTE format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS SETOF %s LANGUAGE sql STABLE PARALLEL SAFE '
-                       'BEGIN ATOMIC SELECT %s FROM %s; END', one.function, one.parameters,
-                       one.oid::regclass, one.columns, one.source);
-        EXECUTE format('COMMENT ON FUNCTION %s IS %L', one.function, 'What FOR SYSTEM_TIME ' || one.clause || ' reads.');
-    END LOOP;
-END $$;
-COMMENT ON PROCEDURE meta.make_functions IS 'Makes what FOR SYSTEM_TIME reads of a versioned table and of its view of current rows.';

@@ -25,6 +25,12 @@ class Form(NamedTuple):
         return self.clause.count("{}")
 
     @property
+    def declared(self) -> str:
+        """What its function takes, as CREATE FUNCTION has it."""
+        kind = "timestamptz" if self.count else "boolean DEFAULT true"
+        return ", ".join(f'"{name}" {kind}' for name in self.parameters)
+
+    @property
     def types(self) -> str:
         """The types of what its function takes."""
         return ", ".join(["timestamptz"] * self.count) or "boolean"

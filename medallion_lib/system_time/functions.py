@@ -151,15 +151,24 @@ def _spliced(query: str, names: Collection[tuple[str, str]], form: Form) -> str:
 
 def _create(cursor: Any, template: str, relation: Relation, form: Form, **parts: str) -> None:
     """Its parameters' names are how a function of ours is told from others."""
-    declared = "{} timestamptz" if form.count else "{} boolean DEFAULT true"
     schema = quoted(relation.schema)
     cursor.execute(
         sqlfile.read(template).format(
             function=f"{schema}.{quoted(relation.name + form.suffix)}",
             relation=f"{schema}.{quoted(relation.name)}",
-            parameters=", ".join(declared.format(quoted(name)) for name in form.parameters),
+            parameters=form.declared,
             types=form.types,
             form=form.clause.format("…", "…"),
             **parts,
         )
     )
+
+
+def make_procedure(cursor: Any) -> None:
+    """Make meta.make_functions, by which SQL alone makes the functions of a versioned table."""
+    rows = []
+    for form in FORMS:
+        arguments = ", ".join(("$1", "$2")[: form.count])
+        facts = form.name, form.clause.format("…", "…"), form.declared, arguments, form.condition
+        rows.append("(" + ", ".join(f"'{fact}'" for fact in facts) + ")")
+    cursor.execute(sqlfile.read("system_time/make_functions").format(forms=", ".join(rows)))

@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, server, shop
 from medallion_lib.errors import TEXTS
+from medallion_lib.system_time import functions
 from medallion_lib.system_time.tokens import quoted
 
 HASHED = "meta.row_hash(jsonb_object({}, ARRAY[{}]::text[]))"
@@ -169,3 +170,21 @@ def test_any_table_is_versioned_as_promised_or_refused(lab: Medallion, made: Mad
         assert all(row[5] for row in before[0] if row[1] in SYSTEM and row[6] in "rpv")
         cursor.execute("CALL meta.make_versioned(%s)", (made.name,))
         assert catalog(cursor) == before, "twice is as once"
+
+
+# --- The functions -----------------------------------------------------------------------------
+
+
+def test_the_procedure_makes_the_functions_that_regenerate_makes(lab: Medallion) -> None:
+    made = ("SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc') "
+            "FROM pg_proc AS p WHERE pronamespace = 'scratch'::regnamespace AND proname ~ '^seat.*__' ORDER BY 1")  # fmt: skip
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("CREATE TABLE scratch.seat (hall integer, place integer, colour text, PRIMARY KEY (hall, place));"
+                       "CALL meta.make_versioned('scratch.seat'); CALL meta.make_functions('scratch.seat')")  # fmt: skip
+        cursor.execute(made)
+        by_procedure = cursor.fetchall()
+        functions.drop(cursor.connection)
+        functions.regenerate(cursor.connection)
+        cursor.execute(made)
+        regenerated = cursor.fetchall()
+    assert len(by_procedure) == 10 and by_procedure == regenerated
