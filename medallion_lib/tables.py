@@ -7,121 +7,24 @@ shop/tables.toml. The warehouse keeps what it was made for, so that every proces
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.table import Column, Table
+
+__all__ = ["NONE", "Column", "Table", "Tables", "described", "is_there"]
 
 # What a warehouse is made by, and how its columns are read, which may be said anew.
-MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month", "lookups")
+MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month", "lookups",
+        "excluded")  # fmt: skip
 READ = ("renamed", "gone", "columns", "left_out", "lookup")
 VERSION = 2  # of what the warehouse keeps in meta, and of how silver is made
-
-
-class Column(NamedTuple):
-    """A column of a table, by the source's catalog. A type of the source's own is text here."""
-
-    name: str
-    type: str
-    comment: str | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A source table whose every change lands in bronze, and its history in silver, if it has one.
-
-    `key` are the source's columns that tell its rows apart; bronze is searched by the last.
-    Raises MedallionError where columns are looked up, and no SQL is named that finds them.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    schema: str = "public"
-    bronze_schema: str = "bronze"
-    history: str | None = None  # the table of its versions
-    silver_schema: str = "silver"
-    columns: tuple[Column, ...] = ()  # of its history, where no SQL of a guest makes that
-    left_out: tuple[str, ...] = ()  # columns that its history has not
-    # silver's column: all the names it has had at the source, in order
-    renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    gone: tuple[str, ...] = ()  # columns the source has no longer: null where a row lacks them
-    lookups: tuple[str, ...] = ()  # columns that a row takes from other tables at its first event
-    lookup: str | None = None  # the SQL that finds them: a file, without .sql
-    by_month: str | None = None  # the date its partitions go by
-    events: str | None = None  # what its changes are read from, if not br_NAME_cdc
-    is_captured: bool = True  # False where its history only stays
-
-    def __post_init__(self) -> None:
-        renamed = {name: tuple(names) for name, names in self.renamed.items()}
-        object.__setattr__(self, "renamed", MappingProxyType(renamed))
-        for name, fact in vars(self).items():
-            if isinstance(fact, list):
-                object.__setattr__(self, name, tuple(fact))
-        if isinstance(self.key, str):  # of one column
-            object.__setattr__(self, "key", (self.key,))
-        if self.lookups and not self.lookup:
-            raise refusal("no look-up", table=self.shown, columns=", ".join(self.lookups))
-
-    def __hash__(self) -> int:
-        return hash((self.schema, self.name))
-
-    @property
-    def shown(self) -> str:
-        """Its name to a person, with its schema unless that is public."""
-        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
-
-    @property
-    def shown_history(self) -> str:
-        """Its history's name to a person, with its schema unless that is silver."""
-        is_plain = self.silver_schema == "silver"
-        return self.history if is_plain else f"{self.silver_schema}.{self.history}"
-
-    @property
-    def source(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, self.name)
-
-    @property
-    def bronze(self) -> sql.Identifier:
-        return sql.Identifier(self.bronze_schema, self.events or f"br_{self.name}_cdc")
-
-    @property
-    def silver(self) -> sql.Identifier:
-        return sql.Identifier(self.silver_schema, self.history)
-
-    def in_bronze(self, name: str) -> tuple[str, ...]:
-        """The keys of this column's value in bronze's full_row, over time."""
-        return self.renamed.get(name, (name,))
-
-    def in_silver(self, name: str) -> str:
-        """What silver calls a column of the source."""
-        return next((new for new, names in self.renamed.items() if name in names), name)
-
-    @property
-    def silver_key(self) -> list[str]:
-        return [self.in_silver(name) for name in self.key]
-
-    def as_json(self) -> dict[str, Any]:
-        """What is not as it is by default."""
-        default = Table(self.name, self.key)
-        return {name: dict(fact) if isinstance(fact, Mapping) else fact
-                for name, fact in vars(self).items()
-                if name in ("name", "key") or fact != getattr(default, name)}  # fmt: skip
-
-    @classmethod
-    def of_json(cls, facts: Mapping[str, Any]) -> Self:
-        """The same from what `as_json` gives, or a TOML file has."""
-        known = {each.name for each in fields(cls)}
-        if unknown := facts.keys() - known:
-            named = ", ".join(sorted(known))
-            raise refusal("no such fact", facts=", ".join(sorted(unknown)), named=named)
-        columns = tuple(Column(*each) for each in facts.get("columns", ()))
-        return cls(**{**facts, "columns": columns})
 
 
 @dataclass(frozen=True)
@@ -135,6 +38,8 @@ class Tables:
     each: tuple[Table, ...] = ()
     silver: tuple[str, ...] = ()
     gold: tuple[str, ...] = ()
+    source: str | None = None  # the URL of a source of the user's own, without its password
+    watched: tuple[str, ...] = ()  # what `watch` was asked for: names, or schema.*
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -166,11 +71,11 @@ class Tables:
         """Both, with the SQL of either once."""
         silver, gold = (tuple(dict.fromkeys(files)) for files in
                         (self.silver + other.silver, self.gold + other.gold))  # fmt: skip
-        return Tables(self.each + other.each, silver, gold)
+        return replace(self, each=self.each + other.each, silver=silver, gold=gold)
 
     def as_json(self) -> dict[str, Any]:
-        kept = {"tables": [each.as_json() for each in self.each]}
-        return kept | {"silver": self.silver, "gold": self.gold}
+        kept = {name: fact for name, fact in vars(self).items() if fact and name != "each"}
+        return kept | {"tables": [each.as_json() for each in self.each]}
 
     @property
     def captured(self) -> tuple[Table, ...]:
@@ -259,8 +164,8 @@ class Tables:
         version, kept = sqlfile.run(cursor, "tables_read").fetchone()
         if version > VERSION:
             raise refusal("later version", database=database, found=version, here=VERSION)
-        files = (tuple(kept[layer]) for layer in ("silver", "gold"))
-        return cls(tuple(map(Table.of_json, kept["tables"])), *files)
+        lists = {name: tuple(kept.get(name, ())) for name in ("silver", "gold", "watched")}
+        return cls(tuple(map(Table.of_json, kept["tables"])), source=kept.get("source"), **lists)
 
     def keep(self, cursor: Cursor) -> None:
         """Let the warehouse know them."""

@@ -11,12 +11,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medallion_lib"
 EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code that each folder may have, and "" those of what stands beside the folders.
-BUDGET = {"": 1165, "server": 350, "source": 420, "bronze": 400, "silver": 370, "system_time": 885,
-          "gold": 260, "shop": 285, "batch": 525}  # fmt: skip
+BUDGET = {"": 1250, "server": 350, "source": 500, "bronze": 500, "silver": 460, "system_time": 885,
+          "gold": 320, "watch": 400, "shop": 285, "batch": 525}  # fmt: skip
 GUESTS = ("shop", "batch")
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.
-LAYERS = ("", "server", "source", "bronze", "silver", "system_time", "gold", "medallion", "guest")
-GROUND = ("errors", "instants", "progress", "sqlfile", "steps", "tables")
+LAYERS = ("", "server", "source", "bronze", "silver", "system_time", "gold", "watch", "medallion", "guest")
+GROUND = ("errors", "instants", "progress", "sqlfile", "steps", "table", "tables")
 LAYOUT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,
