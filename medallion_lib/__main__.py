@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -63,10 +64,15 @@ def load(lab: Medallion, file: str, yes: bool) -> str:
     return f"Loaded {_sure(lab.load, yes, file)} tables. The next capture takes a snapshot."
 
 
+def _heed_signals() -> None:
+    """Be interrupted by each that asks to end: a shell starts background work deaf to SIGINT."""
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, signal.default_int_handler)
+
+
 def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool) -> str:
     """land the source's changes in bronze"""
-    for stop in (signal.SIGTERM, signal.SIGINT):  # a shell starts background work deaf to SIGINT
-        signal.signal(stop, signal.default_int_handler)
+    _heed_signals()
     try:
         landed = lab.capture(follow, resnapshot, merging)
     except KeyboardInterrupt:
@@ -148,10 +154,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--tables", metavar="FILE", help="what declares the warehouse's tables")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
-    for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, status, url,
-                    models):  # fmt: skip
+    for command in (up, down, reset, replay, load, capture, merge, verify,
+                    rebuild, status, url, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
+        named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         add[command] = named.add_argument
     add[reset]("--year", action="store_true", help="with the whole sample year in both")
     add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
@@ -169,6 +176,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _typed(text: str, name: str | None) -> str:
+    """The text, whose commands are for the warehouse that was named."""
+    command = "python -m medallion_lib "
+    return re.sub(f"{command}(?!--name)", f"{command}--name {name} ", text) if name else text
+
+
 def main() -> int:
     asked = vars(parser().parse_args())
     command, name, file = (asked.pop(each) for each in ("command", "name", "tables"))
@@ -179,7 +192,7 @@ def main() -> int:
             lab = Medallion.open(name, command in MAKING, tables)
         print(command(lab, **asked))
     except MedallionError as problem:
-        print(problem, file=sys.stderr)
+        print(_typed(str(problem), name), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

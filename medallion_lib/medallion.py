@@ -69,7 +69,7 @@ class Medallion(Pair):
 
         if year:
             self._only_with_ours("reset --year")
-        tables = self.declared or shop.TABLES
+        tables = self.declared or self._kept() or shop.TABLES
         with databases.administering(self.source_url) as at_source:
             slot.preflight(at_source, self.source_url, tables.captured)
             self._ask(yes)
@@ -77,11 +77,6 @@ class Medallion(Pair):
             self._drop(cursor)
             databases.create(cursor, self.warehouse_name)
         self._build_warehouse(tables)
-
-    def _build_warehouse(self, tables: Tables) -> None:
-        with server.session(self.source_url) as at_source:
-            tables = catalog.completed(at_source, tables)
-        databases.build_warehouse(self.warehouse_url, tables)
 
     def replay(self, until: str | date | None = None, scale: int | None = None) -> int:
         """Play the sample year through the source, up to but without `until`; the events played."""

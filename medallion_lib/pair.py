@@ -2,17 +2,20 @@
 
 import os
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from functools import cached_property
 from typing import Self
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from medallion_lib import databases, server, sqlfile, system_time
-from medallion_lib.errors import Unconfirmed, refusal
+from medallion_lib.errors import MedallionError, Unconfirmed, refusal
 from medallion_lib.server.embedded import Embedded
-from medallion_lib.source import slot
+from medallion_lib.source import catalog, slot
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables, is_there
 
@@ -22,50 +25,84 @@ SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 class Pair:
     """One source database, one warehouse database and the replication slot between them.
 
-    Several can live side by side on one server under different names. Where MEDALLION_SOURCE_URL
-    names a source of the user's own, it is captured from and otherwise left as it is.
+    Several can live side by side on one server under different names. A source of the user's own
+    is captured from and otherwise left as it is.
     """
 
     def __init__(
-        self, place: Embedded | server.Server, name: str, tables: Tables | None = None
-    ) -> None:
-        if tables and not tables.captured:
+        self, place: Embedded | server.Server, name: str,
+        tables: Tables | Sequence[str] | None = None, source: URL | str | None = None,
+    ) -> None:  # fmt: skip
+        declared = tables if isinstance(tables, Tables) else None
+        if declared and not declared.captured:
             raise refusal("no tables")
         suffix = "" if name == "medallion" else f"_{name}"
         self.place = place
         self.was_started = False  # by `open`
-        self.declared = tables  # those of the warehouse, where this process says so
+        self.declared = declared  # those of the warehouse, where this process says so
+        self.named = () if declared or not tables else tuple(tables)  # what `watch` is to take
+        self.said_source = source and server.own_url(source, "source")
         self.name = name
         self.source_name = f"pagila{suffix}"
         self.warehouse_name = f"medallion{suffix}"
         self.slot = f"medallion{suffix}"
         # As the server's own role: what capture and merge use.
-        self.own_source = server.own_source()
-        self.source_url = self.own_source or place.url.set(database=self.source_name)
         self.warehouse_url = place.url.set(database=self.warehouse_name)
         # As the notebooks' role, which reads everything and writes only schema scratch.
         username, password = server.NOTEBOOK_ROLE, place.notebook_password
         self.notebook_url = self.warehouse_url._replace(username=username, password=password)
-        self.source = databases.engine(self.source_url, "public")
         self.warehouse = databases.engine(self.notebook_url, SEARCH_PATH)
         system_time.install(self.warehouse)
 
+    @cached_property
+    def own_source(self) -> URL | None:
+        """A source of the user's own: as said, by MEDALLION_SOURCE_URL, or as the warehouse knows.
+
+        The warehouse knows no password: libpq asks a password file or PGPASSWORD for that.
+        """
+        said = self.said_source or server.own_source()
+        if said is None and (kept := self._kept()) and kept.source:
+            said = server.own_url(kept.source, "source")
+        return said
+
+    def _kept(self) -> Tables | None:
+        """The tables that the warehouse keeps; None where it is not there, or can't be read."""
+        with suppress(MedallionError):  # who works with the warehouse will be told
+            self.must_run()
+            with databases.administering(self.place.url) as cursor:
+                if not databases.exists(cursor, self.warehouse_name):
+                    return None
+            with server.session(self.warehouse_url) as cursor:
+                return Tables.read(cursor)
+        return None
+
+    @cached_property
+    def source_url(self) -> URL:
+        return self.own_source or self.place.url.set(database=self.source_name)
+
+    @cached_property
+    def source(self) -> Engine:
+        return databases.engine(self.source_url, "public")
+
     @classmethod
     def open(
-        cls, name: str | None = None, making: bool = True, tables: Tables | None = None
-    ) -> Self:
+        cls, name: str | None = None, making: bool = True,
+        tables: Tables | Sequence[str] | None = None, source: URL | str | None = None,
+    ) -> Self:  # fmt: skip
         """Start or find the server. `name` is MEDALLION_NAME, else "medallion", if not given.
 
         `tables` are those that `reset` makes the warehouse for; the sample's, if not given. An
-        existing warehouse knows its own, and refuses work where others are declared.
+        existing warehouse knows its own, and refuses work where others are declared. Or they are
+        names, as `watch` takes them, of tables of `source`, the URL of a database.
         Raises MedallionError when the server can't be started, reached or used, or, unless
         `making`, there never was one.
         """
-        place = cls.find(name).place  # a name that can't be one starts nothing
+        # A name or URL that can't be one starts nothing.
+        place = cls.find(name, None, tables, source).place
         if not making and isinstance(place, Embedded) and not os.path.isdir(place.data):
             raise refusal("server stopped", place=place.place)
         was_started = place.start()
-        lab = cls.find(name, place, tables)
+        lab = cls.find(name, place, tables, source)
         lab.was_started = was_started
         lab._let_notebooks_in()
         return lab
@@ -73,13 +110,13 @@ class Pair:
     @classmethod
     def find(
         cls, name: str | None = None, place: Embedded | server.Server | None = None,
-        tables: Tables | None = None,
+        tables: Tables | Sequence[str] | None = None, source: URL | str | None = None,
     ) -> Self:  # fmt: skip
         """The same, but nothing is started or written."""
         name = name or os.environ.get("MEDALLION_NAME") or "medallion"
         if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
             raise refusal("bad name", name=name)
-        return cls(place or server.locate(), name, tables)
+        return cls(place or server.locate(), name, tables, source)
 
     def _let_notebooks_in(self) -> None:
         """Make the notebooks' role, or give it its password, unless it can connect."""
@@ -112,10 +149,14 @@ class Pair:
         if self.own_source:
             if not yes:
                 raise refusal("slot forgotten", Unconfirmed, slot=self.slot, url=self.own_source)
-            known = self._known()
-            with databases.administering(self.source_url) as at_source:
-                slot.drop(at_source, self.slot, *known)
-                slot.unpublish(at_source, *known)
+            self._withdrawn()
+
+    def _withdrawn(self) -> list[str]:
+        """Remove the slot and the publication from a source of the user's own; what there was."""
+        known = self._known()
+        with databases.administering(self.source_url) as at_source:
+            removed = ["slot"] if slot.drop(at_source, self.slot, *known) else []
+            return removed + ["publication"] * slot.unpublish(at_source, *known)
 
     def _ask(self, yes: bool) -> None:
         """Raise Unconfirmed where more than the sample would go, with both databases: say what."""
@@ -135,10 +176,20 @@ class Pair:
             of = {"database": self.source_name, "tables": tables}
             raise refusal("database not ours", Unconfirmed, **of)
 
+    def _build_warehouse(self, tables: Tables) -> None:
+        """In its database, which is there and empty."""
+        with server.session(self.source_url) as at_source:
+            tables = catalog.completed(at_source, tables)
+        if own := self.own_source:
+            told = own._replace(password=None)
+            tables = replace(tables, source=str(told.difference_update_query(["sslpassword"])))
+        databases.build_warehouse(self.warehouse_url, tables)
+
     def close(self) -> None:
         """Give the engines' connections back."""
-        self.source.dispose()
-        self.warehouse.dispose()
+        for engine in (vars(self).get("source"), self.warehouse):
+            if engine:
+                engine.dispose()
 
     def drop(self) -> None:
         """Remove the slot and both databases; a source of the user's own stays."""

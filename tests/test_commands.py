@@ -58,12 +58,18 @@ def to_its_end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def refused(lab: Medallion | None, *words: str, **environment: str) -> str:
-    """The message of a command that must fail, once it is shown to be one for a person."""
+    """The message of a command that must fail, once it is shown to be one for a person.
+
+    The commands in it name the warehouse that was named, and are given without that.
+    """
     ended = command(lab, *words, **environment)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
-    return ended.stderr
+    if lab is None:
+        return ended.stderr
+    assert f"{REMEDY} " not in re.sub(f"{REMEDY} --name [a-z]", "", ended.stderr)
+    return ended.stderr.replace(f"{REMEDY} --name {lab.name} ", f"{REMEDY} ")
 
 
 def done(lab: Medallion, *words: str) -> str:

@@ -70,6 +70,7 @@ def connect(url: URL, **options: object) -> Connection:
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
         about = "no connection to yours" if _embedded(url) is None else "no connection"
+        about = "no password" if "no password supplied" in reason else about
         reason = [line for line in reason.splitlines() if not line.startswith("\t")][-1]  # no hint
         raise refusal(about, ConnectionLost, url=url, reason=reason) from problem
 
@@ -180,12 +181,16 @@ def own_source() -> URL | None:
 
 
 def _named(variable: str) -> URL | None:
-    if not (url := os.environ.get(variable)):
-        return None
+    url = os.environ.get(variable)
+    return own_url(url, variable) if url else None
+
+
+def own_url(url: URL | str, said_by: str) -> URL:
+    """A URL of the user's own as our driver takes it. MedallionError where it is none."""
     try:
-        found = make_url(url).set(drivername="postgresql+psycopg2")
+        found = make_url(url).set(drivername="postgresql")
         if password := found.query.get("password"):  # where it would be shown
             found = found.difference_update_query(["password"]).set(password=password)
         return found
     except (ArgumentError, ValueError) as problem:
-        raise refusal("bad url", variable=variable, reason=type(problem).__name__) from None
+        raise refusal("bad url", variable=said_by, reason=type(problem).__name__) from None

@@ -57,9 +57,9 @@ def preflight(cursor: Cursor, source: URL, captured: Sequence[Table]) -> None:
         raise refusal("source unfit", url=source, wrong=wrong)
 
 
-def named(slot: str) -> str:
+def named(slot: str, tables: Tables) -> str:
     """The publication's name: at a source of the user's own, the lab's, for others may be there."""
-    return slot if server.own_source() else PUBLICATION
+    return slot if tables.source or server.own_source() else PUBLICATION
 
 
 def marked(at_server: Cursor, warehouse: str) -> str:
@@ -115,7 +115,7 @@ def made(
     with server.session(source, autocommit=True) as cursor:
         preflight(cursor, source, tables.captured)
         _check_free(cursor, slot, before, mark)
-        published = _publish(cursor, named(slot), tables.captured, before, mark)
+        published = _publish(cursor, named(slot, tables), tables.captured, before, mark)
         is_sound = _freed(cursor, slot)
         if not is_sound:
             drop(cursor, slot)
@@ -166,6 +166,14 @@ def _freed(cursor: Cursor, slot: str) -> bool | None:
     return found and found[0]
 
 
+def check_free(cursor: Cursor, slot: str, tables: Tables, mark: str) -> None:
+    """Raise MedallionError where another's slot or publication has a new warehouse's name."""
+    _check_free(cursor, slot, None, mark)
+    found = (each for each in _publications(cursor, tables.captured) if each.name == slot)
+    if any(each.mark != mark and not (each.mark is None and each.is_fit) for each in found):
+        raise refusal("publication not ours", publication=slot, mark=mark)
+
+
 def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> None:
     """Raise MedallionError where there is a slot of this name that is not ours to drop."""
     here = "SELECT database = current_database() FROM pg_replication_slots WHERE slot_name = %s"
@@ -185,16 +193,19 @@ def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | No
     )
 
 
-def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> None:
-    """Drop the warehouse's publication where this role made it."""
-    for each in _publications(cursor, ()):
-        if each.is_owned and each.is_of(before, mark):
-            cursor.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(each.name)))
+def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> bool:
+    """Drop the warehouse's publication where this role made it; whether it did."""
+    ours = [sql.Identifier(each.name) for each in _publications(cursor, ())
+            if each.is_owned and each.is_of(before, mark)]  # fmt: skip
+    for name in ours:
+        cursor.execute(sql.SQL("DROP PUBLICATION {}").format(name))
+    return bool(ours)
 
 
 def check(cursor: Cursor, watermark: Watermark) -> str:
     """The publication to read; raise MedallionError unless the slot continues where bronze ends."""
-    facts = vars(watermark) | {"publication": named(watermark.slot), "lsn": watermark.at_source}
+    name = named(watermark.slot, watermark.tables)
+    facts = vars(watermark) | {"publication": name, "lsn": watermark.at_source}
     problem, found = sqlfile.run(cursor, "source/slot_check", facts).fetchone()
     if problem:
         raise refusal(problem, **facts, **found)

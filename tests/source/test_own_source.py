@@ -299,7 +299,7 @@ def test_what_would_write_to_it_is_refused_and_changes_nothing(ready: Own, words
     message = refused(ready.lab, *words)
     assert "The source is your own" in message
     assert f"{' '.join(words[:2]) if words[0] == 'reset' else words[0]} would write to it" in message
-    assert typed(message) == "unset MEDALLION_SOURCE_URL"
+    assert typed(message) == f"{REMEDY} --name another reset"
     assert dump(ready) == before
     assert ready.slots() == 1
     assert asked(ready.lab.warehouse_url, "SELECT lsn FROM meta.watermark") == watermark
@@ -399,12 +399,16 @@ def test_down_forgets_a_publication_that_our_role_made(here: Own) -> None:
 def test_what_was_captured_from_it_is_not_dropped_by_who_forgot_to_name_it(
     ready: Own, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without MEDALLION_SOURCE_URL, reset and load are the sample's, and the warehouse is not."""
+    """The warehouse knows its source without MEDALLION_SOURCE_URL, and loads nothing into it."""
     ready.lab.capture(merging=True)
     monkeypatch.delenv("MEDALLION_SOURCE_URL")
     (tmp_path / "dump.sql").write_text("no dump")
-    for words in (["reset"], ["reset", "--year"], ["load", str(tmp_path / "dump.sql")]):
-        assert "170 changes captured from the source" in refused(ready.lab, *words)
+    message = refused(ready.lab, "reset")
+    assert "no password supplied" in message and "export PGPASSWORD" in message
+    told_of_it = refused(ready.lab, "reset", PGPASSWORD=PASSWORD)
+    assert "170 changes captured from the source" in told_of_it
+    for words in (["reset", "--year"], ["load", str(tmp_path / "dump.sql")]):
+        assert "The source is your own" in refused(ready.lab, *words)
     assert ready.slots() == 1
     assert asked(ready.lab.warehouse_url, "SELECT count(*) FROM silver.fact_rental") == 40
     monkeypatch.setenv("MEDALLION_SOURCE_URL", libpq(ready.reader))
@@ -709,7 +713,7 @@ def test_a_capture_begun_by_an_earlier_version_goes_on_without_a_gap(
     """It named every publication medallion, without a comment, and kept no tables."""
     ready.as_owner(f"DROP PUBLICATION {PUBLICATION}")
     with monkeypatch.context() as earlier:
-        earlier.setattr(slot, "named", lambda _: "medallion")
+        earlier.setattr(slot, "named", lambda *_: "medallion")
         ready.as_owner(re.sub("COMMENT ON.*", "", publication(ready)))
         ready.lab.capture(merging=True)
         with server.session(ready.lab.warehouse_url) as cursor:
