@@ -68,7 +68,7 @@ def capture(
 def emit_marker(cursor: Cursor) -> str:
     """Write a message to the WAL that no transaction holds back; reading up to it is caught up."""
     token = uuid.uuid4().hex
-    cursor.execute("SELECT pg_logical_emit_message(false, %s, %s, true)", (MARKER, token))
+    sqlfile.run(cursor, "bronze/marker", {"prefix": MARKER, "content": token})
     return token
 
 

@@ -1,10 +1,12 @@
 -- A source table's columns: the type with and without its length, a domain as what it stands for, and
--- a type that the warehouse may not have, or reads by its own catalog, as text.
+-- a type that the warehouse may not have, or reads by its own catalog, as text. Those that the log has:
+-- what is generated where it is stored, from PostgreSQL 18 on.
 WITH RECURSIVE named AS (
     SELECT attnum, attname, atttypid AS type, atttypmod AS typmod, attnotnull,
            col_description(attrelid, attnum) AS comment
     FROM pg_attribute
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v'
+      AND (attgenerated = '' OR current_setting('server_version_num')::integer >= 180000)
     UNION ALL
     SELECT attnum, attname, domain.typbasetype,
            CASE WHEN typmod = -1 THEN domain.typtypmod ELSE typmod END,

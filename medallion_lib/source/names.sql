@@ -10,7 +10,8 @@ WITH RECURSIVE captured AS (
 col AS (
     SELECT format('column %%I of %%s', attname, captured.name) AS name, attnum, atttypid
     FROM captured
-    JOIN pg_attribute ON attrelid = captured.oid AND attnum > 0 AND NOT attisdropped
+    JOIN pg_attribute ON attrelid = captured.oid AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v'
+    WHERE attgenerated = '' OR current_setting('server_version_num')::integer >= 180000
 ),
 used AS (
     SELECT atttypid AS type FROM col

@@ -1,6 +1,8 @@
 -- Each publication: what tells it from one made or altered later, whose its comment says it is, whether
 -- it sends every change of each captured table, whole, and of no other, and which others it sends.
 -- Partitions are published under their own names: under their root's, a TRUNCATE of one is not sent.
+-- As JSON, a row has no column that its version of PostgreSQL lacks: 15 brought those of publications in
+-- part, 18 those of generated columns. The schemas, 15's too, are found by what depends on them.
 WITH wanted AS (
     SELECT pg_class.oid AS relation
     FROM json_to_recordset(%(captured)s) AS captured (schema text, name text)
@@ -11,7 +13,7 @@ SELECT pubname AS name,
        md5(format('%%s %%s %%s', publication.oid, publication.xmin, members.version)) AS version,
        obj_description(publication.oid, 'pg_publication') AS mark,
        pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT puballtables
-           AND NOT pubviaroot AND pubgencols = 's' AND are_whole
+           AND NOT pubviaroot AND coalesce(to_jsonb(publication) ->> 'pubgencols', 's') = 's' AND are_whole
            AND schemas IS NULL AND relations = ARRAY(SELECT relation FROM wanted ORDER BY relation) AS is_fit,
        concat_ws(', ', others, 'all tables of ' || schemas) AS others,
        pubowner = current_user::regrole AS is_owned
@@ -19,7 +21,7 @@ FROM pg_publication AS publication
 CROSS JOIN LATERAL (
     SELECT string_agg(version, ',' ORDER BY version) AS version,
            array_agg(prrelid ORDER BY prrelid) AS relations,
-           bool_and(prqual IS NULL AND prattrs IS NULL) AS are_whole,
+           bool_and(coalesce(to_jsonb(member) ->> 'prqual', to_jsonb(member) ->> 'prattrs') IS NULL) AS are_whole,
            string_agg(prrelid::regclass::text, ', ' ORDER BY prrelid::regclass::text)
                FILTER (WHERE prrelid NOT IN (SELECT relation FROM wanted WHERE relation IS NOT NULL))
                AS others
@@ -28,7 +30,10 @@ CROSS JOIN LATERAL (
     WHERE prpubid = publication.oid
 ) AS members
 CROSS JOIN LATERAL (
-    SELECT string_agg(pnnspid::regnamespace::text, ', ' ORDER BY pnnspid) AS schemas
-    FROM pg_publication_namespace
-    WHERE pnpubid = publication.oid
+    SELECT string_agg(schema.refobjid::regnamespace::text, ', ' ORDER BY schema.refobjid) AS schemas
+    FROM pg_depend AS member
+    JOIN pg_depend AS schema USING (classid, objid)
+    WHERE member.classid = to_regclass('pg_publication_namespace')
+      AND member.refclassid = 'pg_publication'::regclass AND member.refobjid = publication.oid
+      AND schema.refclassid = 'pg_namespace'::regclass
 ) AS whole

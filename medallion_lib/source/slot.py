@@ -17,6 +17,7 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables, described
 
 PUBLICATION = "medallion"
+STORED = "\n    WITH (publish_generated_columns = stored)"  # an option that PostgreSQL 18 brought
 
 
 class Publication(NamedTuple):
@@ -89,6 +90,7 @@ def _publish(
             raise refusal("publication not ours", publication=name, mark=mark)
     parts = {"publication": sql.Identifier(name), "mark": sql.Literal(mark)}
     parts["tables"] = sqlfile.each(table.source for table in captured)
+    parts["options"] = sql.SQL(STORED if cursor.connection.server_version >= 180_000 else "")
     statements = sqlfile.compose("source/publish", **parts)
     try:
         cursor.execute(statements)
@@ -134,7 +136,7 @@ def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int
 
     The snapshot, and a slot that is TEMPORARY, live until the connection is used again or ends.
     """
-    create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput (SNAPSHOT 'export')")
+    create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput EXPORT_SNAPSHOT")
     too_many = refusing("no room for a slot", errors.ConfigurationLimitExceeded)
     with too_many, refusing("slot not made", errors.LockNotAvailable, slot=slot):
         stream.execute(create.format(sql.Identifier(slot)))
