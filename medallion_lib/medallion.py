@@ -71,7 +71,8 @@ class Medallion(Pair):
             self._only_with_ours("reset --year")
         tables = self.declared or self._kept() or shop.TABLES
         with databases.administering(self.source_url) as at_source:
-            slot.preflight(at_source, self.source_url, tables.captured)
+            slot.preflight(at_source, self.source_url, tables.captured, self.slot)
+            slot.check_reading(self.source_url)
             self._ask(yes)
         with self._setting_up() as cursor:
             self._drop(cursor)

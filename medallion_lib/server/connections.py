@@ -52,8 +52,8 @@ class Server:
         return False
 
 
-def connect(url: URL, **options: object) -> Connection:
-    """A psycopg2 connection with our settings. One that can't be made is a MedallionError.
+def connect(url: URL, about: str | None = None, **options: object) -> Connection:
+    """A psycopg2 connection with our settings. One that can't be made is the refusal `about` it.
 
     The embedded server, where it does not run, is started first: one that was killed is back.
     """
@@ -69,7 +69,7 @@ def connect(url: URL, **options: object) -> Connection:
             return _connect(asked)
     except psycopg2.OperationalError as problem:
         reason = str(problem).strip().replace(str(url.password or "\0"), "***")
-        about = "no connection to yours" if _embedded(url) is None else "no connection"
+        about = "no connection" if _embedded(url) else about or "no connection to yours"
         about = "no password" if "no password supplied" in reason else about
         reason = [line for line in reason.splitlines() if not line.startswith("\t")][-1]  # no hint
         raise refusal(about, ConnectionLost, url=url, reason=reason) from problem

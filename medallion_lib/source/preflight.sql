@@ -1,4 +1,5 @@
--- What a source needs before it is captured, and what would be lost without; each with its remedy.
+-- What a source needs before it is captured, and what would be lost without: each in a sentence, and what
+-- to type that mends it, where statements do.
 WITH captured AS (
     SELECT format('%%I.%%I', schema, name) AS name, name AS bare, schema, key, bronze_schema,
            pg_class.oid AS relation
@@ -28,71 +29,104 @@ identified AS (
            ) AS is_fit
     FROM leaf
     WHERE relkind <> 'f'
+),
+-- On Amazon RDS no role has REPLICATION; a membership is in its place.
+role AS (
+    SELECT role.rolname, hosted.oid IS NOT NULL AS is_hosted,
+           role.rolreplication OR role.rolsuper OR pg_has_role(hosted.oid, 'MEMBER') IS TRUE AS reads_log
+    FROM pg_roles AS role
+    LEFT JOIN pg_roles AS hosted ON hosted.rolname = 'rds_replication'
+    WHERE role.rolname = current_user
 )
-SELECT format(E'Its wal_level is %%s; capture needs logical. As a superuser:\n'
-              '    ALTER SYSTEM SET wal_level = ''logical'';  -- then restart the server',
-              current_setting('wal_level'))
-WHERE current_setting('wal_level') <> 'logical'
+SELECT format('Its wal_level is %%s; capture needs logical. As a superuser:', current_setting('wal_level')),
+       'ALTER SYSTEM SET wal_level = ''logical'';  -- then restart the server'
+FROM role WHERE current_setting('wal_level') <> 'logical' AND NOT is_hosted
 UNION ALL
-SELECT E'It is a standby, which takes no marker messages. Name its primary.'
+SELECT format('Its wal_level is %%s; capture needs logical. Set rds.logical_replication to 1 in its parameter '
+              'group, and restart it.', current_setting('wal_level')), NULL
+FROM role WHERE current_setting('wal_level') <> 'logical' AND is_hosted
+UNION ALL
+SELECT 'It is a standby, which takes no marker messages. Name its primary.', NULL
 WHERE pg_is_in_recovery()
 UNION ALL
-SELECT E'Its encoding is SQL_ASCII, so that its texts need not be UTF-8. Move it to a database in UTF8.'
+SELECT 'Its encoding is SQL_ASCII, so that its texts need not be UTF-8. Move it to a database in UTF8.', NULL
 WHERE current_setting('server_encoding') = 'SQL_ASCII'
 UNION ALL
-SELECT format(E'Role %%s may not read the log. As a superuser:\n    ALTER ROLE %%1$I REPLICATION;', rolname)
-FROM pg_roles WHERE rolname = current_user AND NOT (rolreplication OR rolsuper)
+SELECT format('Role %%s may not read the log. As a superuser:', rolname),
+       format(CASE WHEN is_hosted THEN 'GRANT rds_replication TO %%I;' ELSE 'ALTER ROLE %%I REPLICATION;' END, rolname)
+FROM role WHERE NOT reads_log
 UNION ALL
-SELECT format('It has no table %%s. Create it, or declare your tables without it.', name)
+SELECT format('The server has no room for a slot: all replication slots are in use%%s. As a superuser:',
+              '; nobody reads ' || string_agg(slot_name, ', ' ORDER BY slot_name) FILTER (WHERE NOT active)),
+       format('ALTER SYSTEM SET max_replication_slots = %%s;  -- then restart the server', greatest(40, 2 * count(*)))
+FROM pg_replication_slots
+HAVING count(*) >= current_setting('max_replication_slots')::integer
+   AND count(*) FILTER (WHERE slot_name = %(slot)s) = 0
+UNION ALL
+SELECT 'The server has no room for one more reader of its log: as many as its max_wal_senders read it. As a superuser:',
+       format('ALTER SYSTEM SET max_wal_senders = %%s;  -- then restart the server', greatest(40, 2 * count(*)))
+FROM pg_stat_replication
+HAVING count(*) >= current_setting('max_wal_senders')::integer
+UNION ALL
+SELECT format('It has no table %%s. Create it, or declare your tables without it.', name), NULL
 FROM captured WHERE relation IS NULL
 UNION ALL
 SELECT format('Changes of %%s would land in one table, %%I.%%I. Declare a bronze_schema '
               'of its own for each.',
-              string_agg(name, ' and of '), bronze_schema, 'br_' || bare || '_cdc')
+              string_agg(name, ' and of '), bronze_schema, 'br_' || bare || '_cdc'), NULL
 FROM captured GROUP BY bronze_schema, bare HAVING count(*) > 1
 UNION ALL
-SELECT format('The name %%s is too long to capture: 56 bytes at most.', name)
+SELECT format('The name %%s is too long to capture: 56 bytes at most.', name), NULL
 FROM captured WHERE octet_length(bare) > 56
 UNION ALL
-SELECT format(E'Role %%s may not read %%s. As its owner:\n    GRANT SELECT ON %%2$s TO %%1$I;', current_user, name)
+SELECT format('Role %%s may not read %%s. As its owner:', current_user, name),
+       format('GRANT SELECT ON %%s TO %%I;', name, current_user)
 FROM captured WHERE NOT has_table_privilege(relation, 'SELECT')
 UNION ALL
-SELECT DISTINCT format(E'Role %%s may not use schema %%s. As its owner:\n    GRANT USAGE ON SCHEMA %%2$I TO %%1$I;',
-                       current_user, schema)
+SELECT DISTINCT format('Role %%s may not use schema %%s. As its owner:', current_user, schema),
+       format('GRANT USAGE ON SCHEMA %%I TO %%I;', schema, current_user)
 FROM captured WHERE relation IS NOT NULL AND NOT has_schema_privilege(schema, 'USAGE')
 UNION ALL
-SELECT format(E'Row security hides rows of %%s from role %%s. As a superuser:\n    ALTER ROLE %%2$I BYPASSRLS;',
-              name, current_user)
+SELECT format('Row security hides rows of %%s from role %%s. As a superuser:', name, current_user),
+       format('ALTER ROLE %%I BYPASSRLS;', current_user)
 FROM captured WHERE row_security_active(relation)
 UNION ALL
 SELECT format('Table %%s has tables that inherit from it, whose rows the log has under other names. '
-              'Make them partitions, or capture them by themselves.', name)
+              'Make them partitions, or capture them by themselves.', name), NULL
 FROM captured
 JOIN pg_class ON pg_class.oid = relation AND relkind <> 'p'
 WHERE EXISTS (SELECT FROM pg_inherits WHERE inhparent = relation)
 UNION ALL
 SELECT format('Table %%s is a partition of %%s. Declare that in its place.',
-              name, pg_partition_root(relation)::regclass)
+              name, pg_partition_root(relation)::regclass), NULL
 FROM captured JOIN pg_class ON pg_class.oid = relation AND relispartition
 UNION ALL
-SELECT format(E'The log has nothing of %%s, which is unlogged. As its owner:\n    ALTER TABLE %%1$s SET LOGGED;', name)
+SELECT format('The log has nothing of %%s, which is unlogged. As its owner:', name),
+       format('ALTER TABLE %%s SET LOGGED;', name)
 FROM leaf WHERE relpersistence = 'u'
 UNION ALL
-SELECT format('The log has nothing of %%s, which is a foreign table. Detach it, or capture where it comes from.', name)
+SELECT format('The log has nothing of %%s, which is a foreign table. Detach it, or capture where it comes from.', name), NULL
 FROM leaf WHERE relkind = 'f'
 UNION ALL
-SELECT format(E'It would not log which row of %%s a change is of, and its own changes would fail. As its owner:\n'
-              '    ALTER TABLE %%1$s REPLICA IDENTITY FULL;', name)
+SELECT format('The log has nothing of column %%I of %%s, which is generated, and its key as declared has it. '
+              'Declare another key.', attname, name), NULL
+FROM captured
+JOIN pg_attribute ON attrelid = relation AND attname::text = ANY (key)
+WHERE attgenerated = 'v'
+   OR attgenerated = 's' AND current_setting('server_version_num')::integer < 180000
+UNION ALL
+SELECT format('It would not log which row of %%s a change is of, and its own changes would fail. As its owner:', name),
+       format('ALTER TABLE %%s REPLICA IDENTITY FULL;', name)
 FROM identified WHERE NOT is_fit
 UNION ALL
 -- By less than what is unique there, two rows would be one here. Where a key is DEFERRABLE they may be,
 -- within a transaction. Of a table with no key at all, who declares it says what is unique.
 SELECT CASE WHEN bool_or(is_within)
-            THEN format(E'Within a transaction, several rows of %%s may have the same (%%s): its key is DEFERRABLE. '
-                        'As its owner:\n    CREATE UNIQUE INDEX ON %%1$s (%%s);', name, declared,
-                        max(within) FILTER (WHERE is_within))
+            THEN format('Within a transaction, several rows of %%s may have the same (%%s): its key is DEFERRABLE. '
+                        'As its owner:', name, declared)
             ELSE format('Several rows of %%s may have the same (%%s), its key as declared. '
-                        'Declare what is unique: %%s', name, declared, string_agg(index.columns, ' or ' ORDER BY index.columns)) END
+                        'Declare what is unique: %%s', name, declared, string_agg(index.columns, ' or ' ORDER BY index.columns)) END,
+       'CREATE UNIQUE INDEX ON ' || name || ' (' || max(within) FILTER (WHERE is_within) || ');'
 FROM (SELECT *, array_to_string(key, ', ') AS declared FROM captured) AS captured
 CROSS JOIN LATERAL (
     SELECT '(' || string_agg(attname, ', ' ORDER BY place.number) || ')' AS columns, indimmediate,

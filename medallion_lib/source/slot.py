@@ -17,7 +17,18 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables, described
 
 PUBLICATION = "medallion"
+OLDEST = 14  # version of PostgreSQL whose log has messages
 STORED = "\n    WITH (publish_generated_columns = stored)"  # an option that PostgreSQL 18 brought
+
+
+class Lack(NamedTuple):
+    """What a source lacks: a sentence, and the statements that mend it, where some do."""
+
+    sentence: str
+    statements: str | None = None
+
+    def __str__(self) -> str:
+        return "\n    ".join([self.sentence, *(self.statements or "").splitlines()])
 
 
 class Publication(NamedTuple):
@@ -41,9 +52,11 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
 
     wal_sender_timeout is off because psycopg2 answers a keepalive that asks for a reply with the
     position it has received, which would confirm WAL that has not landed. The empty search_path
-    makes names in values, such as a regclass, print in full.
+    makes names in values, such as a regclass, print in full. A pooler refuses such a connection:
+    a MedallionError.
     """
-    connection = server.connect(source, connection_factory=LogicalReplicationConnection)
+    factory = LogicalReplicationConnection
+    connection = server.connect(source, "no reading of the log", connection_factory=factory)
     with closing(connection):
         cursor = connection.cursor()
         cursor.execute("SET wal_sender_timeout = 0")
@@ -51,11 +64,27 @@ def replicating(source: URL) -> Iterator[ReplicationCursor]:
         yield cursor
 
 
-def preflight(cursor: Cursor, source: URL, captured: Sequence[Table]) -> None:
+def lacking(cursor: Cursor, captured: Sequence[Table], slot: str = "") -> list[Lack]:
+    """All that a source lacks to be captured by this slot; of one that is too old, that alone."""
+    if cursor.connection.server_version < OLDEST * 10_000:
+        version = cursor.connection.get_parameter_status("server_version")
+        needed = f"{OLDEST} or newer is needed. Upgrade it, or name another."
+        return [Lack(f"It is PostgreSQL {version}; {needed}")]
+    facts = {"captured": described(captured), "slot": slot}
+    cursor.execute(sqlfile.read("source/preflight"), facts)
+    return [Lack(*row) for row in cursor]
+
+
+def preflight(cursor: Cursor, source: URL, captured: Sequence[Table], slot: str = "") -> None:
     """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
-    cursor.execute(sqlfile.read("source/preflight"), {"captured": described(captured)})
-    if wrong := "\n".join(text for (text,) in cursor):
+    if wrong := "\n".join(map(str, lacking(cursor, captured, slot))):
         raise refusal("source unfit", url=source, wrong=wrong)
+
+
+def check_reading(source: URL) -> None:
+    """Raise MedallionError where no connection reads the log, as of a pooler."""
+    with replicating(source):
+        pass
 
 
 def named(slot: str, tables: Tables) -> str:
@@ -115,20 +144,20 @@ def made(
     whose they are: raises MedallionError where what has their names is another's.
     """
     with server.session(source, autocommit=True) as cursor:
-        preflight(cursor, source, tables.captured)
+        preflight(cursor, source, tables.captured, slot)
         _check_free(cursor, slot, before, mark)
-        published = _publish(cursor, named(slot, tables), tables.captured, before, mark)
-        is_sound = _freed(cursor, slot)
-        if not is_sound:
-            drop(cursor, slot)
-        system, name = sqlfile.run(cursor, "source/identity").fetchone()
-        names = Catalog(cursor, tables.captured).names()
-    with replicating(source) as stream:
-        lsn, snapshot = create(stream, *([f"{slot}_new", "TEMPORARY"] if is_sound else [slot]))
-        last = before and before.commit_ts
-        ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
-        facts = (slot, system, name, published, business_time, ahead, names, tables)
-        yield Watermark(lsn + ahead, last, *facts, is_kept=False), snapshot
+        with replicating(source) as stream:  # or it refuses, before anything is made
+            published = _publish(cursor, named(slot, tables), tables.captured, before, mark)
+            is_sound = _freed(cursor, slot)
+            if not is_sound:
+                drop(cursor, slot)
+            system, name = sqlfile.run(cursor, "source/identity").fetchone()
+            names = Catalog(cursor, tables.captured).names()
+            lsn, snapshot = create(stream, *([f"{slot}_new", "TEMPORARY"] if is_sound else [slot]))
+            last = before and before.commit_ts
+            ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
+            facts = (slot, system, name, published, business_time, ahead, names, tables)
+            yield Watermark(lsn + ahead, last, *facts, is_kept=False), snapshot
 
 
 def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int, str]:
