@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -490,6 +491,93 @@ def test_all_that_it_lacks_is_told_at_once_to_a_person(ready: Own) -> None:
         ready.as_superuser(lack.made)
     message = refused(ready.lab, "reset").replace("of public.", "of ")
     assert [lack.told for lack in LACKS.values() if lack.told.replace("of public.", "of ") not in message] == []
+
+
+def test_no_room_for_a_slot_or_for_a_reader_is_told_before_anything_is_made(there: Own) -> None:
+    there.lab.reset()
+    with ExitStack() as held:
+        with suppress(MedallionError):
+            while True:
+                held.enter_context(slot.replicating(there.at_server))
+        there.as_superuser(FILLED)
+        for work in (there.lab.reset, there.lab.capture):
+            message = told(work)
+            assert "no room for a slot: all replication slots are in use; nobody reads unread_1, unread_10, " in message
+            assert "no room for one more reader of its log" in message
+            assert typed(message) == ("ALTER SYSTEM SET max_replication_slots = 80;  -- then restart the server\n"
+                                      "ALTER SYSTEM SET max_wal_senders = 80;  -- then restart the server")  # fmt: skip
+    there.as_superuser("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name ~ '^unread'")
+    assert names(there) == ([], [])
+    there.as_owner(publication(there))
+    there.lab.capture(merging=True)
+    all_is_well(there)
+
+
+FILLED = """
+SELECT pg_create_physical_replication_slot('unread_' || n)
+FROM generate_series(1, current_setting('max_replication_slots')::integer - (SELECT count(*) FROM pg_replication_slots)) AS n
+"""
+
+
+def test_a_hosted_servers_role_needs_a_membership_and_what_still_reads_no_log_is_told(there: Own) -> None:
+    """Where there is a role rds_replication, no role has REPLICATION. This server, which needs that, refuses on."""
+    there.as_superuser(f"CREATE ROLE rds_replication; ALTER ROLE {READER} NOREPLICATION")
+    try:
+        message = told(there.lab.reset)
+        assert typed(message) == f"GRANT rds_replication TO {READER};"
+        there.as_superuser(typed(message))
+        message = told(there.lab.reset)
+        assert "reads its log:\n    " in message
+        assert "REPLICATION attribute" in message
+    finally:
+        there.as_superuser("DROP ROLE rds_replication")
+
+
+def test_a_server_older_than_14_is_told_by_its_version(here: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this one were."""
+    here.lab.reset()
+    monkeypatch.setattr(slot, "OLDEST", 19)
+    for work in (here.lab.reset, here.lab.capture):
+        message = told(work)
+        assert "It is PostgreSQL 18." in message
+        assert "; 19 or newer is needed. Upgrade it, or name another." in message
+    assert names(here) == ([], [])
+
+
+POOLER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@contextmanager
+def pooled(source: URL, place: Embedded) -> Iterator[URL]:
+    """The same source through PgBouncer, which keeps its files in a home."""
+    assert place._have(place.home)
+    users, log, pid, settings = (place.home / f"pooler.{name}" for name in ("txt", "log", "pid", "ini"))
+    users.write_text(f'"{source.username}" ""\n')
+    settings.write_text(f"[databases]\n* = host={source.query['host']}\n[pgbouncer]\nlisten_port = 6432\nlisten_addr =\n"
+                        f"unix_socket_dir = {place.home}\nauth_type = trust\nauth_file = {users}\n"
+                        f"logfile = {log}\npidfile = {pid}\n")  # fmt: skip
+    assert place._run(POOLER, "-d", str(settings)).returncode == 0
+    try:
+        wait_until((place.home / ".s.PGSQL.6432").exists)
+        yield source.set(password=None, query={"host": str(place.home), "port": "6432"})
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGTERM)
+
+
+@pytest.mark.skipif(POOLER is None, reason="there is no PgBouncer here")
+def test_a_pooler_in_place_of_the_server_is_told(makes: Own, parent: Path) -> None:
+    """PgBouncer answers what needs no log; nothing is made through it."""
+    makes.lab.reset()
+    with pooled(makes.reader, Embedded(parent / "home")) as url:
+        assert asked(url, "SELECT count(*) FROM film") == 20
+        for words in (["reset"], ["capture"]):
+            message = refused(makes.lab, *words, MEDALLION_SOURCE_URL=libpq(url))
+            assert "reads its log:\n    " in message
+            assert "unsupported startup parameter: replication" in message
+            assert "name the server itself" in message
+    assert names(makes) == ([], [])
+    makes.lab.capture(merging=True)
+    all_is_well(makes)
 
 
 def test_a_name_too_long_for_bronze_is_told(ready: Own) -> None:

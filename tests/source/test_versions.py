@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +13,7 @@ from one_server import directory
 from sqlalchemy import URL
 from versions import running
 
-from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib import Medallion, databases, server
 from medallion_lib.server import libpq
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.source import slot
