@@ -100,6 +100,14 @@ def rebuild(lab: Medallion, yes: bool) -> str:
     return f"Silver was made anew, identical in every row.\n{_table(done)}"
 
 
+def marts(lab: Medallion, directory: str) -> str:
+    """make the views of a directory's SQL files in gold"""
+    done = lab.marts(directory)
+    told = [f"Made in gold: {', '.join(done.made) or 'nothing'}."]
+    told += [f"No longer there: {', '.join(done.gone)}."] * bool(done.gone)
+    return "\n".join([*told, *done.refused.values()])
+
+
 def _sure(work: Callable[..., T], yes: bool, *arguments: object) -> T:
     """Do work that may end history: with a yes, or one that a person types once told what ends."""
     try:
@@ -154,8 +162,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--tables", metavar="FILE", help="what declares the warehouse's tables")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
-    for command in (up, down, reset, replay, load, capture, merge, verify,
-                    rebuild, status, url, models):  # fmt: skip
+    for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, marts, status,
+                    url, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -170,6 +178,7 @@ def parser() -> argparse.ArgumentParser:
     add[capture]("--follow", action="store_true", help="go on until interrupted")
     add[capture]("--resnapshot", action="store_true", help="take the source over anew, after a gap")
     add[capture]("--merge", action="store_true", dest="merging", help="bring silver and gold along")
+    add[marts]("directory", help="of .sql files, and marts.toml for receipts")
     add[status]("--json", dest="json_", action="store_true", help="for programs")
     add[models]("names", nargs="*", metavar="NAME", help="a schema, table or view (all)")
     add[url]("which", choices=("source", "warehouse"))

@@ -10,6 +10,7 @@ from sqlalchemy import URL, make_url
 from medallion_lib import server, sqlfile
 from medallion_lib.bronze.landing import make_missing
 from medallion_lib.errors import TEXTS
+from medallion_lib.gold import marts
 from medallion_lib.server.databases import (  # noqa: F401 -- the warehouse's and any other's
     administering, check_unused, create, drop, engine, exists, labs, rename,
 )  # fmt: skip
@@ -57,6 +58,7 @@ def make_silver_and_gold(cursor: Cursor, tables: Tables) -> None:
     history.make_missing(cursor, tables)
     for name in tables.gold:
         cursor.execute(sqlfile.read(name))
+    marts.make(cursor, tables.own)
 
 
 def make_in(cursor: Cursor, schema: str, name: str) -> None:

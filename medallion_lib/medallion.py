@@ -12,7 +12,8 @@ from medallion_lib import databases, rebuild, server, sqlfile, status
 from medallion_lib.bronze import capture
 from medallion_lib.bronze.landing import Landed
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
-from medallion_lib.gold import questions, undo
+from medallion_lib.gold import marts, questions, receipt, undo
+from medallion_lib.gold.marts import Applied
 from medallion_lib.gold.questions import Answer
 from medallion_lib.instants import instant
 from medallion_lib.pair import Pair
@@ -222,6 +223,11 @@ class Medallion(Pair):
                 refused |= functions.regenerate(cursor.connection)
         return refused
 
+    def marts(self, directory: str | Path) -> Applied:
+        """Make the views of a directory's SQL files in gold; see `gold.marts`."""
+        with self._connected(self.warehouse_url) as cursor:
+            return marts.apply(cursor.connection, Path(directory))
+
     def status(self) -> Status:
         """How far everything is."""
         with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
@@ -253,17 +259,16 @@ class Medallion(Pair):
         return read
 
     def changed(
-        self, relation: str, by: str | Sequence[str], since: str | date, until: str | date
-    ) -> Answer:
+        self, relation: str, since: str | date, until: str | date,
+        by: str | Sequence[str] | None = None,
+    ) -> Answer:  # fmt: skip
         """What changed between two instants; see `questions.changed`."""
         instants = self._reach(since, until)
-        return questions.changed(self.warehouse, self._tables(), relation, by, *instants)
+        return questions.changed(self.warehouse, self._tables(), relation, *instants, by)
 
-    def receipt(self, mart: str, at: str | date, **cell: object) -> Answer:
-        """The payments behind one number of a mart; see `receipt.receipt` of the shop."""
-        from medallion_lib.shop.receipt import receipt
-
-        return receipt(self.warehouse, mart, *self._reach(at), **cell)
+    def receipt(self, mart: str, at: str | date, /, **cell: object) -> Answer:
+        """The rows that one number of a mart adds up, by its grain; see `receipt.receipt`."""
+        return receipt.receipt(self.warehouse, mart, *self._reach(at), cell)
 
     def life(self, table: str, key: object) -> Answer:
         """The versions of one key up to now, and what each changed; see `questions.life`.

@@ -75,6 +75,12 @@ class Table:
         return self.history if is_plain else f"{self.silver_schema}.{self.history}"
 
     @property
+    def current(self) -> str:
+        """The view of its history's current rows, as meta.current_view names it."""
+        before = self.history.removesuffix("_hist")
+        return before if before not in ("", self.history) else f"{self.history}_current"
+
+    @property
     def source(self) -> sql.Identifier:
         return sql.Identifier(self.schema, self.name)
 
@@ -111,6 +117,6 @@ class Table:
         known = {each.name for each in fields(cls)}
         if unknown := facts.keys() - known:
             named = ", ".join(sorted(known))
-            raise refusal("no such fact", facts=", ".join(sorted(unknown)), named=named)
+            raise refusal("no such fact", of="table", facts=", ".join(sorted(unknown)), named=named)
         columns = tuple(Column(*each) for each in facts.get("columns", ()))
         return cls(**{**facts, "columns": columns})

@@ -7,7 +7,7 @@ shop/tables.toml. The warehouse keeps what it was made for, so that every proces
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.mart import Mart, Own
 from medallion_lib.table import Column, Table
 
 __all__ = ["NONE", "Column", "Table", "Tables", "described", "is_there"]
@@ -40,6 +41,8 @@ class Tables:
     gold: tuple[str, ...] = ()
     source: str | None = None  # the URL of a source of the user's own, without its password
     watched: tuple[str, ...] = ()  # what `watch` was asked for: names, or schema.*
+    marts: tuple[Mart, ...] = ()  # those of `gold` whose cells have receipts
+    own: Own = field(default_factory=Own)  # which `keep` leaves as they are kept
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -58,24 +61,27 @@ class Tables:
         def named(layer: str) -> tuple[str, ...]:
             return tuple(sqlfile.named(folder / name) for name in declared.get(layer, ()))
 
-        if unknown := declared.keys() - {"silver", "gold", "table"}:
+        if unknown := declared.keys() - {"silver", "gold", "table", "mart"}:
             raise ValueError(f"it has {', '.join(sorted(unknown))}")
         tables = []
         for facts in declared.get("table", ()):
             lookup = facts.get("lookup")
             found = {"lookup": sqlfile.named(folder / lookup)} if lookup else {}
             tables.append(Table.of_json(facts | found))
-        return cls(tuple(tables), named("silver"), named("gold"))
+        marts = tuple(map(Mart.of_json, declared.get("mart", ())))
+        return cls(tuple(tables), named("silver"), named("gold"), marts=marts)
 
     def __add__(self, other: Self) -> Self:
-        """Both, with the SQL of either once."""
-        silver, gold = (tuple(dict.fromkeys(files)) for files in
-                        (self.silver + other.silver, self.gold + other.gold))  # fmt: skip
-        return replace(self, each=self.each + other.each, silver=silver, gold=gold)
+        """Both, with the SQL and the marts of either once."""
+        once = {name: tuple(dict.fromkeys(getattr(self, name) + getattr(other, name)))
+                for name in ("silver", "gold", "marts")}  # fmt: skip
+        return replace(self, each=self.each + other.each, **once)
 
     def as_json(self) -> dict[str, Any]:
-        kept = {name: fact for name, fact in vars(self).items() if fact and name != "each"}
-        return kept | {"tables": [each.as_json() for each in self.each]}
+        values = {"tables": self.each, "marts": self.marts}
+        others = {name: fact for name, fact in vars(self).items()
+                  if fact and name not in ("each", "marts", "own")}  # fmt: skip
+        return others | {name: [one.as_json() for one in each] for name, each in values.items()}
 
     @property
     def captured(self) -> tuple[Table, ...]:
@@ -84,6 +90,15 @@ class Tables:
     @property
     def versioned(self) -> tuple[Table, ...]:
         return tuple(table for table in self.each if table.history)
+
+    @property
+    def declared_marts(self) -> tuple[Mart, ...]:
+        return self.marts + self.own.marts
+
+    def mart(self, name: str) -> Mart | None:
+        """The mart of this name or of gold.name, if one is declared."""
+        named = {mart.name: mart for mart in self.declared_marts}
+        return named.get(name.removeprefix("gold."))
 
     def made(self, cursor: Cursor) -> list[Table]:
         """Those whose history is in the warehouse, with their bronze."""
@@ -150,7 +165,7 @@ class Tables:
                                      for fact in facts or READ})  # fmt: skip
 
         made = declared.taken_over(self) if facts else self
-        return replace(made, each=tuple(map(read, self.each)))
+        return replace(made, each=tuple(map(read, self.each)), own=self.own)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
@@ -165,10 +180,13 @@ class Tables:
         if version > VERSION:
             raise refusal("later version", database=database, found=version, here=VERSION)
         lists = {name: tuple(kept.get(name, ())) for name in ("silver", "gold", "watched")}
-        return cls(tuple(map(Table.of_json, kept["tables"])), source=kept.get("source"), **lists)
+        marts = tuple(map(Mart.of_json, kept.get("marts", ())))
+        own = Own.of_json(kept["own"]) if kept.get("own") else Own()
+        tables = tuple(map(Table.of_json, kept["tables"]))
+        return cls(tables, source=kept.get("source"), marts=marts, own=own, **lists)
 
     def keep(self, cursor: Cursor) -> None:
-        """Let the warehouse know them."""
+        """Let the warehouse know them; the marts of a user's own stay."""
         facts = {"version": VERSION, "tables": json.dumps(self.as_json())}
         cursor.execute(sqlfile.read("tables_keep"), facts)
 

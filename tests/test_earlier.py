@@ -95,7 +95,7 @@ def test_it_holds_what_was_captured_and_what_was_merged(earlier: Medallion) -> N
 WORK: list[Callable[[Medallion], object]] = [
     lambda lab: lab.capture(), lambda lab: lab.capture(resnapshot=True), lambda lab: lab.merge(),
     lambda lab: lab.verify(), lambda lab: lab.status(), lambda lab: lab.life("dim_film_hist", 1),
-    lambda lab: lab.changed("dim_film", "film_id", "2023-01-02", "2023-01-03"),
+    lambda lab: lab.changed("dim_film", "2023-01-02", "2023-01-03", "film_id"),
     lambda lab: lab.merge_statement("dim_film_hist"), lambda lab: lab.undo("dim_film_hist", 1, "2023-01-02"),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ BUDGET = {"": 1250, "server": 350, "source": 500, "bronze": 500, "silver": 460, 
 GUESTS = ("shop", "batch")
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.
 LAYERS = ("", "server", "source", "bronze", "silver", "system_time", "gold", "watch", "medallion", "guest")
-GROUND = ("errors", "instants", "progress", "sqlfile", "steps", "table", "tables")
+GROUND = ("errors", "instants", "mart", "progress", "sqlfile", "steps", "table", "tables")
 LAYOUT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,

@@ -61,14 +61,16 @@ def _fields(row: str, said: str) -> sql.Composed:
 
 
 def changed(
-    engine: Engine, tables: Tables, relation: str, by: str | Sequence[str],
-    since: datetime, until: datetime,
+    engine: Engine, tables: Tables, relation: str, since: datetime, until: datetime,
+    by: str | Sequence[str] | None = None,
 ) -> Answer:  # fmt: skip
     """What changed in a table, view or mart between two instants: a row for each value.
 
-    `by` are the columns that tell its rows apart. `change` is new, gone or changed.
+    `by` are the columns that tell its rows apart: a mart's declared grain, or the key of a history
+    and of its current rows, if not given. `change` is new, gone or changed.
     Raises MedallionError where there are no such columns, or several rows have the same in them.
     """
+    by = _known_key(tables, relation) if by is None else by
     names = [by] if isinstance(by, str) else by
     facts, are_named = {"relation": relation, "by": by}, isinstance(names, list | tuple) and names
     if not are_named or not all(isinstance(name, str) for name in [relation, *names]):
@@ -93,6 +95,17 @@ def changed(
         key_names=sqlfile.each(map(sql.Literal, names)),
     )
     return ask(engine, "no such columns", statement, facts, **instants)
+
+
+def _known_key(tables: Tables, relation: str) -> list[str] | None:
+    """The columns that tell its rows apart, where the warehouse knows them."""
+    if not isinstance(relation, str):
+        return None
+    if mart := tables.mart(relation):
+        return [*mart.grain]
+    known = [table for table in tables.versioned for name in (table.history, table.current)
+             if relation in (name, f"{table.silver_schema}.{name}")]  # fmt: skip
+    return known[0].silver_key if len(known) == 1 else None
 
 
 def life(engine: Engine, table: Table, key: object) -> Answer:

@@ -323,7 +323,7 @@ def test_columns_of_a_key_may_be_of_any_type(lab: Medallion) -> None:
         at_source(lab, f"INSERT INTO thing VALUES ({', '.join(['%s'] * len(row))}, 'was')", *row)
     at = now(lab)
     change(lab.source, "UPDATE thing SET body = 'is'")
-    columns, rows = lab.changed("thing_hist", names, at, now(lab))[1:]
+    columns, rows = lab.changed("thing_hist", at, now(lab), names)[1:]
     assert columns[:len(names)] == tuple(names) and {row[-4:] for row in rows} == {("changed", "body", "was", "is")}
     assert {(row[0], row[8]) for row in rows} == {(date.max, "1 year 2 mons"), ("0044-03-15 BC", "infinity")}
     for row in zip(*kinds.values(), strict=True):
@@ -433,7 +433,7 @@ def test_a_change_that_does_not_end_is_told_and_nothing_is_written(
 
 def test_an_instant_to_come_is_refused(shop: Medallion) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
-    for work in (lambda: shop.undo("dim_customer_hist", 1, later), lambda: shop.changed("dim_customer", ["customer_id"], "2023-01-02", later),
+    for work in (lambda: shop.undo("dim_customer_hist", 1, later), lambda: shop.changed("dim_customer", "2023-01-02", later, ["customer_id"]),
                  lambda: shop.receipt("vw_monthly_revenue", later, store_id=1, revenue_month="2023-01-01")):  # fmt: skip
         assert "is in the future: at the source it is 2" in refused(work)
 
@@ -582,8 +582,8 @@ def test_what_is_no_instant_is_refused_and_nothing_is_deleted(shop: Medallion) -
     cell = {"store_id": 1, "revenue_month": "2023-01-01"}
     for at in (None, "soon", "", "now", "infinity", "24:00", "2023-02-30", 5, 2023.5, True, b"2023-01-02", Odd(), [], NaT):
         for ask in (lambda at: shop.undo("dim_customer_hist", 5, at), lambda at: shop.receipt("vw_monthly_revenue", at, **cell),
-                    lambda at: shop.changed("dim_customer", "customer_id", "2023-01-01", at),
-                    lambda at: shop.changed("dim_customer", "customer_id", at, "2023-01-01")):  # fmt: skip
+                    lambda at: shop.changed("dim_customer", "2023-01-01", at, "customer_id"),
+                    lambda at: shop.changed("dim_customer", at, "2023-01-01", "customer_id")):  # fmt: skip
             assert "is not an instant. Write one like 2023-07-01" in refused(lambda at=at, ask=ask: ask(at)), at
     assert customers(shop) == before
 

@@ -261,7 +261,7 @@ def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(
     assert [each for each in changes if each[0].startswith("(")][:2] == [["(null)", "()"], ["(null)", "()"]]
     assert ['("{1,2}")', '("[0:1]={1,2}")'] in changes, "bounds of an array, which JSON has not"
     between = list(pairwise(versions))[:25]
-    told = [len(shop.lab.changed("thing_hist", ["k"], old, new).rows) for (old,), (new,) in between]
+    told = [len(shop.lab.changed("thing_hist", old, new, ["k"]).rows) for (old,), (new,) in between]
     assert told == [1] * 25
     assert shop.lab.verify() == []
     tampered = {name: NEAR[type_][-2] for type_, name in names.items()}
@@ -431,7 +431,7 @@ def test_columns_may_have_the_names_that_the_statements_use(shop: Shop) -> None:
     assert shop.lab.verify() == []
     assert len(shop.lab.life("thing_hist", 1).rows) == 3
     (now,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
-    assert [row[2:] for row in shop.lab.changed("thing_hist", ["k"], at, now).rows if row[0] == 1] == [("now", None, "y")]
+    assert [row[2:] for row in shop.lab.changed("thing_hist", at, now, ["k"]).rows if row[0] == 1] == [("now", None, "y")]
     with server.session(shop.lab.warehouse_url) as cursor:
         cursor.execute(f"UPDATE silver.thing_hist SET {', '.join(f'{quoted(name)} = 0' for name in OWN)}".replace("%%", "%"))
     assert len(shop.lab.verify()) == len(OWN)
@@ -457,7 +457,7 @@ def check_key(shop: Shop, key: str) -> None:
     shop.change("UPDATE thing SET c = 2", f"DELETE FROM thing WHERE {name} = 'b'")
     assert shop.lab.verify() == []
     (now,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
-    assert shop.lab.changed("thing_hist", key, at, now).rows == [("a", "changed", "c", "1", "2"), ("b", "gone", "c", "1", None)]
+    assert shop.lab.changed("thing_hist", at, now, key).rows == [("a", "changed", "c", "1", "2"), ("b", "gone", "c", "1", None)]
     assert shop.lab.undo("thing_hist", "b", at).startswith("INSERT")
     assert [row[2] for row in shop.lab.life("thing_hist", "b").rows] == ["begins, then ends", "is back"]
     shop.change("TRUNCATE thing")
@@ -493,7 +493,7 @@ def test_a_history_by_month_has_any_names_and_dates_and_dots_in_its_own(shop: Sh
     shop.change("UPDATE thing SET d = '2023-02-05', now = 'x', count = 'y'")
     assert shop.lab.verify() == []
     (now,) = shop.asked("SELECT clock_timestamp()", at_source=True)[0]
-    rows = shop.lab.changed("silver.a.thing", "id", at, now).rows
+    rows = shop.lab.changed("silver.a.thing", at, now, "id").rows
     assert sorted({row[0] for row in rows}) == [1, 2, 3, 4]
     assert {row[2] for row in rows} == {"d", "now", "count"}
     for key in (1, 2, 3, 4):
@@ -648,7 +648,7 @@ def test_rows_of_many_columns_are_merged_verified_and_told_of(shop: Shop, tracke
     assert [row[2:] for row in shop.lab.life("thing_hist", 2).rows] == [
         ("begins", None), ("changes, then ends", f"{names[0]}: null -> true")]  # fmt: skip
     instants = [str(row[0]) for row in shop.lab.life("thing_hist", 1).rows]
-    assert [row[2] for row in shop.lab.changed("thing_hist", ["k"], instants[0], instants[2]).rows if row[0] == 1] == [
+    assert [row[2] for row in shop.lab.changed("thing_hist", instants[0], instants[2], ["k"]).rows if row[0] == 1] == [
         names[0], names[-1]]  # fmt: skip
 
 

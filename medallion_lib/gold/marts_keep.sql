@@ -1,0 +1,1 @@
+UPDATE meta.warehouse SET tables = tables || jsonb_build_object('own', %(own)s::jsonb)

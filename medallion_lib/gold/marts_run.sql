@@ -1,0 +1,2 @@
+-- In a block, where no statement can end the transaction.
+DO {block}
