@@ -19,7 +19,7 @@ class Mart:
 
     name: str
     of: str
-    grain: Mapping[str, str]
+    grain: Mapping[str, str]  # in the order of its columns
     joins: str = ""
     where: str = ""  # which rows count, if not all
     columns: tuple[str, ...] = ()  # of the history, for a receipt to show; all, if none is named
@@ -35,7 +35,7 @@ class Mart:
         return hash(self.name)
 
     def as_json(self) -> dict[str, Any]:
-        return vars(self) | {"grain": dict(self.grain)}
+        return vars(self) | {"grain": [*self.grain.items()]}  # jsonb keeps no order of names
 
     @classmethod
     def of_json(cls, facts: Mapping[str, Any]) -> Self:

@@ -164,6 +164,6 @@ def _check(cursor: Cursor, tables: Tables, mart: Mart, made: tuple[str, ...]) ->
     try:
         cursor.execute("SET LOCAL search_path = gold, silver, public")
         cursor.execute("EXPLAIN " + rewrite(statement.as_string(cursor)), values)
-    except psycopg2.ProgrammingError as problem:
+    except (psycopg2.ProgrammingError, psycopg2.DataError) as problem:
         reason = problem.diag.message_primary
         raise refusal("mart misdeclared", **facts, reason=reason) from None
