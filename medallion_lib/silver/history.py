@@ -34,5 +34,6 @@ def _make(cursor: Cursor, table: Table) -> None:
         comments=sql.SQL("\n").join(comments),
         meaning_now=sql.Literal(f"The source table {table.shown} as it is now."),
         history_name=sql.Literal(table.silver.as_string(cursor)),
+        is_strict=sql.Literal(table.is_strict),
     )
     cursor.execute(statements)

@@ -5,4 +5,4 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO medallion_
 CREATE TABLE {history} ({columns}, PRIMARY KEY ({key})) {partitions};
 COMMENT ON TABLE {history} IS {meaning};
 {comments}
-CALL meta.make_versioned({history_name}, {meaning_now});
+CALL meta.make_versioned({history_name}, {meaning_now}, {is_strict});

@@ -4,6 +4,9 @@
 CREATE SCHEMA IF NOT EXISTS meta;
 GRANT USAGE ON SCHEMA meta TO PUBLIC;
 CREATE EXTENSION IF NOT EXISTS btree_gist;  -- for WITHOUT OVERLAPS
+-- As an earlier version made them, whose arguments were others.
+DROP PROCEDURE IF EXISTS meta.add_period(regclass), meta.make_keys_current(regclass),
+                         meta.make_versioned(regclass, text);
 
 CREATE OR REPLACE FUNCTION meta.system_columns() RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -150,12 +153,12 @@ END $$;
 COMMENT ON PROCEDURE meta.add_row_hash IS 'Gives a table row_hash, with the hash of each row it has.';
 
 -- What there is of these columns stays, rows included; what is missing is added.
-CREATE OR REPLACE PROCEDURE meta.add_period(versioned regclass)
+CREATE OR REPLACE PROCEDURE meta.add_period(versioned regclass, is_strict boolean DEFAULT true)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    needs_period constant boolean := NOT meta.has_column(versioned, 'sys_period') AND EXISTS (
+    needs_period constant boolean := is_strict AND NOT meta.has_column(versioned, 'sys_period') AND EXISTS (
         SELECT FROM pg_class WHERE oid = versioned AND relkind = 'r');
     is_open boolean;
     late timestamptz;
@@ -183,10 +186,10 @@ BEGIN
                        'GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED', versioned);
     END IF;
 END $$;
-COMMENT ON PROCEDURE meta.add_period IS 'Gives a table sys_start, sys_end and, unless it has partitions, sys_period; a row without them is current, from now on.';
+COMMENT ON PROCEDURE meta.add_period IS 'Gives a table sys_start, sys_end and, if its key is to have a period, sys_period; a row without them is current, from now on.';
 
 -- The index comes before the key: of two current rows, a statement is told what it is always told.
-CREATE OR REPLACE PROCEDURE meta.make_keys_current(versioned regclass)
+CREATE OR REPLACE PROCEDURE meta.make_keys_current(versioned regclass, is_strict boolean DEFAULT true)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -221,8 +224,8 @@ BEGIN
     IF NOT primary_key.is_period THEN
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', versioned, primary_key.name);
     END IF;
-    -- A key with a period would make inserts into a large table many times slower.
-    IF parted_by IS NOT NULL THEN
+    -- A key with a period makes inserts into a large table many times slower.
+    IF parted_by IS NOT NULL OR NOT (is_strict OR primary_key.is_period) THEN
         EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I PRIMARY KEY (%s, sys_end), '
                        'ADD CHECK (sys_start < sys_end)', versioned, primary_key.name,
                        array_to_string(array_remove(keys, parted_by) || parted_by, ', '));
@@ -242,7 +245,7 @@ EXCEPTION WHEN undefined_object OR undefined_function OR feature_not_supported T
     RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
         'key unfit', 'table', versioned::text, 'key', key, 'reason', SQLERRM);
 END $$;
-COMMENT ON PROCEDURE meta.make_keys_current IS 'What was unique in a table is unique among its current rows, and no two versions of a key overlap.';
+COMMENT ON PROCEDURE meta.make_keys_current IS 'What was unique in a table is unique among its current rows; where it has no partitions and is strict, no two versions of a key overlap.';
 
 CREATE OR REPLACE PROCEDURE meta.add_default_partition(versioned regclass)
     LANGUAGE plpgsql
@@ -316,7 +319,9 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE meta.comment_versions IS 'Says what the columns of a table''s versions mean, where nothing does, and the same of its view.';
 
-CREATE OR REPLACE PROCEDURE meta.make_versioned(versioned regclass, current_rows text DEFAULT NULL)
+CREATE OR REPLACE PROCEDURE meta.make_versioned(
+    versioned regclass, current_rows text DEFAULT NULL, is_strict boolean DEFAULT true
+)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -339,11 +344,11 @@ BEGIN
         IF NOT meta.has_column(versioned, 'row_hash') THEN
             CALL meta.add_row_hash(versioned);
         END IF;
-        CALL meta.add_period(versioned);
-        CALL meta.make_keys_current(versioned);
+        CALL meta.add_period(versioned, is_strict);
+        CALL meta.make_keys_current(versioned, is_strict);
     END IF;
     CALL meta.add_default_partition(versioned);
     CALL meta.make_current_view(versioned, current_rows);
     CALL meta.comment_versions(versioned);
 END $$;
-COMMENT ON PROCEDURE meta.make_versioned IS 'Gives a table with a primary key what keeps every version of its rows: row_hash and a period, keys by them, and a view of its current rows. The second argument is the view''s comment.';
+COMMENT ON PROCEDURE meta.make_versioned IS 'Gives a table with a primary key what keeps every version of its rows: row_hash and a period, keys by them, and a view of its current rows. The second argument is the view''s comment; the third, whether the server keeps versions from overlapping, which makes inserts many times slower.';
