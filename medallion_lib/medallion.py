@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from medallion_lib import databases, rebuild, server, sqlfile, status
-from medallion_lib.bronze import capture
+from medallion_lib.bronze import capture, landing
 from medallion_lib.bronze.landing import Landed
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
 from medallion_lib.gold import marts, questions, receipt, undo
@@ -62,7 +62,8 @@ class Medallion(Pair):
             tables, before = Tables.read(cursor), Watermark.read(cursor)
             begun = slot.made(self.source_url, self.slot, tables, before, business_time=True)
             with begun as (first, _):
-                first.write(cursor)  # no snapshot is needed
+                landing.index_missing(cursor, tables.captured)  # no snapshot is needed
+                first.write(cursor)
 
     def _begin_with_own_source(self, year: bool, yes: bool) -> None:
         """An empty warehouse without a watermark, so that the next capture takes a snapshot."""

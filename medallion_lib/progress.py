@@ -6,14 +6,22 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-Progress = Callable[[int], None]
+Progress = Callable[..., None]  # told how far work has come and, if known, how far it goes
 
 
 @contextmanager
 def shown(work: str, unit: str) -> Iterator[Progress]:
-    """A function that shows how far work has come, on a terminal, after its first second."""
+    """A function that shows how far work has come, on a terminal, after its first second.
+
+    Told how far it goes, about, it shows the time left as well.
+    """
     with tqdm(desc=work, unit=f" {unit}", delay=1, disable=None, leave=False) as bar:
-        yield lambda reached: bar.update(reached - bar.n)
+
+        def show(reached: int, total: int | None = None) -> None:
+            bar.total = total
+            bar.update(reached - bar.n)
+
+        yield show
 
 
 class Told:

@@ -57,6 +57,8 @@ class Table:
                 object.__setattr__(self, name, tuple(fact))
         if isinstance(self.key, str):  # of one column
             object.__setattr__(self, "key", (self.key,))
+        if self.history and not self.key:
+            raise refusal("no key for history", table=self.shown)
         if self.lookups and not self.lookup:
             raise refusal("no look-up", table=self.shown, columns=", ".join(self.lookups))
 

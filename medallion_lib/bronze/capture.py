@@ -7,10 +7,11 @@ position confirmed to the slot. Whatever is killed in between is read again from
 import select
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg2 import extensions, sql
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import ReplicationCursor
@@ -21,13 +22,12 @@ from medallion_lib.bronze import landing
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
 from medallion_lib.progress import Progress
-from medallion_lib.source import pgoutput, slot
+from medallion_lib.source import rows, slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
-from medallion_lib.tables import Table, Tables
+from medallion_lib.tables import Tables
 
-EVERY = sql.SQL("")
 LANDING_PAUSE = 0.05  # seconds between landings of a trickle
 HEARTBEAT = 10.0  # seconds without a landing, after which a marker moves the slot on
 
@@ -140,6 +140,8 @@ def snapshot(
         at = watermark.advance(Catalog(cursor, ()).clock())
         into = Landing(warehouse, watermark, Landed())
         _collect(cursor, into, at.isoformat(), again=before is not None, progress=progress)
+        with warehouse.cursor() as indexing:
+            landing.index_missing(indexing, tables.captured)
         into.land()
         return into.total
 
@@ -157,30 +159,24 @@ def exporting(source: URL, snapshot: str) -> Iterator[Cursor]:
 
 def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Progress) -> None:
     """All tables' rows under one lsn that no commit has: just below the slot's first."""
-    lsn, seq, catalog = into.watermark.lsn - 1, 0, Catalog(cursor, into.watermark.tables.captured)
-    relations = {table: catalog.relation(table) for table in catalog.tables}
-    targets = {t: into.target(t, each, catalog.base_types(each)) for t, each in relations.items()}
+    lsn, seq, watermark = into.watermark.lsn - 1, 0, into.watermark
+    catalog = Catalog(cursor, watermark.tables.captured, watermark.names)
+    targets = {table: into.target(table, catalog.relation(table), {}) for table in catalog.tables}
     for target in targets.values() if again else ():
         seq += 1
         into.add(target, f"{lsn}\t{seq}", "T", None, stamp)
-    for table, target in targets.items():
-        for row in rows(catalog, table):
-            seq += 1
-            into.add(target, f"{lsn}\t{seq}", "R", row, stamp)
-            progress(seq)
+    into.send()
+    read, expected = Counter(rows=seq), catalog.rows_expected()
 
+    def told(more: int) -> None:
+        read["rows"] += more
+        progress(read["rows"], expected)
 
-def rows(catalog: Catalog, table: Table, only: sql.Composable = EVERY) -> Iterator[str]:
-    """Every row, or `only` those WHERE …, as JSON of the texts that PostgreSQL prints."""
-    relation = catalog.relation(table)
-    base_types = catalog.base_types(relation)
-    write = pgoutput.json_writer(relation.columns, relation.types, base_types)
-    with catalog.cursor.connection.cursor(name="snapshot") as cursor:
-        cursor.itersize = 10_000
-        # The server sends a domain as the type it stands for.
-        types = (*relation.types, *base_types.values())
-        as_printed = extensions.new_type(types, "TEXT", lambda value, _: value)
-        extensions.register_type(as_printed, cursor)
-        columns = sqlfile.identifiers(relation.columns)
-        cursor.execute(sql.SQL("SELECT {} FROM {} {}").format(columns, table.source, only))
-        yield from map(write, cursor)
+    for table in targets:
+        parts = {"lsn": lsn, "seq": seq, "stamp": stamp}
+        query = sqlfile.compose(
+            "source/rows_copied",
+            **{name: sql.Literal(value) for name, value in parts.items()},
+            rows=rows.query(catalog, table),
+        )
+        seq += into.copy(table, cursor, query, told)

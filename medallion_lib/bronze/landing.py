@@ -2,7 +2,7 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from psycopg2 import errors, sql
@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
+from medallion_lib.bronze import piped
 from medallion_lib.errors import refusal, refusing
 from medallion_lib.source import pgoutput
 from medallion_lib.source.pgoutput import Relation, Row, Writer
@@ -18,6 +19,7 @@ from medallion_lib.steps import step
 from medallion_lib.tables import Table, is_there
 
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
+COPY = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
 
 
 @dataclass
@@ -37,10 +39,15 @@ class Target:
     source: str  # the relation, as SQL names it
     columns: tuple[str, ...]
     is_whole: bool  # whether the log has the whole old row
+    places: list[int] | None  # of its columns in the log's rows, where not all of those land
     key: list[int]  # where the key's columns are
     write: Writer
     write_key: Writer
     lines: list[str]  # COPY lines that have not been sent yet
+
+    def landing(self, values: Row) -> Row:
+        """Those of a row's values that land."""
+        return values if self.places is None else [values[place] for place in self.places]
 
     def key_of(self, values: Row) -> str:
         """The key's columns and their values, as JSON."""
@@ -59,18 +66,25 @@ class Landing:
     since_commit: int = 0  # rows sent since the last landing
     touched: set[tuple[Table, str]] = field(default_factory=set)  # keys waiting, if looked up
 
-    def target(self, table: Table, relation: Relation, base_types: Mapping[int, int]) -> Target:
+    def target(
+        self, table: Table, relation: Relation, base_types: Mapping[int, int],
+        left_out: Collection[str] = (),
+    ) -> Target:  # fmt: skip
         """How the relation's rows go into bronze. MedallionError where a key column is gone."""
-        missing = [name for name in table.key if name not in relation.columns]
+        named = enumerate(relation.columns)
+        places = [place for place, name in named if name not in left_out]
+        columns, types = (tuple(each[place] for place in places)
+                          for each in (relation.columns, relation.types))  # fmt: skip
+        missing = [name for name in table.key if name not in columns]
         if missing:
             raise refusal("key column gone", table=table.shown, column=missing[0])
-        key = [relation.columns.index(name) for name in table.key]
-        types = tuple(relation.types[place] for place in key)
-        write = pgoutput.json_writer(relation.columns, relation.types, base_types)
-        write_key = pgoutput.json_writer(table.key, types, base_types)
+        key = [columns.index(name) for name in table.key]
+        key_types = tuple(types[place] for place in key)
+        write = pgoutput.json_writer(columns, types, base_types)
+        write_key = pgoutput.json_writer(table.key, key_types, base_types)
         is_whole, lines = relation.identity == "f", self.lines[table]
-        columns, source = relation.columns, relation.quoted
-        return Target(table, source, columns, is_whole, key, write, write_key, lines)
+        facts = (relation.quoted, columns, is_whole, places if left_out else None)
+        return Target(table, *facts, key, write, write_key, lines)
 
     def add(self, target: Target, position: str, op: str, row: str | None, tail: str) -> None:
         """One row as JSON: `position` is lsn and seq, `tail` the time, both as COPY has them."""
@@ -82,13 +96,12 @@ class Landing:
 
     def send(self) -> None:
         """COPY what waits into the open warehouse transaction."""
-        copy = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
         with self.warehouse.cursor() as cursor:
             for table, lines in self.lines.items():
                 if lines:
                     rows = io.StringIO("".join(lines))
                     with refusing("row too large", errors.ProgramLimitExceeded, table=table.shown):
-                        cursor.copy_expert(copy.format(table.bronze), rows, size=1 << 20)
+                        cursor.copy_expert(COPY.format(table.bronze), rows, size=1 << 20)
                     lines.clear()
         self.since_commit += self.waiting
         self.waiting = 0
@@ -97,6 +110,18 @@ class Landing:
     def touch(self, target: Target, values: Row) -> None:
         """Note that a row of this key is about to wait, so that looking it up sends it first."""
         self.touched.add((target.table, target.key_of(values)))
+
+    def copy(
+        self, table: Table, source: Cursor, query: sql.Composable, told: Callable[[int], object]
+    ) -> int:
+        """COPY a table's rows from the source straight into the open transaction; how many."""
+        with (
+            refusing("row too large", errors.ProgramLimitExceeded, table=table.shown),
+            self.warehouse.cursor() as cursor,
+        ):
+            rows = piped.copied(source, query, cursor, COPY.format(table.bronze), told)
+        self.since_commit += rows
+        return rows
 
     def land(self) -> None:
         """Commit rows and watermark in one transaction."""
@@ -112,7 +137,7 @@ class Landing:
 
 
 def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
-    """Make the bronze of each of these tables that has none."""
+    """Make the bronze of each of these tables that has none. What comes first indexes it."""
     for table in captured:
         if not is_there(cursor, table.bronze):
             make_bronze(cursor, table)
@@ -120,6 +145,21 @@ def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
 
 def make_bronze(cursor: Cursor, table: Table) -> None:
     meaning = sql.Literal(f"Every committed change of the source table {table.shown}.")
-    lookup, schema = sql.Literal(table.key[-1]), sql.Identifier(table.bronze_schema)
-    parts = {"table": table.bronze, "schema": schema, "lookup": lookup, "meaning": meaning}
+    schema = sql.Identifier(table.bronze_schema)
+    parts = {"table": table.bronze, "schema": schema, "meaning": meaning}
     cursor.execute(sqlfile.compose("bronze/table", **parts))
+
+
+def index_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
+    """Give the bronze of each of these tables its indexes, unless it has them.
+
+    A snapshot's rows come first: an index of rows that are there takes a third of the time.
+    """
+    lookup = sql.SQL("CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);")
+    for table in captured:
+        cursor.execute(sqlfile.read("bronze/unindexed"), (table.bronze.as_string(cursor),))
+        if cursor.fetchone():
+            key = sql.SQL("").join(
+                lookup.format(table.bronze, sql.Literal(name)) for name in table.key[-1:]
+            )
+            cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=key))

@@ -32,7 +32,22 @@ def last_row(into: Landing, target: Target, key: Row, new: Row = ()) -> tuple[st
 def live_rows(into: Landing, table: Table) -> list[str]:
     """Each row that bronze, with what is on its way, has of a table, as JSON."""
     into.send()
+    if not table.key:
+        return _counted_rows(into, table)
     key = sqlfile.each(map(sql.Literal, table.key), "full_row ->> {}")
     with into.warehouse.cursor() as cursor:
         cursor.execute(sqlfile.compose("bronze/live", bronze=table.bronze, key=key))
         return [row for (row,) in cursor]
+
+
+def _counted_rows(into: Landing, table: Table) -> list[str]:
+    """The same where rows have no key: what came less what went, as often as it is there.
+
+    Raises MedallionError where a row went that had not come so: a column was added in between.
+    """
+    with into.warehouse.cursor() as cursor:
+        cursor.execute(sqlfile.compose("bronze/live_counted", bronze=table.bronze))
+        counted = cursor.fetchall()
+    if any(count < 0 for _, count in counted):
+        raise refusal("partition gone", table=table.shown)
+    return [row for row, count in counted for _ in range(count)]

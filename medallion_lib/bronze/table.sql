@@ -7,11 +7,8 @@ CREATE TABLE {table} (
     op         char(1) NOT NULL CHECK (op IN ('I', 'U', 'D', 'T', 'R')),
     full_row   jsonb,
     commit_ts  timestamptz NOT NULL,
-    load_ts    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (lsn, seq)
+    load_ts    timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX ON {table} ((full_row ->> {lookup}), lsn, seq);
-CREATE INDEX ON {table} (lsn, seq) WHERE op = 'T';
 GRANT SELECT ON {table} TO medallion_notebook;
 COMMENT ON TABLE {table} IS {meaning};
 COMMENT ON COLUMN {table}.lsn IS 'Commit position of the source transaction in its write-ahead log.';

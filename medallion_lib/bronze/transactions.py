@@ -50,11 +50,13 @@ class Decoder:
             raise refusal("commit time unknown", at=at) from None
         match event:
             case Insert():
-                self._row(self.targets[event.relation], "I", event.new)
+                target = self.targets[event.relation]
+                self._row(target, "I", target.landing(event.new))
             case Update():
-                self._update(self.targets[event.relation], event.old, event.new)
+                self._update(self.targets[event.relation], event)
             case Delete():
-                self._delete(self.targets[event.relation], event.old)
+                target = self.targets[event.relation]
+                self._delete(target, target.landing(event.old))
             case Begin():
                 self.begun, self.stamp, self.seq = event, "", 0
             case Commit():
@@ -92,12 +94,17 @@ class Decoder:
             self.landing.touch(target, values)
         self._add(target, op, target.write(values))
 
-    def _update(self, target: Target, old: list[Column] | None, new: list[Column]) -> None:
-        """A change of key is a delete and an insert; a TOAST value left alone is in the old row."""
+    def _update(self, target: Target, event: Update) -> None:
+        """A change of key is a delete and an insert; a TOAST value left alone is in the old row.
+
+        So is any change where there is no key: U has the new row alone, which would not tell which
+        row it was. D and I, in turn within their transaction, do.
+        """
+        old, new = event.old and target.landing(event.old), target.landing(event.new)
         if UNCHANGED in new:
             before = old if target.is_whole else last_row(self.landing, target, old or new, new)[1]
             new = [b if a is UNCHANGED else a for a, b in zip(new, before, strict=True)]
-        if old and any(old[place] != new[place] for place in target.key):
+        if old and (not target.key or any(old[place] != new[place] for place in target.key)):
             self._delete(target, old)
             self._row(target, "I", new)
         else:
@@ -174,8 +181,12 @@ class Decoder:
 
     def _relation(self, relation: Relation) -> None:
         table, self.is_told_anew = self.catalog.captured(relation), True
-        target = self.landing.target(table, relation, self.base_types)
-        if not relation.logged.issuperset(table.key):
+        self.catalog.known = self.landing.watermark.names
+        left_out = self.catalog.excluded(table, relation.columns)
+        target = self.landing.target(table, relation, self.base_types, left_out)
+        # Where nothing of old rows is logged, the source itself refuses to change or delete one.
+        is_without_key = not table.key and relation.logged and not target.is_whole
+        if is_without_key or not relation.logged.issuperset(table.key):
             raise refusal("old rows not logged", table=relation.quoted)
         self.targets[relation.oid] = target
         if not target.is_whole:

@@ -15,11 +15,11 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.bronze import capture
 from medallion_lib.errors import refusal
 from medallion_lib.gold.keys import Key, equal
 from medallion_lib.silver.shape import Shape
 from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.rows import rows
 from medallion_lib.tables import Table, Tables
 
 Row = dict[str, Any]  # by column: a text, Decimal, boolean or None, as bronze's JSON has it
@@ -91,10 +91,10 @@ def _at_source(source: Cursor, asked: Key) -> Row | None:
     source.execute("SELECT %s::regclass", (table.source.as_string(source),))
     named = ((table.in_bronze(name)[-1], sql.Literal(text)) for name, text in asked.texts.items())
     only = sql.SQL("WHERE {} FOR UPDATE").format(equal(named))
-    rows = [*capture.rows(Catalog(source, (table,)), table, only)]
-    if len(rows) > 1:
+    found = [*rows(Catalog(source, (table,)), table, only)]
+    if len(found) > 1:
         raise asked.several()
-    return _parsed(rows[0]) if rows else None
+    return _parsed(found[0]) if found else None
 
 
 def _as_of(

@@ -130,6 +130,20 @@ class Shape(NamedTuple):
             assignments=sqlfile.identifiers(assigned, "{0} = newest.{0}, ", ""),
         )
 
+    def first(self) -> sql.Composed:
+        """What begins an empty history. Parameter: the position of the first snapshot's rows."""
+        return sqlfile.compose(
+            "silver/first",
+            silver=self.table.silver,
+            bronze=self.table.bronze,
+            columns=sqlfile.identifiers(self._written),
+            values=sqlfile.each(map(self.value, self._written)),
+            texts=self._texts(),
+            row=self._row(),
+            is_complete=self._is_complete(),
+            is_exact=self._are_exact(),
+        )
+
     def whole_history(self) -> sql.Composed:
         """The query of all the table's versions, by bronze alone. Parameter: the position upto.
 
@@ -160,12 +174,15 @@ class Shape(NamedTuple):
             key_types=self._each_key("{own} {plain}"),
             is_complete=self._is_complete(),
             is_exact=self._are_exact(),
-            # A long row is stored compressed; so it is unpacked once, and not for each value.
-            row=sql.SQL("full_row || '{}'" if len(self.from_source) > PAIRS else "full_row"),
+            row=self._row(),
             texts=self._texts(),
             values=sqlfile.each([self._each_key("{own} AS {name}"), *values, *looked_up]),
             lookup=sqlfile.compose(table.lookup, schema=schema) if looked_up else nothing,
         )
+
+    def _row(self) -> sql.SQL:
+        """A long row is stored compressed; so it is unpacked once, and not for each value."""
+        return sql.SQL("full_row || '{}'" if len(self.from_source) > PAIRS else "full_row")
 
     @property
     def _written(self) -> list[str]:

@@ -19,6 +19,7 @@ from medallion_lib.silver import merge
 from medallion_lib.silver.shape import Shape
 from medallion_lib.source import slot
 from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.rows import rows
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables
 
@@ -40,7 +41,8 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
             point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
             with capture.exporting(source, exported) as shop:
                 cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
-                _copy(Catalog(shop, watermark.tables.captured), cursor)
+                catalog = Catalog(shop, watermark.tables.captured, watermark.names)
+                _copy(catalog, cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
         merge.merge(warehouse, upto=watermark.here(point))
@@ -54,10 +56,11 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
 def _copy(catalog: Catalog, into: Cursor) -> None:
     """The source's rows, as JSON like bronze's, into the warehouse's temporary table."""
     for table in catalog.tables:
-        rows = capture.rows(catalog, table)
+        if not table.history:
+            continue
         bronze = table.bronze.as_string(into)
         name = re.sub(r"[\t\n\r\\]", lambda found: f"\\x{ord(found[0]):02x}", bronze)
-        lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows)
+        lines = ("{}\t{}\n".format(name, row.replace("\\", "\\\\")) for row in rows(catalog, table))
         while part := "".join(islice(lines, BATCH_ROWS)):
             into.copy_expert("COPY source_row FROM STDIN", io.StringIO(part), size=1 << 20)
 

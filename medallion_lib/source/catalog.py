@@ -1,5 +1,6 @@
 """What the source's catalog says of the tables whose changes are in the log."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ class Catalog:
 
     cursor: Cursor
     tables: Sequence[Table]  # those that are captured
+    known: Mapping[str, str] | None = None  # what names meant, as `names` tells it
 
     def clock(self) -> datetime:
         """The source's time of day."""
@@ -63,6 +65,25 @@ class Catalog:
         oid, columns, types = self.cursor.fetchone()
         facts = (table.schema, table.name, "f", tuple(columns), tuple(types), frozenset(columns))
         return Relation(oid, *facts)
+
+    def excluded(self, table: Table, columns: Sequence[str]) -> frozenset[str]:
+        """Those of a table's columns that are not to land, also where they are renamed since.
+
+        Raises MedallionError where one may be such a column under a name that nothing explains.
+        """
+        if not table.excluded:
+            return frozenset()
+        facts = vars(table) | {"excluded": [*table.excluded], "columns": [*columns]}
+        facts |= {"known": self.known and json.dumps(self.known)}
+        found, unknown = sqlfile.run(self.cursor, "source/excluded", facts).fetchone()
+        if unknown:
+            raise refusal("column not known", table=table.shown, column=unknown)
+        return frozenset(found)
+
+    def rows_expected(self) -> int | None:
+        """About how many rows the tables have together, if the source has ever counted them."""
+        facts = {"captured": described(self.tables)}
+        return sqlfile.run(self.cursor, "source/rows_expected", facts).fetchone()[0]
 
     def is_all_of(self, table: Table, leaves: list[int]) -> bool:
         """Whether no partition of the table is missing among these; true where it has none."""
@@ -109,5 +130,5 @@ def _completed(at_source: Cursor, table: Table) -> Table:
     at_source.execute(sqlfile.read("source/columns"), (table.source.as_string(at_source),))
     found = [Column(table.in_silver(name), type_, comment)
              for _, name, type_, _, _, comment in at_source.fetchall()
-             if name not in table.left_out]  # fmt: skip
+             if name not in (*table.left_out, *table.excluded)]  # fmt: skip
     return replace(table, columns=tuple(found))

@@ -23,7 +23,7 @@ identified AS (
                WHERE indrelid = leaf.oid AND indimmediate
                  AND CASE leaf.relreplident WHEN 'd' THEN indisprimary WHEN 'i' THEN indisreplident END
                  -- Columns that an index only includes come after those of its key.
-                 AND leaf.key <@ ARRAY(
+                 AND leaf.key <> '{}' AND leaf.key <@ ARRAY(
                      SELECT attname::text FROM pg_attribute
                      WHERE attrelid = leaf.oid AND attnum = ANY (indkey[0:indnkeyatts - 1]))
            ) AS is_fit
@@ -127,7 +127,7 @@ SELECT CASE WHEN bool_or(is_within)
             ELSE format('Several rows of %%s may have the same (%%s), its key as declared. '
                         'Declare what is unique: %%s', name, declared, string_agg(index.columns, ' or ' ORDER BY index.columns)) END,
        'CREATE UNIQUE INDEX ON ' || name || ' (' || max(within) FILTER (WHERE is_within) || ');'
-FROM (SELECT *, array_to_string(key, ', ') AS declared FROM captured) AS captured
+FROM (SELECT *, array_to_string(key, ', ') AS declared FROM captured WHERE key <> '{}') AS captured
 CROSS JOIN LATERAL (
     SELECT '(' || string_agg(attname, ', ' ORDER BY place.number) || ')' AS columns, indimmediate,
            string_agg(quote_ident(attname), ', ' ORDER BY place.number) AS within,

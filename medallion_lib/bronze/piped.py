@@ -1,0 +1,45 @@
+"""COPY from one server to another, with both at work at once."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, NamedTuple
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+BUFFER = 1 << 20  # bytes that are read and sent together
+
+
+class _Counted(NamedTuple):
+    """A file of COPY's lines, each of which is a row; tells how many have been read."""
+
+    file: BinaryIO
+    told: Callable[[int], object]
+
+    def read(self, size: int) -> bytes:
+        part = self.file.read(size)
+        self.told(part.count(b"\n"))
+        return part
+
+
+def copied(
+    source: Cursor, sending: sql.Composable, into: Cursor, taking: sql.Composable,
+    told: Callable[[int], object],
+) -> int:  # fmt: skip
+    """Send what one COPY … TO STDOUT gives to a COPY … FROM STDIN elsewhere; the rows.
+
+    `told` hears of each part how many rows it had. Raises the error of either server; what the
+    other did then is not to be committed.
+    """
+    out, back = os.pipe()
+    with ThreadPoolExecutor(1) as beside, open(out, "rb", BUFFER) as lines:
+        sent = beside.submit(_send, source, sending, back)
+        into.copy_expert(taking, _Counted(lines, told), size=BUFFER)
+    sent.result()  # half of the rows end like all of them
+    return into.rowcount
+
+
+def _send(source: Cursor, sending: sql.Composable, end: int) -> None:
+    with open(end, "wb", BUFFER) as lines:
+        source.copy_expert(sending, lines, size=BUFFER)

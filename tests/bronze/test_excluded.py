@@ -1,0 +1,94 @@
+"""Excluded columns never land, whatever becomes of them at the source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_table_sets import refused, rows, run, taken_over
+
+from medallion_lib import Medallion
+from medallion_lib.tables import Table, Tables
+
+PERSON = Table("person", ("id",), history="person_hist", excluded=("secret", "bulk"))
+MADE = """
+    CREATE TABLE person (id integer PRIMARY KEY, secret text NOT NULL, name text, bulk text STORAGE EXTERNAL, age integer);
+    INSERT INTO person VALUES (1, 'hush', 'One', repeat('bulk', 1000), 11), (2, 'hush', 'Two', NULL, 22)
+"""
+LANDED = "SELECT op, full_row FROM bronze.br_person_cdc WHERE op <> 'T' ORDER BY lsn, seq"
+
+
+@pytest.fixture(params=["FULL", "DEFAULT"])
+def people(lab: Medallion, request: pytest.FixtureRequest) -> Medallion:
+    """Two people, captured and merged without their secrets, by whole old rows or by keys."""
+    lab.declared = Tables((PERSON,))
+    run(lab, MADE, f"ALTER TABLE person REPLICA IDENTITY {request.param}")
+    taken_over(lab)
+    lab.merge()
+    return lab
+
+
+def landed(lab: Medallion) -> list[tuple]:
+    """What came to bronze, and nothing of a secret anywhere in it."""
+    found = rows(lab, LANDED)
+    assert "hush" not in str(found)
+    assert "bulk" not in str(found)
+    return found
+
+
+def test_an_excluded_column_is_in_no_layer(people: Medallion) -> None:
+    run(people, "INSERT INTO person VALUES (3, 'hush', 'Three', 'bulk', 33)", "UPDATE person SET name = '1' WHERE id = 1",
+        "UPDATE person SET id = 4, secret = 'hush hush' WHERE id = 2", "DELETE FROM person WHERE id = 3")  # fmt: skip
+    assert people.verify() == []
+    assert [op for op, _ in landed(people)] == [*"RRIUDID"]
+    assert {(*row,) for _, row in landed(people)} == {("id", "age", "name")}
+    columns = "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'silver.person_hist'::regclass AND attnum > 0"
+    assert rows(people, columns)[0][0][:3] == ["id", "name", "age"]
+    assert {(each.lost, each.gained) for each in people.rebuild()} == {(0, 0)}
+
+
+def test_a_change_of_excluded_columns_alone_opens_no_version(people: Medallion) -> None:
+    run(people, "UPDATE person SET secret = 'hush hush', bulk = NULL WHERE id = 1", "UPDATE person SET name = 'Uno' WHERE id = 1")
+    people.capture(merging=True)
+    assert [op for op, _ in landed(people)] == [*"RRUU"]
+    assert rows(people, "SELECT name FROM silver.person_hist WHERE id = 1 ORDER BY sys_start") == [("One",), ("Uno",)]
+
+
+def test_an_excluded_column_stays_out_under_a_new_name(people: Medallion) -> None:
+    run(people, "ALTER TABLE person RENAME secret TO nickname; INSERT INTO person VALUES (3, 'hush', 'Three', 'bulk', 33)")
+    assert people.verify() == []
+    run(people, "ALTER TABLE person ADD note text; INSERT INTO person VALUES (4, 'hush', 'Four', 'bulk', 44, 'new')")
+    people.capture()
+    assert landed(people)[-1][1] == {"id": 4, "name": "Four", "age": 44, "note": "new"}
+    run(people, "ALTER TABLE person RENAME nickname TO alias; UPDATE person SET age = 45 WHERE id = 4")
+    people.capture()
+    people.capture(resnapshot=True)
+    assert {name for _, row in landed(people) for name in row} == {"id", "name", "age", "note"}
+    run(people, "UPDATE person SET age = 46 WHERE id = 4")
+    assert people.verify() == []
+    assert landed(people)[-1][1]["age"] == 46
+
+
+def test_a_column_that_nothing_explains_stops_capture_of_a_table_that_excludes_some(people: Medallion) -> None:
+    run(people, "ALTER TABLE person RENAME secret TO nickname; INSERT INTO person VALUES (3, 'hush', 'Three', 'bulk', 33)",
+        "ALTER TABLE person RENAME nickname TO alias; INSERT INTO person VALUES (4, 'hush', 'Four', 'bulk', 44)")  # fmt: skip
+    assert "Column nickname of person may be one that is not to land" in refused(people.capture)
+    assert len(landed(people)) == 2
+    people.capture(resnapshot=True)
+    assert people.verify() == []
+    assert {name for _, row in landed(people) for name in row} == {"id", "name", "age"}
+
+
+def test_undo_leaves_excluded_columns_as_they_are(people: Medallion) -> None:
+    before = rows(people, "SELECT max(sys_start)::text FROM silver.person_hist")[0][0]
+    run(people, "UPDATE person SET name = 'Uno', secret = 'kept' WHERE id = 1; DELETE FROM person WHERE id = 2")
+    assert people.undo("person_hist", 1, before) == """UPDATE "public"."person" SET "name" = 'One', "age" = 11 WHERE "id" = 1"""
+    told = refused(people.undo, "person_hist", 2, before)
+    assert 'null value in column "secret"' in told or "secret" in told
+    assert people.verify() == []
+
+
+def test_a_key_column_cannot_be_excluded(lab: Medallion) -> None:
+    run(lab, MADE)
+    lab.declared = Tables((replace(PERSON, excluded=("id",)),))
+    assert "person has lost its key column id" in refused(lab.capture, resnapshot=True)
