@@ -59,6 +59,8 @@ class Table:
             object.__setattr__(self, "key", (self.key,))
         if self.history and not self.key:
             raise refusal("no key for history", table=self.shown)
+        if unfit := [name for name in self.key if name in self.excluded]:
+            raise refusal("key excluded", table=self.shown, column=unfit[0])
         if self.lookups and not self.lookup:
             raise refusal("no look-up", table=self.shown, columns=", ".join(self.lookups))
 

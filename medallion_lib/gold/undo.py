@@ -77,7 +77,8 @@ def _refused(problem: Exception, about: str, facts: Facts) -> Exception:
     if not code or code.startswith(("08", "57P", "55P03")):
         return problem
     said = getattr(problem, "diag", None)
-    reason = said.message_detail or said.message_primary if said else problem
+    detail = said and said.message_detail if code != "23502" else None  # the row, not its column
+    reason = (detail or said.message_primary) if said else problem
     return refusal(about if code.startswith("22") else "undo not taken", **facts, reason=reason)
 
 

@@ -73,12 +73,20 @@ class Catalog:
         """
         if not table.excluded:
             return frozenset()
-        facts = vars(table) | {"excluded": [*table.excluded], "columns": [*columns]}
-        facts |= {"known": self.known and json.dumps(self.known)}
-        found, unknown = sqlfile.run(self.cursor, "source/excluded", facts).fetchone()
+        found, unknown, _ = self._excluded(table, columns)
         if unknown:
             raise refusal("column not known", table=table.shown, column=unknown)
         return frozenset(found)
+
+    def names_excluded(self) -> dict[str, str]:
+        """What is to be known of excluded columns, to tell them under other names from now on."""
+        every = (self._excluded(table, ())[2] for table in self.tables if table.excluded)
+        return {name: number for each in every for name, number in each.items()}
+
+    def _excluded(self, table: Table, columns: Sequence[str]) -> tuple:
+        facts = {"schema": table.schema, "name": table.name, "excluded": [*table.excluded]}
+        facts |= {"columns": [*columns], "known": self.known and json.dumps(self.known)}
+        return sqlfile.run(self.cursor, "source/excluded", facts).fetchone()
 
     def rows_expected(self) -> int | None:
         """About how many rows the tables have together, if the source has ever counted them."""

@@ -152,7 +152,8 @@ def made(
             if not is_sound:
                 drop(cursor, slot)
             system, name = sqlfile.run(cursor, "source/identity").fetchone()
-            names = Catalog(cursor, tables.captured).names()
+            catalog = Catalog(cursor, tables.captured, before and before.names)
+            names = catalog.names() | catalog.names_excluded()
             lsn, snapshot = create(stream, *([f"{slot}_new", "TEMPORARY"] if is_sound else [slot]))
             last = before and before.commit_ts
             ahead = max(0, before.lsn + 1 - lsn) if before else 0  # what lands now lands after that
