@@ -400,6 +400,21 @@ def test_the_partitions_column_may_change_its_name_and_others_their_type(shop: S
     assert shop.live("altered") == shop.at_source("altered") == []
 
 
+def test_a_partition_truncated_whose_bounds_nobody_can_read_is_refused(shop: Shop) -> None:
+    """PostgreSQL has no operator for what it prints: a domain over an enum, beside another."""
+    shop.declare("CREATE TYPE size AS ENUM ('small', 'large'); CREATE DOMAIN fit AS size; "
+                 "CREATE TABLE sized (id integer, fit fit) PARTITION BY RANGE (fit); "
+                 "CREATE TABLE sized_small PARTITION OF sized FOR VALUES FROM ('small') TO ('large'); "
+                 "CREATE TABLE sized_rest PARTITION OF sized DEFAULT; ALTER TABLE sized_small REPLICA IDENTITY FULL; "
+                 "ALTER TABLE sized_rest REPLICA IDENTITY FULL", Table("sized", ("id",)))  # fmt: skip
+    shop.run("INSERT INTO sized VALUES (1, 'small'), (2, 'large')", "TRUNCATE sized_small")
+    message = shop.refused()
+    assert "its bounds can't be read: operator does not exist: fit pg_catalog." in message
+    shop.follow(message)
+    assert [row["id"] for row in shop.live("sized")] == ["2"]
+    assert shop.live("sized") == shop.at_source("sized")
+
+
 @pytest.mark.parametrize("end", ["DROP TABLE {t}_north", "ALTER TABLE {t} DETACH PARTITION {t}_north"])
 @pytest.mark.parametrize("written", ["TRUNCATE {t}_north", "UPDATE {t} SET n = 0 WHERE id = 1"])
 def test_a_partition_changed_and_then_gone_is_refused(shop: Shop, end: str, written: str) -> None:
