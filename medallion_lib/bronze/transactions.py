@@ -134,11 +134,12 @@ class Decoder:
                 self._add(target, "D", row)
 
     def _commit(self, event: Commit) -> bool:
-        if not self.stamp:
+        if self.stamp:  # PostgreSQL 14 sends transactions that changed other tables, too: empty
+            self.landing.total.transactions += 1
+        else:
             self._settle_time(self._commit_time(event.commit_ts))
         self.begun = None
         self.landing.watermark.lsn = self.landing.watermark.here(event.end_lsn)
-        self.landing.total.transactions += 1
         return True
 
     def _message(self, event: Message) -> bool:

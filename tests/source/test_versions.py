@@ -186,6 +186,38 @@ def test_a_snapshot_of_an_older_server_is_the_same_and_goes_on_to_a_silver_that_
             assert source.lab.verify() == []
 
 
+ALTERED = {
+    "ADD TABLE beside": (14, "beside"), "SET (publish = 'insert')": (14, ""), "SET TABLE item (id)": (15, ""),
+    "SET TABLE item WHERE (id > 5), line, sale, sum": (15, ""), "ADD TABLES IN SCHEMA public": (15, "all tables of public"),
+    "SET (publish_generated_columns = none)": (18, ""),
+}  # fmt: skip
+
+
+def test_a_publication_that_does_not_send_all_of_the_captured_tables_alone_is_known(older: Source, newest: Source) -> None:
+    """Each way to alter it that the version has."""
+    for source in (older, newest):
+        at = source.at_server.set(database=source.name)
+        for alteration, (since, others) in ALTERED.items():
+            with server.session(at) as cursor:
+                if cursor.connection.server_version >= since * 10_000:
+                    (before,) = slot._publications(cursor, TABLES.captured)
+                    cursor.execute(f"ALTER PUBLICATION {source.lab.slot} {alteration}")
+                    (after,) = slot._publications(cursor, TABLES.captured)
+                    assert (before.is_fit, after.is_fit, after.others) == (True, False, others)
+                cursor.connection.rollback()
+
+
+def test_a_key_with_a_generated_column_that_no_log_has_is_refused(older: Source, newest: Source) -> None:
+    for source, wrong in ((older, 1), (newest, 0)):
+        with server.session(source.url) as cursor:
+            cursor.execute("ALTER TABLE sum ADD UNIQUE (twice), ALTER twice SET NOT NULL")
+            cursor.execute("ALTER TABLE sum REPLICA IDENTITY USING INDEX sum_twice_key")
+            lacks = [str(each) for each in slot.lacking(cursor, [Table("sum", ("twice",))])]
+            assert len(lacks) == wrong
+            assert all("nothing of column twice of public.sum, which is generated" in each for each in lacks)
+            cursor.connection.rollback()
+
+
 def test_a_stored_generated_column_lands_from_version_18_on_in_snapshot_and_stream_alike(
     older: Source, newest: Source
 ) -> None:
