@@ -25,6 +25,7 @@ GROUPS = {
     "clause unfinished": ("Writing FOR SYSTEM_TIME", "The server did not run the statement."),
     "view cannot travel": ("A view that cannot be asked as of an instant", (
         "The first text is the whole message; `<reason>` is one of those after it.")),
+    "marts not read": ("Marts of your own", ""),
     "no dbt": ("Building the star", ""),
     "option not read": ("Tables that keep their versions", (
         "The table and its rows stay as they were. In psql the server sends the same texts.")),

@@ -15,6 +15,7 @@ import pytest
 from test_commands import done, refused
 
 from medallion_lib import Medallion, MedallionError, server
+from medallion_lib.gold import marts
 from medallion_lib.tables import Table, Tables
 
 TABLES = Tables((Table("shop", ("id",), history="shop_hist"), Table("sale", ("shop_id", "nr"), history="sale_hist")))
@@ -329,3 +330,14 @@ def test_the_command_tells_what_it_made(lab: Medallion, copies: dict[datetime, S
     assert "class VwBest(Base):" in done(lab, "models", "gold")
     bad = written(tmp_path / "bad", {"a.sql": "SELECT"})
     assert "no file there" in refused(lab, "marts", str(tmp_path)) and "a.sql, line 1" not in refused(lab, "marts", str(bad / "x"))
+
+
+@pytest.mark.parametrize("statements", [
+    ["SELECT 1;", "\n-- ; one\nSELECT ';';", " /* ; /* ; */ ; */ "], ["SELECT $a$;$$;$a$, E'\\';', \";\";", ""],
+    ["CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);", "SELECT CASE WHEN true THEN 1 END;", ""],
+    ["CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE 1 WHEN 1 THEN 2 END; END;", "SELECT 1"],
+    ["SELECT 1; SELECT 'without an end;"], [")); SELECT 1;"], [""],
+])  # fmt: skip
+def test_a_file_is_run_statement_by_statement(statements: list[str]) -> None:
+    """So that an error is told by its line. What can't be divided is sent as it is."""
+    assert [text for _, text in marts._statements("".join(statements))] == statements
