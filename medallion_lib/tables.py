@@ -197,7 +197,8 @@ NONE = Tables()
 def described(captured: Iterable[Table]) -> str:
     """Tables as JSON, for the checks of the source."""
     names = ("schema", "name", "key", "bronze_schema")
-    return json.dumps([{name: getattr(each, name) for name in names} for each in captured])
+    return json.dumps([{name: getattr(each, name) for name in names}
+                       | {"events": each.bronze.strings[1]} for each in captured])  # fmt: skip
 
 
 def is_there(cursor: Cursor, relation: sql.Identifier) -> bool:

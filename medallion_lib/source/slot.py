@@ -26,6 +26,7 @@ class Lack(NamedTuple):
 
     sentence: str
     statements: str | None = None
+    table: int | None = None  # that it is about, by its oid, or its root's
 
     def __str__(self) -> str:
         return "\n    ".join([self.sentence, *(self.statements or "").splitlines()])
@@ -77,7 +78,7 @@ def lacking(cursor: Cursor, captured: Sequence[Table], slot: str = "") -> list[L
 
 def preflight(cursor: Cursor, source: URL, captured: Sequence[Table], slot: str = "") -> None:
     """Raise MedallionError, naming all that is missing and its remedy, if it can't be captured."""
-    if wrong := "\n".join(map(str, lacking(cursor, captured, slot))):
+    if wrong := "\n".join(dict.fromkeys(map(str, lacking(cursor, captured, slot)))):
         raise refusal("source unfit", url=source, wrong=wrong)
 
 

@@ -1,0 +1,150 @@
+"""What a person asks to watch, found at the source."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import sqlfile
+from medallion_lib.errors import refusal
+from medallion_lib.source.slot import Lack
+from medallion_lib.tables import Table, Tables
+from medallion_lib.watch.names import near, spelled
+
+
+class Asked(NamedTuple):
+    """What a person asks for; names are written as in SQL."""
+
+    names: tuple[str, ...] = ()  # TABLE, schema.table or schema.*; none: every table with a key
+    excluded: tuple[str, ...] = ()  # schema.table.column, or table.column
+    keys: Mapping[str, tuple[str, ...]] = {}  # table: columns
+    is_strict: bool = False  # WITHOUT OVERLAPS for every history
+    declared: Tables | None = None  # what these say of a table wins over what is found
+
+
+class Relation(NamedTuple):
+    """A row of relations.sql."""
+
+    oid: int
+    schema: str
+    name: str
+    other: str | None  # what it is, if no table
+    is_offered: bool
+
+    @property
+    def shown(self) -> str:
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+    def is_called(self, parts: tuple[str, ...]) -> bool:
+        return (self.schema, self.name)[-len(parts) :] == parts
+
+
+@dataclass
+class Draft:
+    """A table on its way into the plan."""
+
+    relation: Relation
+    is_named: bool  # by itself, or its key is
+    said: Table | None  # as declared, or as it was watched before
+    rows: int | None
+    key: Sequence[str]
+    key_from: str
+    columns: Sequence[Mapping[str, Any]]  # as found.sql has them
+    excluded: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    wrong: list[Lack] = field(default_factory=list)
+
+    def lack(self, sentence: str, statements: str | None = None) -> None:
+        """Note what stands in its way."""
+        self.wrong.append(Lack(sentence, statements))
+
+
+def chosen(at_source: Cursor, asked: Asked, kept: Tables) -> dict[Relation, bool]:
+    """The tables that are asked for, and whether by name."""
+    every = [Relation(*row) for row in sqlfile.run(at_source, "watch/relations")]
+    here = {each.source.strings for each in kept.captured}
+    free = [each for each in every if each.is_offered and (each.schema, each.name) not in here]
+    found: dict[Relation, bool] = {}
+    for text in asked.names:
+        if text.endswith(".*"):
+            found |= {each: found.get(each, False) for each in _in_schema(free, every, text[:-2])}
+            continue
+        one = _named(every, text)
+        if (one.schema, one.name) in here:
+            raise refusal("watched already", table=one.shown)
+        found[one] = True
+    for table in asked.declared.captured if asked.declared else ():
+        found[_of(every, [(table.schema, table.name)], table.shown)] = True
+    if asked.names or asked.declared:
+        return found
+    return dict.fromkeys(free, False)
+
+
+def _in_schema(free: Sequence[Relation], every: Sequence[Relation], text: str) -> list[Relation]:
+    for parts in spelled(text):
+        if any((each.schema,) == parts for each in every):
+            return [each for each in free if (each.schema,) == parts]
+    schemas = near(text, dict.fromkeys(each.schema for each in every))
+    raise refusal("no schema to watch", schema=text, near=schemas)
+
+
+def _named(every: Sequence[Relation], text: str) -> Relation:
+    return _of(every, spelled(text), text)
+
+
+def _of(every: Sequence[Relation], meanings: Sequence[tuple[str, ...]], text: str) -> Relation:
+    """The table of this name; of several, the one in public."""
+    found: list[Relation] = []
+    for parts in meanings:
+        if found := [each for each in every if each.is_called(parts)]:
+            break
+    else:
+        raise refusal("no table to watch", table=text, near=near(text, (x.shown for x in every)))
+    if len(found) > 1:
+        named = ", ".join(f"{each.schema}.{each.name}" for each in found)
+        found = [each for each in found if each.schema == "public"]
+        if not found:
+            raise refusal("table in several schemas", table=text, named=named)
+    if found[0].other:
+        raise refusal("not to be watched", table=text, kind=found[0].other)
+    return found[0]
+
+
+def take_keys(drafts: Sequence[Draft], asked: Asked) -> None:
+    """Let the tables have the keys that are asked for."""
+    by_relation = {each.relation: each for each in drafts}
+    for text, names in asked.keys.items():
+        draft = by_relation[_named([*by_relation], text)]
+        draft.key = [_column(draft, name) for name in names]
+        draft.key_from, draft.is_named = "--key", True
+        for each in draft.columns:
+            if each["name"] in draft.key and not each["not_null"]:
+                sentence = f"Column {each['name']} of {draft.relation.shown} may be null."
+                draft.lack(f"{sentence} As its owner:", each["set_not_null"])
+
+
+def _column(draft: Draft, text: str) -> str:
+    there = [each["name"] for each in draft.columns]
+    for parts in spelled(text):
+        if len(parts) == 1 and parts[0] in there:
+            return parts[0]
+    raise refusal("no such column", table=draft.relation.shown, column=text, near=near(text, there))
+
+
+def take_excluded(drafts: Sequence[Draft], asked: Asked) -> None:
+    """Let the tables leave out the columns that are asked for."""
+    for text in asked.excluded:
+        found = []
+        for parts in spelled(text):
+            if len(parts) > 1 and not found:
+                found = [(each, parts[-1]) for each in drafts if each.relation.is_called(parts[:-1])
+                         and any(parts[-1] == one["name"] for one in each.columns)]  # fmt: skip
+        if len(found) != 1:
+            every = (f"{each.relation.schema}.{each.relation.name}.{one['name']}"
+                     for each in drafts for one in each.columns)  # fmt: skip
+            raise refusal("no column to leave out", column=text, near=near(text, every))
+        ((draft, column),) = found
+        if column in draft.key:
+            raise refusal("key column left out", table=draft.relation.shown, column=column)
+        draft.excluded.append(column)
