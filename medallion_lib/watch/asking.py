@@ -55,6 +55,11 @@ class Draft:
     told: list[str] = field(default_factory=list)
     wrong: list[Lack] = field(default_factory=list)
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether it is not taken, as it lacks something and nobody named it."""
+        return bool(self.wrong) and not self.is_named
+
     def lack(self, sentence: str, statements: str | None = None) -> None:
         """Note what stands in its way."""
         self.wrong.append(Lack(sentence, statements))

@@ -61,9 +61,9 @@ CROSS JOIN LATERAL (
         'type', format_type(atttypid, atttypmod),
         'kind', CASE typtype WHEN 'd' THEN 'a domain' WHEN 'e' THEN 'an enum' WHEN 'c' THEN 'a composite'
                              ELSE 'of type ' || format_type(atttypid, NULL) END,
-        'generated', CASE WHEN attgenerated = 'v' THEN 'virtual'
+        'generated', CASE WHEN attgenerated = 'v' THEN 'generated when it is read'
                           WHEN attgenerated = 's' AND current_setting('server_version_num')::integer < 180000
-                          THEN 'stored' END,
+                          THEN 'generated, before PostgreSQL 18' END,
         'width', coalesce(avg_width, CASE WHEN typlen > 0 THEN typlen ELSE 24 END)
     ) ORDER BY attnum) AS each
     FROM pg_attribute AS col

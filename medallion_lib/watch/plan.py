@@ -15,7 +15,7 @@ from medallion_lib.source.slot import OLDEST, Lack, lacking
 from medallion_lib.tables import NONE, Column, Table, Tables
 from medallion_lib.watch import asking
 from medallion_lib.watch.asking import Asked, Draft, Relation
-from medallion_lib.watch.names import Names, renamed
+from medallion_lib.watch.names import SYSTEM_COLUMNS, Names, renamed
 
 FEW = 100_000  # rows: a history of fewer is strict, and a table never analysed is counted so far
 # What WITHOUT OVERLAPS takes as a key, with btree_gist; and what no index of a key takes.
@@ -27,6 +27,11 @@ GIST = re.compile(
 UNSORTED = re.compile(
     r"(json|xml|point|line|lseg|box|path|polygon|circle|xid|cid|aclitem|refcursor|jsonpath|"
     r"(pg|txid)_snapshot)(\[\])?"
+)
+
+KEYLESS = (
+    "{} has no primary key, nor a unique index on NOT NULL columns; DEFERRABLE ones do not count. "
+    "With its whole old rows in the log its changes are kept, and by --key a history. As its owner:"
 )
 
 
@@ -80,8 +85,9 @@ def plan(at_source: Cursor, asked: Asked, kept: Tables = NONE) -> Plan:
     drafts = _drafts(at_source, chosen, asked, kept)
     asking.take_keys(drafts, asked)
     asking.take_excluded(drafts, asked)
-    skipped = _skipped(at_source, drafts)
-    drafts = [each for each in drafts if each.relation.shown not in skipped]
+    _take_lacks(at_source, drafts)
+    skipped = {each.relation.shown: each.wrong[0].sentence for each in drafts if each.is_skipped}
+    drafts = [each for each in drafts if not each.is_skipped]
     tables = _named(at_source, drafts, kept)
     each = tuple(_planned(draft, tables[draft.relation], asked) for draft in drafts)
     wrong += [lack for draft in drafts for lack in draft.wrong]
@@ -131,16 +137,16 @@ def _counted(at_source: Cursor, relation: Relation) -> int:
     return max(FEW, at_source.fetchone()[0][0]["Plan"]["Plan Rows"])
 
 
-def _skipped(at_source: Cursor, drafts: Sequence[Draft]) -> dict[str, str]:
-    """Note what each table lacks; of those that nobody named, why they are not taken."""
+def _take_lacks(at_source: Cursor, drafts: Sequence[Draft]) -> None:
+    """Note what the source lacks for each table."""
     by_oid = {each.relation.oid: each for each in drafts}
     bare = [Table(each.relation.name, tuple(each.key), each.relation.schema, each.relation.schema,
                   events=each.relation.name) for each in drafts]  # fmt: skip
     for lack in lacking(at_source, bare):
-        if lack.table:
-            by_oid[lack.table].wrong.append(lack)
-    return {each.relation.shown: each.wrong[0].sentence for each in drafts
-            if each.wrong and not each.is_named}  # fmt: skip
+        if draft := by_oid.get(lack.table):
+            if "REPLICA IDENTITY FULL" in (lack.statements or "") and not draft.key:
+                lack = lack._replace(sentence=KEYLESS.format(draft.relation.shown))
+            draft.wrong.append(lack)
 
 
 def _named(at_source: Cursor, drafts: Sequence[Draft], kept: Tables) -> dict[Relation, Table]:
@@ -155,31 +161,32 @@ def _named(at_source: Cursor, drafts: Sequence[Draft], kept: Tables) -> dict[Rel
 
 def _table(at_source: Cursor, draft: Draft, names: Names) -> Table:
     """The table with its names, and with the columns that its history has."""
-    schema, name, said = draft.relation.schema, draft.relation.name, draft.said
-    there = {each["name"]: each for each in draft.columns}
-    table = said or Table(name, (), schema)
-    key = tuple(draft.key)
+    relation, said, key = draft.relation, draft.said, tuple(draft.key)
+    table = said or Table(relation.name, key, relation.schema)
     if not said or (key and not said.history):
-        base = names.base(schema, name)
-        bronze, silver = (names.layer(layer, schema) for layer in ("bronze", "silver"))
-        events = f"br_{base}_cdc" if base != name else None
-        history = f"{base}_hist" if key else None
-        table = replace(
-            table, bronze_schema=bronze, silver_schema=silver, events=events, history=history
-        )
-        if base != name:
+        base = names.base(relation.schema, relation.name)
+        named = {
+            "bronze_schema": names.layer("bronze", relation.schema),
+            "silver_schema": names.layer("silver", relation.schema),
+            "events": f"br_{base}_cdc" if base != relation.name else None,
+            "history": f"{base}_hist" if key else None,
+        }
+        default = Table(relation.name, key)
+        wanted = {name for name in named if getattr(table, name) == getattr(default, name)}
+        table = replace(table, **{name: named[name] for name in wanted})
+        if base != relation.name:
             draft.told.append(f"Its names here begin with {base}: its own would not do.")
-    unsent = [name for name, each in there.items() if each["generated"]]
-    left_out = dict.fromkeys([*table.left_out, *unsent])
-    excluded = dict.fromkeys([*table.excluded, *draft.excluded])
-    here = there.keys() - {name for names in table.renamed.values() for name in names}
+    unsent = [each["name"] for each in draft.columns if each["generated"]]
+    known = {name for names in table.renamed.values() for name in names}
+    own = renamed([each["name"] for each in draft.columns if each["name"] not in known])
     table = replace(
-        table, key=key, left_out=tuple(left_out), excluded=tuple(excluded),
-        renamed={**table.renamed, **renamed([name for name in there if name in here])},
+        table, key=key, is_captured=True, renamed={**own, **table.renamed},
+        left_out=tuple(dict.fromkeys([*table.left_out, *unsent])),
+        excluded=tuple(dict.fromkeys([*table.excluded, *draft.excluded])),
     )  # fmt: skip
     (table,) = catalog.completed(at_source, Tables((table,))).each
-    out = {table.in_silver(each) for each in (*left_out, *excluded)}
-    numbers = {table.in_silver(name): each["number"] for name, each in there.items()}
+    numbers = {table.in_silver(each["name"]): each["number"] for each in draft.columns}
+    out = {table.in_silver(each) for each in (*table.left_out, *table.excluded)}
     return replace(table, columns=tuple(
         each._replace(number=numbers.get(each.name)) for each in table.columns
         if each.name not in out
@@ -209,32 +216,32 @@ def _plain(column: Column) -> str:
 
 
 def _told(draft: Draft, table: Table) -> Iterator[str]:
-    there = {each["name"]: each for each in draft.columns}
+    """What of a table is not as its source has it, in sentences."""
+    of: dict[str, list[str]] = {}
+    types = {each.name: each.type for each in table.columns}
+    for column in draft.columns:
+        name = column["name"]
+        here = types.get(table.in_silver(name), column["type"])
+        if name in table.excluded:
+            of.setdefault("Left out, as asked for", []).append(name)
+        elif column["generated"]:
+            of.setdefault(f"Left out, as not in the log: {column['generated']}", []).append(name)
+        elif name in table.left_out:
+            of.setdefault("Left out of its history, as declared", []).append(name)
+        elif here != column["type"]:
+            of.setdefault(f"Kept as {here}", []).append(f"{name} ({column['kind']})")
     if not table.key:
         yield "It has no key: its changes are kept, and no history."
-    if table.excluded:
-        yield f"Left out, as asked for: {', '.join(table.excluded)}."
-    for kind in ("virtual", "stored"):
-        if names := [name for name, each in there.items() if each["generated"] == kind]:
-            why = "generated when read" if kind == "virtual" else "generated, before PostgreSQL 18"
-            yield f"Not in the log, as {why}: {', '.join(names)}."
-    types = {each.name: each.type for each in table.columns}
-    kept: dict[str, list[str]] = {}
-    for name, each in there.items():
-        type_ = types.get(table.in_silver(name), each["type"])
-        if type_ != each["type"]:
-            kept.setdefault(type_, []).append(f"{name} ({each['kind']})")
-    for type_, names in kept.items():
-        yield f"Kept as {type_}: {', '.join(names)}."
-    for new, names in renamed(there).items():
-        if new in types:
-            yield f"{names[0]} is {new} in its history, which has a {names[0]} of its own."
+    yield from (f"{about}: {', '.join(names)}." for about, names in of.items())
+    for new, (*_, old) in table.renamed.items():
+        if new in types and old in SYSTEM_COLUMNS:
+            yield f"{old} is {new} in its history, which has a {old} of its own."
 
 
 def _cost(draft: Draft, table: Table) -> int:
-    """Bytes that a million changes take, by measure: see tests/watch/test_cost.py."""
-    landing = [each for each in draft.columns if each["name"] not in table.excluded]
-    width = sum(each["width"] for each in landing)
-    bronze = 150 + sum(len(each["name"].encode()) + 8 for each in landing) + width
-    silver = 200 + width if table.history else 0
+    """Bytes of a million changes: as measured of tables of 2 to 31 columns, within a quarter."""
+    columns = [each for each in draft.columns if each["name"] not in table.excluded]
+    width = sum(each["width"] for each in columns)
+    bronze = 130 + sum(16 + len(each["name"].encode()) for each in columns) + width
+    silver = (125 if table.is_strict else 90) + width if table.history else 0
     return 1_000_000 * (bronze + silver)
