@@ -1,5 +1,7 @@
 """Silver and gold made anew from bronze, and compared with what they were, row by row."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -66,8 +68,9 @@ def rebuild(
 
 
 def _kept(table: Table) -> sql.Identifier:
-    """Its copy, by a name that none has in another schema either."""
-    return sql.Identifier("pg_temp", f"kept {table.silver_schema}.{table.history}")
+    """Its copy. Both names, of up to 63 bytes each, tell its history from every other."""
+    both = json.dumps(table.silver.strings)
+    return sql.Identifier("pg_temp", f"kept {hashlib.sha1(both.encode()).hexdigest()}")
 
 
 def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:

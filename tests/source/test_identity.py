@@ -706,6 +706,17 @@ def test_a_name_that_leaves_its_history_no_room_is_refused_and_a_shorter_one_tak
     assert shop.lab.verify() == []
 
 
+def test_histories_of_long_names_that_begin_alike_are_rebuilt(shop: Shop) -> None:
+    names = ["begins alike " * 3 + end for end in "ab"]
+    tables = [Table(name, ("id",), history=name, silver_schema="s" * 50) for name in names]
+    shop.declare("; ".join(f'CREATE TABLE "{name}" (id integer PRIMARY KEY)' for name in names), *tables)
+    shop.lab.rebuild()
+    shop.run(f'INSERT INTO "{names[1]}" VALUES (1)')
+    shop.lab.capture(merging=True)
+    assert [(each.rows, each.lost, each.gained) for each in shop.lab.rebuild()[:2]] == [(0, 0, 0), (1, 0, 0)]
+    assert shop.lab.verify() == []
+
+
 def test_a_file_of_any_name_is_loaded_or_refused(shop: Shop, tmp_path: Path) -> None:
     dump = "COPY public.language (name) FROM stdin;\nLatin\n\\.\n"
     not_unicode = b"\xff\xfe.sql".decode(errors="surrogateescape")
