@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,8 @@ from typing import NamedTuple, TypeVar
 from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.errors import Unconfirmed, refusal
 from medallion_lib.tables import Tables
+from medallion_lib.watch.plan import Asked
+from medallion_lib.watching import Begun
 
 T = TypeVar("T")
 
@@ -46,6 +49,51 @@ def down(lab: Medallion, forget: bool, yes: bool) -> str:
     elif forget:
         told += "\nNothing was forgotten: the sample shop's slot goes with its database."
     return told
+
+
+def watch(
+    lab: Medallion, what: list[str], add: list[str], remove: list[str], exclude: list[str],
+    key: list[str], strict: bool, dry_run: bool, yes: bool,
+) -> str:  # fmt: skip
+    """keep every change of tables of your own"""
+    _heed_signals()
+    if remove:
+        told = "No longer watched; bronze and history stay:"
+        return _listed(told, _sure(lab.remove, yes, remove))
+    pairs = (each.rpartition("=") for each in key)
+    keys = {table: tuple(columns.split(",")) for table, _, columns in pairs}
+    names = tuple(add or (each for each in what if "://" not in each))
+    asked = Asked(names, tuple(exclude), keys, strict, lab.declared)
+    if dry_run or yes:
+        told = lab.preview(asked, adding=bool(add))
+        if dry_run:
+            return told
+        print(told, file=sys.stderr)
+    if add:
+        return _listed("Watched from now on, too:", _sure(lab.add, yes, asked))
+    return _how_to_go_on(lab, _sure(lab.watch, yes, asked))
+
+
+def _how_to_go_on(lab: Medallion, begun: Begun) -> str:
+    typed = f"python -m medallion_lib --name {lab.name}"
+    at = f"{begun.since:%Y-%m-%d %H:%M:%S.%f+00}"
+    told = [f"{begun.rows:,} rows are in bronze. History begins at {at}. To go on:",
+            f"    {typed} capture --follow --merge"]  # fmt: skip
+    if begun.example:
+        query = f"SELECT * FROM {begun.example}('{at}') LIMIT 5"
+        quoted = shlex.quote(query) if set('"$`\\!') & {*query} else f'"{query}"'
+        told += ["To ask for rows as they were at an instant:",
+                 f'    psql "$({typed} url warehouse)" -c {quoted}']  # fmt: skip
+    return "\n".join(told)
+
+
+def unwatch(lab: Medallion, drop_warehouse: bool, yes: bool) -> str:
+    """watch a source of your own no more"""
+    return _listed("Removed:", _sure(lab.unwatch, yes, drop_warehouse))
+
+
+def _listed(told: str, names: list[str]) -> str:
+    return "\n".join([told, *(f"    {each}" for each in names or ["nothing"])])
 
 
 def reset(lab: Medallion, year: bool, yes: bool) -> str:
@@ -150,6 +198,7 @@ def models(lab: Medallion, names: list[str]) -> str:
 
 
 READ_ONLY = (down, status, url, models)  # they start nothing, and write nothing
+LATE = (*READ_ONLY, watch)  # which starts a server once it was told to
 MAKING = (up, reset, load)  # they alone make a server's home
 
 
@@ -162,15 +211,16 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--tables", metavar="FILE", help="what declares the warehouse's tables")
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
-    for command in (up, down, reset, replay, load, capture, merge, verify, rebuild, marts, status,
-                    url, models):  # fmt: skip
+    for command in (up, down, watch, unwatch, reset, replay, load, capture, merge, verify,
+                    rebuild, marts, status, url, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         add[command] = named.add_argument
     add[reset]("--year", action="store_true", help="with the whole sample year in both")
     add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
-    for command in (down, reset, load, rebuild):
+    _add_watching(add[watch], add[unwatch])
+    for command in (down, watch, unwatch, reset, load, rebuild):
         add[command]("--yes", action="store_true", help="do not ask before history ends")
     add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
     add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
@@ -185,6 +235,21 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_watching(add: Callable, add_to_unwatch: Callable) -> None:
+    what = "the source's URL, then tables: NAME, SCHEMA.NAME or SCHEMA.* (all that have a key)"
+    add("what", nargs="*", metavar="URL TABLE", help=what)
+    for option, metavar, told in (
+        ("--add", "TABLE", "watch these tables, too"),
+        ("--remove", "TABLE", "watch these tables no more"),
+        ("--exclude", "COLUMN", "leave out columns, as SCHEMA.TABLE.COLUMN"),
+        ("--key", "KEY", "what tells a table's rows apart, as SCHEMA.TABLE=COLUMN,COLUMN"),
+    ):
+        add(option, nargs="+", default=[], metavar=metavar, help=told)
+    add("--strict", action="store_true", help="let the server check for overlaps")
+    add("--dry-run", action="store_true", help="only show what would be made")
+    add_to_unwatch("--drop-warehouse", action="store_true", help="with all its history")
+
+
 def _typed(text: str, name: str | None) -> str:
     """The text, whose commands are for the warehouse that was named."""
     command = "python -m medallion_lib "
@@ -196,8 +261,9 @@ def main() -> int:
     command, name, file = (asked.pop(each) for each in ("command", "name", "tables"))
     try:
         tables = Tables.from_toml(file) if file else None
-        lab = Medallion.find(name, tables=tables)
-        if command not in READ_ONLY:
+        source = next((each for each in asked.get("what", ()) if "://" in each), None)
+        lab = Medallion.find(name, tables=tables, source=source)
+        if command not in LATE:
             lab = Medallion.open(name, command in MAKING, tables)
         print(command(lab, **asked))
     except MedallionError as problem:

@@ -16,7 +16,6 @@ from medallion_lib.gold import marts, questions, receipt, undo
 from medallion_lib.gold.marts import Applied
 from medallion_lib.gold.questions import Answer
 from medallion_lib.instants import instant
-from medallion_lib.pair import Pair
 from medallion_lib.progress import Told, shown
 from medallion_lib.rebuild import Rebuilt
 from medallion_lib.silver import merge, verify
@@ -27,11 +26,12 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.status import Status
 from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables
+from medallion_lib.watching import Watching
 
 RETRY = 1.0  # seconds between attempts to find a lost server again
 
 
-class Medallion(Pair):
+class Medallion(Watching):
     """What is done with a source and its warehouse, from the first replay to the last question."""
 
     def reset(self, year: bool = False, yes: bool = False) -> None:

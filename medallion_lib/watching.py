@@ -1,0 +1,181 @@
+"""Tables of the user's own: watched from now on, more of them, fewer of them, none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import NamedTuple
+
+from psycopg2 import errors
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import databases, server, sqlfile
+from medallion_lib.bronze import capture
+from medallion_lib.errors import ConnectionLost, Unconfirmed, refusal
+from medallion_lib.pair import Pair
+from medallion_lib.progress import shown
+from medallion_lib.silver import merge
+from medallion_lib.source import slot
+from medallion_lib.source.watermark import Watermark
+from medallion_lib.tables import NONE, Table, Tables
+from medallion_lib.watch.plan import Asked, Plan, plan
+from medallion_lib.watch.preview import preview
+
+
+class Begun(NamedTuple):
+    """What a watch began with."""
+
+    tables: Tables
+    rows: int  # in bronze
+    since: datetime  # when history begins
+    example: str | None  # a function that says what a table was at an instant
+
+
+class Watching(Pair):
+    """What is done with a source of the user's own, beside capture and merge."""
+
+    def preview(self, asked: Asked | None = None, adding: bool = False) -> str:
+        """What `watch` would make, at the source and here, and what it would cost; makes nothing.
+
+        `asked` says which tables; those that `open` was told, if not given. `adding`: to those
+        that are watched. Raises MedallionError where the source or a name can't be watched.
+        """
+        return self._told(self._planned(asked, adding), adding)
+
+    def _told(self, found: Plan, adding: bool = False) -> str:
+        if adding:
+            altered = [f"publication {self.slot}, which is altered"]
+            return preview(found, ["the tables alone"], altered)
+        here = [f"database {self.warehouse_name}, at {self.place.place}"]
+        here += [] if self._has_role() else [f"role {server.NOTEBOOK_ROLE}, which reads it"]
+        there = [f"publication {self.slot}", f"replication slot {self.slot}"]
+        return preview(found, here, there)
+
+    def _has_role(self) -> bool:
+        if not self._runs():
+            return False
+        with databases.administering(self.place.url) as cursor:
+            return _has_role(cursor)
+
+    def watch(self, asked: Asked | None = None, yes: bool = False) -> Begun:
+        """Make a warehouse of tables at the source: bronze with their rows, silver, and functions.
+
+        Raises Unconfirmed, with the preview, unless `yes`. Raises MedallionError where something
+        is missing, with the statements that mend it. What fails leaves nothing behind.
+        """
+        found = self._planned(asked)
+        self._check_sure(found, self._told(found), yes)
+        with self._undone_unless_made(found.tables) as cursor:
+            databases.create(cursor, self.warehouse_name)
+            self._build_warehouse(found.tables)
+            largest = max(found.each, key=lambda each: bool(each.table.history) * (each.rows or 1))
+            return self._snapshot(largest.table)
+
+    def _check_sure(self, found: Plan, told: str, yes: bool) -> None:
+        if found.wrong:
+            raise refusal("watch unfit", preview=told)
+        if not yes:
+            raise refusal("watch unconfirmed", Unconfirmed, preview=told)
+
+    def _planned(self, asked: Asked | None, adding: bool = False) -> Plan:
+        if not self.own_source:
+            raise refusal("no source named")
+        asked = asked or Asked(self.named, declared=self.declared)
+        if not adding and self._runs():
+            with databases.administering(self.place.url) as cursor:
+                self._check_new(cursor)
+        kept = self._tables() if adding else NONE
+        with server.session(self.own_source, autocommit=True) as at_source:
+            return plan(at_source, asked, kept)
+
+    def _runs(self) -> bool:
+        return not hasattr(self.place, "running") or self.place.running("FATAL:")
+
+    def _check_new(self, cursor: Cursor) -> None:
+        """Raise MedallionError where the warehouse is there already."""
+        if databases.exists(cursor, self.warehouse_name):
+            rows, since = databases.held(self.warehouse_url)[2:]
+            of = {"database": self.warehouse_name, "name": self.name}
+            raise refusal("warehouse there", **of, rows=rows, since=since or "now")
+
+    @contextmanager
+    def _undone_unless_made(self, tables: Tables) -> Iterator[Cursor]:
+        """A cursor for making databases. What fails or is interrupted takes along what it made."""
+        self.place.start()
+        with self._setting_up() as cursor:
+            self._check_new(cursor)
+            with databases.administering(self.own_source) as at_source:
+                mark = slot.marked(cursor, self.warehouse_name)
+                slot.check_free(at_source, self.slot, tables, mark)
+            slot.check_reading(self.own_source)
+            had_role = _has_role(cursor)
+            try:
+                if not had_role:
+                    server.set_notebook_role(cursor, self.place.notebook_password)
+                yield cursor
+            except BaseException as problem:
+                self._clear(cursor, problem)
+                if not had_role:
+                    _drop_role(cursor)
+                raise
+        self._let_notebooks_in()
+
+    def _clear(self, cursor: Cursor, problem: BaseException) -> None:
+        """The source first: while the warehouse is there, `unwatch` knows what was made for it."""
+        try:
+            with databases.administering(self.own_source) as at_source:
+                slot.drop(at_source, self.slot)  # it was free, so it is ours
+                slot.unpublish(at_source, None, slot.marked(cursor, self.warehouse_name))
+        except ConnectionLost as lost:
+            raise refusal("watch left", name=self.name, problem=problem, lost=lost) from problem
+        databases.drop(cursor, self.warehouse_name)
+
+    def _snapshot(self, example: Table) -> Begun:
+        with self._connected(self.warehouse_url) as cursor, shown("snapshot", "rows") as show:
+            server.only_one_session(cursor, "capture")
+            tables, into = Tables.read(cursor), cursor.connection
+            mark = self._known()[1]
+            taken = capture.snapshot(self.own_source, into, self.slot, tables, None, show, mark)
+            merge.merge(into)
+            since, asked = Watermark.read(cursor).commit_ts, None
+            if example.history:
+                named = (example.silver.as_string(cursor),)
+                (asked,) = sqlfile.run(cursor, "watch/example", named).fetchone()
+            return Begun(tables, taken.rows, since, asked)
+
+    def unwatch(self, drop_warehouse: bool = False, yes: bool = False) -> list[str]:
+        """Remove the slot and the publication from the source; what was removed, a line each.
+
+        With `drop_warehouse` the warehouse goes, too, with all its history, and the notebooks'
+        role where no warehouse is left for it. Raises Unconfirmed unless `yes`.
+        """
+        if not self.own_source:
+            raise refusal("nothing watched", name=self.name)
+        if not yes and drop_warehouse:
+            self._ask(yes)
+        if not yes:
+            raise refusal("unwatch unconfirmed", Unconfirmed, slot=self.slot, url=self.own_source)
+        with self._setting_up() as cursor:
+            if drop_warehouse:
+                databases.check_unused(cursor, [self.warehouse_name], self.slot)
+            removed = [f"{each} {self.slot}, at the source" for each in self._withdrawn()]
+            if drop_warehouse:
+                self.close()
+                if databases.exists(cursor, self.warehouse_name):
+                    databases.drop(cursor, self.warehouse_name)
+                    removed.append(f"database {self.warehouse_name}")
+                if not databases.labs(cursor) and _drop_role(cursor):
+                    removed.append(f"role {server.NOTEBOOK_ROLE}")
+        return removed
+
+
+def _has_role(cursor: Cursor) -> bool:
+    cursor.execute("SELECT to_regrole(%s) IS NOT NULL", (server.NOTEBOOK_ROLE,))
+    return cursor.fetchone()[0]
+
+
+def _drop_role(cursor: Cursor) -> bool:
+    """Drop the notebooks' role, unless it has rights in some database still; whether it is gone."""
+    with suppress(errors.DependentObjectsStillExist):
+        cursor.execute(f"DROP ROLE IF EXISTS {server.NOTEBOOK_ROLE}")
+        return True
+    return False
