@@ -241,7 +241,8 @@ class Pair:
         """Let the warehouse know how this process declares that columns are read."""
         kept = Tables.read(cursor)
         self._check_declared(kept)
-        kept.reading(self.declared).keep(cursor)
+        if self.declared:
+            Tables.change(cursor, lambda now: now.reading(self.declared))
         cursor.connection.commit()
 
     def _setting_up(self) -> AbstractContextManager[Cursor]:

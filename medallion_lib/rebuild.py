@@ -60,11 +60,17 @@ def rebuild(
         made = tables.made(cursor)
         merge.attach_months(cursor, batch, made)
         for table in made:
-            merge.merge_table(cursor, table, batch)
+            upto = table.adding.merged if table.adding else batch["upto"]
+            merge.merge_table(cursor, table, batch | {"upto": upto})
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
-        return [_compared(cursor, shape, is_earlier) for shape in before]
+        done = [_compared(cursor, shape, is_earlier) for shape in before]
+        if is_earlier:
+            tables.keep(cursor)
+        else:  # at the end: capture may be waiting to say that a table is whole now
+            Tables.change(cursor, lambda now: now.reading(declared, *HISTORY))
+        return done
 
 
 def _kept(table: Table) -> sql.Identifier:
@@ -89,7 +95,6 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> None:
     databases.make_procedures(cursor)
     with refusing("row too wide", errors.TooManyColumns, table="a table of silver"):
         databases.make_silver_and_gold(cursor, tables)
-    tables.keep(cursor)
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
     functions.regenerate(cursor.connection)

@@ -34,11 +34,16 @@ def read(
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
     newest = ", (SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    unmerged = " + (SELECT count(*) FROM {} WHERE lsn >= coalesce(merged.lsn, 0))"
+    unmerged = " + (SELECT count(*) FROM {} WHERE lsn >= {})"
+    since = [sql.SQL("coalesce(merged.lsn, 0)") if table.adding is None
+             else sql.Literal(table.adding.merged) for table in kept.captured]  # fmt: skip
+    pairs = [(table.bronze, begun) for table, begun in zip(kept.captured, since, strict=True)
+             if not table.is_pending]  # fmt: skip
+    whole = [sql.SQL(unmerged).format(*pair) for pair in pairs]
     facts = sqlfile.compose(
         "status",
         newest=sqlfile.each(bronze, newest, between=""),
-        unmerged=sqlfile.each(bronze, unmerged, between=""),
+        unmerged=sqlfile.each(whole, between=""),
         counts=sqlfile.each(counts),
     )
     warehouse.execute(facts)
@@ -48,6 +53,7 @@ def read(
     in_silver = {table.silver.strings for table in versioned}
     missing = {
         "not_captured_yet": [t.shown for t in wanted.captured if t.source.strings not in there],
+        "not_whole_yet": [t.shown for t in kept.captured if t.is_pending],
         "not_in_silver_yet": [t.shown_history for t in wanted.versioned
                               if t.silver.strings not in in_silver],
     }  # fmt: skip

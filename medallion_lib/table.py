@@ -21,6 +21,18 @@ class Column(NamedTuple):
     hashed: str | None = None  # its name in the row's hash, where it has been renamed since
 
 
+class Adding(NamedTuple):
+    """How far a table is that was added to a warehouse which captured others already.
+
+    It is forgotten once all is merged. Positions are as bronze counts them.
+    """
+
+    begun: int  # where bronze was: what it has from here to the snapshot is not the table's whole
+    merged: int  # where merge is to go on with the table, which need not be where the others are
+    snapshot: int | None = None  # of the snapshot's rows, once they have landed
+    is_whole: bool = False  # whether bronze has every row of the snapshot and each change since
+
+
 @dataclass(frozen=True)
 class Table:
     """A source table whose every change lands in bronze, and its history in silver, if it has one.
@@ -48,6 +60,9 @@ class Table:
     by_month: str | None = None  # the date its partitions go by
     events: str | None = None  # what its changes are read from, if not br_NAME_cdc
     is_captured: bool = True  # False where its history only stays
+    # What its membership in the publication is told by, where that is not as old as the others'
+    published: str | None = None
+    adding: Adding | None = None
 
     def __post_init__(self) -> None:
         renamed = {name: tuple(names) for name, names in self.renamed.items()}
@@ -66,6 +81,11 @@ class Table:
 
     def __hash__(self) -> int:
         return hash((self.schema, self.name))
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is being added: merge waits until bronze has the whole of it."""
+        return self.adding is not None and not self.adding.is_whole
 
     @property
     def shown(self) -> str:
@@ -123,4 +143,5 @@ class Table:
             named = ", ".join(sorted(known))
             raise refusal("no such fact", of="table", facts=", ".join(sorted(unknown)), named=named)
         columns = tuple(Column(*each) for each in facts.get("columns", ()))
-        return cls(**{**facts, "columns": columns})
+        adding = Adding(*facts["adding"]) if facts.get("adding") else None
+        return cls(**{**facts, "columns": columns, "adding": adding})

@@ -6,7 +6,7 @@ shop/tables.toml. The warehouse keeps what it was made for, so that every proces
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,9 +17,9 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.mart import Mart, Own
-from medallion_lib.table import Column, Table
+from medallion_lib.table import Adding, Column, Table
 
-__all__ = ["NONE", "Column", "Table", "Tables", "described", "is_there"]
+__all__ = ["NONE", "Adding", "Column", "Table", "Tables", "described", "is_there"]
 
 # What a warehouse is made by, and how its columns are read, which may be said anew.
 MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month", "lookups",
@@ -86,6 +86,11 @@ class Tables:
     @property
     def captured(self) -> tuple[Table, ...]:
         return tuple(table for table in self.each if table.is_captured)
+
+    @property
+    def published(self) -> tuple[Table, ...]:
+        """Those that the publication may have: captured, or removed as told, perhaps just now."""
+        return tuple(table for table in self.each if table.is_captured or table.published)
 
     @property
     def versioned(self) -> tuple[Table, ...]:
@@ -185,6 +190,20 @@ class Tables:
         tables = tuple(map(Table.of_json, kept["tables"]))
         return cls(tables, source=kept.get("source"), marts=marts, own=own, **lists)
 
+    @classmethod
+    def change(cls, cursor: Cursor, how: Callable[[Self], Self]) -> Self:
+        """Let the warehouse know them otherwise, and nobody else until the transaction ends."""
+        cursor.execute("SELECT FROM meta.warehouse FOR UPDATE")
+        changed = how(cls.read(cursor))
+        changed.keep(cursor)
+        return changed
+
+    def put(self, *tables: Table) -> Self:
+        """These with the tables in the place of those of the same name, or at the end."""
+        new = {table.source.strings: table for table in tables}
+        each = [new.pop(table.source.strings, table) for table in self.each]
+        return replace(self, each=(*each, *new.values()))
+
     def keep(self, cursor: Cursor) -> None:
         """Let the warehouse know them; the marts of a user's own stay."""
         facts = {"version": VERSION, "tables": json.dumps(self.as_json())}
@@ -196,7 +215,7 @@ NONE = Tables()
 
 def described(captured: Iterable[Table]) -> str:
     """Tables as JSON, for the checks of the source."""
-    names = ("schema", "name", "key", "bronze_schema")
+    names = ("schema", "name", "key", "bronze_schema", "published", "is_captured", "is_pending")
     return json.dumps([{name: getattr(each, name) for name in names}
                        | {"events": each.bronze.strings[1]} for each in captured])  # fmt: skip
 

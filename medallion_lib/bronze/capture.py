@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -18,9 +19,10 @@ from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile
-from medallion_lib.bronze import landing
+from medallion_lib.bronze import landing, pending
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
+from medallion_lib.errors import MedallionError
 from medallion_lib.progress import Progress
 from medallion_lib.source import rows, slot
 from medallion_lib.source.catalog import Catalog
@@ -47,13 +49,13 @@ def capture(
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
     with server.session(source, autocommit=True) as cursor:
+        decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
 
         def beat() -> str:
-            slot.check(cursor, watermark)
+            _check(cursor, decoder)
             return emit_marker(cursor)
 
-        publication, last = slot.check(cursor, watermark), emit_marker(cursor)
-        decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
+        publication, last = _check(cursor, decoder), emit_marker(cursor)
         with slot.replicating(source) as stream:
             slot.start(stream, watermark.slot, watermark.at_source, publication)
             for _ in landings(stream, decoder, [cursor.connection, warehouse], beat):
@@ -63,6 +65,16 @@ def capture(
             slot.settle(cursor, watermark, closed=False)
         slot.settle(cursor, watermark, closed=True)
     return into.total
+
+
+def _check(source: Cursor, decoder: Decoder) -> str:
+    """See `slot.check`: the warehouse knows of tables that were added or removed meanwhile."""
+    while True:
+        try:
+            return slot.check(source, decoder.landing.watermark)
+        except MedallionError:
+            if not decoder.read_tables():
+                raise
 
 
 def emit_marker(cursor: Cursor) -> str:
@@ -134,12 +146,14 @@ def snapshot(
     """
     with warehouse, warehouse.cursor() as cursor:
         landing.make_missing(cursor, tables.captured)
+    tables = replace(tables, each=tuple(replace(each, published=None) for each in tables.each))
     made = slot.made(source, slot_name, tables, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")
         at = watermark.advance(Catalog(cursor, ()).clock())
         into = Landing(warehouse, watermark, Landed())
-        _collect(cursor, into, at.isoformat(), again=before is not None, progress=progress)
+        pending.begin_anew(into)
+        collect(cursor, into, at.isoformat(), again=before is not None, progress=progress)
         with warehouse.cursor() as indexing:
             landing.index_missing(indexing, tables.captured)
         into.land()
@@ -157,7 +171,7 @@ def exporting(source: URL, snapshot: str) -> Iterator[Cursor]:
         yield cursor
 
 
-def _collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Progress) -> None:
+def collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Progress) -> None:
     """All tables' rows under one lsn that no commit has: just below the slot's first."""
     lsn, seq, watermark = into.watermark.lsn - 1, 0, into.watermark
     catalog = Catalog(cursor, watermark.tables.captured, watermark.names)

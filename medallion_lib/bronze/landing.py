@@ -36,6 +36,7 @@ class Target:
     """One bronze table, and how the rows of a source relation are written while they look so."""
 
     table: Table
+    relation: Relation
     source: str  # the relation, as SQL names it
     columns: tuple[str, ...]
     is_whole: bool  # whether the log has the whole old row
@@ -48,6 +49,11 @@ class Target:
     def landing(self, values: Row) -> Row:
         """Those of a row's values that land."""
         return values if self.places is None else [values[place] for place in self.places]
+
+    @property
+    def lacks_old_rows(self) -> bool:
+        """Whether the log has no old rows, nor yet bronze: the table is just being added."""
+        return self.table.is_pending and not self.is_whole
 
     def key_of(self, values: Row) -> str:
         """The key's columns and their values, as JSON."""
@@ -65,6 +71,7 @@ class Landing:
     waiting: int = 0  # rows collected, not yet sent to the warehouse
     since_commit: int = 0  # rows sent since the last landing
     touched: set[tuple[Table, str]] = field(default_factory=set)  # keys waiting, if looked up
+    tables_version: str = ""  # of what the warehouse keeps of its tables, as last read
 
     def target(
         self, table: Table, relation: Relation, base_types: Mapping[int, int],
@@ -83,7 +90,7 @@ class Landing:
         write = pgoutput.json_writer(columns, types, base_types)
         write_key = pgoutput.json_writer(table.key, key_types, base_types)
         is_whole, lines = relation.identity == "f", self.lines[table]
-        facts = (relation.quoted, columns, is_whole, places if left_out else None)
+        facts = (relation, relation.quoted, columns, is_whole, places if left_out else None)
         return Target(table, *facts, key, write, write_key, lines)
 
     def add(self, target: Target, position: str, op: str, row: str | None, tail: str) -> None:

@@ -2,11 +2,12 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from medallion_lib.bronze.landing import Landing, Target
 from medallion_lib.bronze.old_rows import last_row, live_rows
+from medallion_lib.bronze.pending import EMPTIED, settled, unfinished
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.instants import instant
 from medallion_lib.source import pgoutput
@@ -14,7 +15,8 @@ from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import (
     UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
-from medallion_lib.tables import Table
+from medallion_lib.source.watermark import Watermark
+from medallion_lib.tables import Table, Tables
 
 BUSINESS_TIME = "medallion.system_time"  # the message's prefix: when a replayed change happened
 MARKER = "medallion.marker"
@@ -33,6 +35,7 @@ class Decoder:
     landing: Landing
     catalog: Catalog
     targets: dict[int, Target] = field(default_factory=dict)  # by the relation's oid
+    ended: dict[int, Relation] = field(default_factory=dict)  # of tables that were removed
     base_types: dict[int, int] = field(default_factory=dict)  # by the domain's oid
     begun: Begin | None = None
     stamp: str = ""  # this transaction's system time; empty before its first row
@@ -50,13 +53,14 @@ class Decoder:
             raise refusal("commit time unknown", at=at) from None
         match event:
             case Insert():
-                target = self.targets[event.relation]
-                self._row(target, "I", target.landing(event.new))
+                if target := self._target(event.relation):
+                    self._row(target, "I", target.landing(event.new))
             case Update():
-                self._update(self.targets[event.relation], event)
+                if target := self._target(event.relation):
+                    self._update(target, event)
             case Delete():
-                target = self.targets[event.relation]
-                self._delete(target, target.landing(event.old))
+                if target := self._target(event.relation):
+                    self._delete(target, target.landing(event.old))
             case Begin():
                 self.begun, self.stamp, self.seq = event, "", 0
             case Commit():
@@ -77,10 +81,39 @@ class Decoder:
         Raises MedallionError where one does not: rows can't be told apart by it afterwards.
         """
         watermark = self.landing.watermark
+        self._take(settled(self.landing))
         if self.is_told_anew:
             watermark.names = self.catalog.names(watermark.names)
             self.is_told_anew = False
         self.landing.land()
+
+    def read_tables(self) -> bool:
+        """Take the tables, and what tells their publication; whether either has changed."""
+        watermark = self.landing.watermark
+        before = watermark.tables, watermark.publication
+        self._take(settled(self.landing))
+        with self.landing.warehouse.cursor() as cursor:
+            watermark.publication = Watermark.read(cursor).publication
+        return before != (watermark.tables, watermark.publication)
+
+    def _take(self, tables: Tables) -> None:
+        """Go on with the tables as the warehouse has them now: some were added, some removed."""
+        if tables is self.landing.watermark.tables:
+            return
+        self.landing.watermark.tables, self.catalog.tables = tables, tables.captured
+        captured = {table.source.strings: table for table in tables.captured}
+        for oid, target in [*self.targets.items()]:
+            if table := captured.get(target.table.source.strings):
+                target.table = table
+            else:
+                self.ended[oid] = self.targets.pop(oid).relation
+
+    def _target(self, oid: int) -> Target | None:
+        """Where a relation's rows go; None where its table was removed, and not added again."""
+        if target := self.targets.get(oid):
+            return target
+        self._relation(self.ended.pop(oid))
+        return self.targets.get(oid)
 
     def _add(self, target: Target, op: str, row: str | None) -> None:
         if not self.stamp:
@@ -101,19 +134,26 @@ class Decoder:
         row it was. D and I, in turn within their transaction, do.
         """
         old, new = event.old and target.landing(event.old), target.landing(event.new)
-        if UNCHANGED in new:
+        row, op = None, "U"
+        if UNCHANGED in new and target.lacks_old_rows:
+            row = unfinished(target, old or new, new)
+        elif UNCHANGED in new:
             before = old if target.is_whole else last_row(self.landing, target, old or new, new)[1]
             new = [b if a is UNCHANGED else a for a, b in zip(new, before, strict=True)]
         if old and (not target.key or any(old[place] != new[place] for place in target.key)):
             self._delete(target, old)
-            self._row(target, "I", new)
+            op = "I"
+        if row:
+            self._add(target, op, row)
         else:
-            self._row(target, "U", new)
+            self._row(target, op, new)
 
     def _delete(self, target: Target, old: list[Column]) -> None:
         """Where the log has the key alone, the row is the last that bronze knows."""
         if target.is_whole:
             self._row(target, "D", old)
+        elif target.lacks_old_rows:
+            self._add(target, "D", unfinished(target, old))
         else:
             row, _ = last_row(self.landing, target, old)
             self.landing.touch(target, old)
@@ -123,11 +163,15 @@ class Decoder:
         """A T for a table; where it kept other partitions, a D for each row of the emptied ones."""
         emptied: dict[Table, list[int]] = defaultdict(list)
         for oid in relations:
-            emptied[self.targets[oid].table].append(oid)
+            if target := self._target(oid):
+                emptied[target.table].append(oid)
         for table, leaves in emptied.items():
             target = self.targets[leaves[0]]
             if self.catalog.is_all_of(table, leaves):
                 self._add(target, "T", None)
+                continue
+            if table.is_pending:
+                self._add(target, "T", EMPTIED)
                 continue
             rows = live_rows(self.landing, table)
             for row in self.catalog.rows_in(table, leaves, self.begun.xid, rows):
@@ -181,7 +225,11 @@ class Decoder:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()
 
     def _relation(self, relation: Relation) -> None:
-        table, self.is_told_anew = self.catalog.captured(relation), True
+        table, self.is_told_anew = self._table(relation), True
+        if not table.is_captured:
+            self.ended[relation.oid] = relation
+            self.targets.pop(relation.oid, None)
+            return
         self.catalog.known = self.landing.watermark.names
         left_out = self.catalog.excluded(table, relation.columns)
         target = self.landing.target(table, relation, self.base_types, left_out)
@@ -192,3 +240,12 @@ class Decoder:
         self.targets[relation.oid] = target
         if not target.is_whole:
             self.landing.send()  # where the log was whole until now, no key was noted
+
+    def _table(self, relation: Relation) -> Table:
+        """The table of a relation, which may have been added or removed since tables were read."""
+        try:
+            return self.catalog.captured(relation)
+        except MedallionError:
+            self._take(settled(self.landing))
+            every = self.landing.watermark.tables.published
+            return replace(self.catalog, tables=every).captured(relation)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 import psycopg2
@@ -38,11 +39,14 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
     """
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, upto)
-        versioned = Tables.read(cursor).made(cursor)
-        attach_months(cursor, batch, versioned)
+        whole = _whole(cursor)
+        for table in whole:
+            attach_months(cursor, _batch_of(table, batch), [table])
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
-        done = [merge_table(cursor, table, batch) for table in versioned]
+        now = [table for table in _whole(cursor) if table in whole]
+        done = [merge_table(cursor, table, _batch_of(table, batch)) for table in now]
+        _go_on(cursor, [table for table in now if table.adding], batch["upto"])
         _write_watermark(cursor, batch)
         step("merge watermark written")
     step("merge committed")
@@ -103,6 +107,24 @@ def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
     reached = {"merge": 0, "capture": 0} | dict(cursor.fetchall())
     upto = reached["capture"] if upto is None else min(upto, reached["capture"])
     return {"since": reached["merge"], "upto": max(upto, reached["merge"])}
+
+
+def _whole(cursor: Cursor) -> list[Table]:
+    """The tables whose history is there, but for those that bronze has not the whole of yet."""
+    return [table for table in Tables.read(cursor).made(cursor) if not table.is_pending]
+
+
+def _batch_of(table: Table, batch: dict[str, int]) -> dict[str, int]:
+    """A table's own batch: one that was added begins where its rows do, below the others'."""
+    return batch | {"since": table.adding.merged} if table.adding else batch
+
+
+def _go_on(cursor: Cursor, added: Sequence[Table], upto: int) -> None:
+    """Let tables that were added go on from where this merge ends, like all others."""
+    if added:
+        on = [replace(table, adding=None if upto > table.adding.snapshot
+                      else table.adding._replace(merged=upto)) for table in added]  # fmt: skip
+        Tables.change(cursor, lambda tables: tables.put(*on))
 
 
 def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:

@@ -41,12 +41,14 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
             point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
             with capture.exporting(source, exported) as shop:
                 cursor.execute("CREATE TEMP TABLE source_row (source text, full_row jsonb)")
-                catalog = Catalog(shop, watermark.tables.captured, watermark.names)
-                _copy(catalog, cursor)
+                copied = [each for each in watermark.tables.captured if not each.is_pending]
+                _copy(Catalog(shop, copied, watermark.names), cursor)
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
         merge.merge(warehouse, upto=watermark.here(point))
-        merged = [table for table in Tables.read(cursor).made(cursor) if table.is_captured]
+        here = {table.source.strings for table in copied}
+        merged = [table for table in Tables.read(cursor).made(cursor) if table.is_captured
+                  and table.source.strings in here]  # fmt: skip
         found = [line for table in merged for line in _differences(cursor, table)]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()

@@ -3,9 +3,13 @@
 -- Partitions are published under their own names: under their root's, a TRUNCATE of one is not sent.
 -- As JSON, a row has no column that its version of PostgreSQL lacks: 15 brought those of publications in
 -- part, 18 those of generated columns. The schemas, 15's too, are found by what depends on them.
+-- Tables that were added or removed later are told by what their membership is, each by its own.
 WITH wanted AS (
-    SELECT pg_class.oid AS relation
-    FROM json_to_recordset(%(captured)s) AS captured (schema text, name text)
+    SELECT captured.number, pg_class.oid AS relation, captured.published, captured.is_captured,
+           captured.published IS NOT NULL OR captured.is_pending AS is_by_itself
+    FROM ROWS FROM (json_to_recordset(%(captured)s)
+                        AS (schema text, name text, published text, is_captured boolean, is_pending boolean))
+             WITH ORDINALITY AS captured (schema, name, published, is_captured, is_pending, number)
     LEFT JOIN pg_namespace ON nspname = schema
     LEFT JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid
 )
@@ -14,21 +18,32 @@ SELECT pubname AS name,
        obj_description(publication.oid, 'pg_publication') AS mark,
        pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT puballtables
            AND NOT pubviaroot AND coalesce(to_jsonb(publication) ->> 'pubgencols', 's') = 's' AND are_whole
-           AND schemas IS NULL AND relations = ARRAY(SELECT relation FROM wanted ORDER BY relation) AS is_fit,
+           AND schemas IS NULL
+           AND relations = ARRAY(SELECT relation FROM wanted WHERE is_captured ORDER BY relation) AS is_fit,
        concat_ws(', ', others, 'all tables of ' || schemas) AS others,
-       pubowner = current_user::regrole AS is_owned
+       pubowner = current_user::regrole AS is_owned,
+       each.members,
+       each.is_as_told
 FROM pg_publication AS publication
 CROSS JOIN LATERAL (
-    SELECT string_agg(version, ',' ORDER BY version) AS version,
+    SELECT string_agg(version, ',' ORDER BY version) FILTER (WHERE is_by_itself IS NOT TRUE) AS version,
            array_agg(prrelid ORDER BY prrelid) AS relations,
            bool_and(coalesce(to_jsonb(member) ->> 'prqual', to_jsonb(member) ->> 'prattrs') IS NULL) AS are_whole,
            string_agg(prrelid::regclass::text, ', ' ORDER BY prrelid::regclass::text)
-               FILTER (WHERE prrelid NOT IN (SELECT relation FROM wanted WHERE relation IS NOT NULL))
-               AS others
+               FILTER (WHERE wanted.relation IS NULL) AS others
     FROM pg_publication_rel AS member
+    LEFT JOIN wanted ON wanted.relation = prrelid
     CROSS JOIN LATERAL format('%%s %%s', member.oid, member.xmin) AS version
     WHERE prpubid = publication.oid
 ) AS members
+CROSS JOIN LATERAL (
+    SELECT array_agg(version ORDER BY number) AS members,
+           coalesce(bool_and(version IS NOT DISTINCT FROM published)
+                        FILTER (WHERE is_captured AND published IS NOT NULL), true) AS is_as_told
+    FROM wanted
+    LEFT JOIN pg_publication_rel AS member ON prpubid = publication.oid AND prrelid = relation
+    LEFT JOIN LATERAL format('%%s %%s', member.oid, member.xmin) AS version ON member.oid IS NOT NULL
+) AS each
 CROSS JOIN LATERAL (
     SELECT string_agg(schema.refobjid::regnamespace::text, ', ' ORDER BY schema.refobjid) AS schemas
     FROM pg_depend AS member

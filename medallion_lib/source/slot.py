@@ -41,6 +41,8 @@ class Publication(NamedTuple):
     is_fit: bool  # whether it sends all that is captured, and nothing else
     others: str  # what else
     is_owned: bool  # by this role
+    members: list[str | None]  # what each table's membership is told by, in the tables' order
+    is_as_told: bool  # whether that is known of each that is told by it
 
     def is_of(self, before: Watermark | None, mark: str | None) -> bool:
         """Whether it is the warehouse's: marked as such, or the one that it has read until now."""
@@ -99,7 +101,7 @@ def marked(at_server: Cursor, warehouse: str) -> str:
     return f"For the warehouse {warehouse} of server {system}, by medallion_lib."
 
 
-def _publications(cursor: Cursor, captured: Sequence[Table]) -> list[Publication]:
+def publications(cursor: Cursor, captured: Sequence[Table]) -> list[Publication]:
     cursor.execute(sqlfile.read("source/publication"), {"captured": described(captured)})
     return [Publication(*row) for row in cursor]
 
@@ -111,7 +113,7 @@ def _publish(
 
     Raises MedallionError where there is another's, which is only read if it is fit and unmarked.
     """
-    every = {each.name: each for each in _publications(cursor, captured)}
+    every = {each.name: each for each in publications(cursor, captured)}
     if found := every.get(name):
         is_ours = found.is_of(before, mark)
         if found.is_fit and (is_ours or found.mark is None):
@@ -128,7 +130,7 @@ def _publish(
         reason, text = problem.diag.message_primary, statements.as_string(cursor)
         shown = "\n".join(f"    {line}" for line in text.split("\n") if not line.startswith("-- "))
         raise refusal("publication not made", reason=reason, statements=shown) from None
-    (made,) = (each for each in _publications(cursor, captured) if each.name == name)
+    (made,) = (each for each in publications(cursor, captured) if each.name == name)
     return made.version
 
 
@@ -202,7 +204,7 @@ def _freed(cursor: Cursor, slot: str) -> bool | None:
 def check_free(cursor: Cursor, slot: str, tables: Tables, mark: str) -> None:
     """Raise MedallionError where another's slot or publication has a new warehouse's name."""
     _check_free(cursor, slot, None, mark)
-    found = (each for each in _publications(cursor, tables.captured) if each.name == slot)
+    found = (each for each in publications(cursor, tables.captured) if each.name == slot)
     if any(each.mark != mark and not (each.mark is None and each.is_fit) for each in found):
         raise refusal("publication not ours", publication=slot, mark=mark)
 
@@ -222,13 +224,13 @@ def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | No
     here = (slot, *sqlfile.run(cursor, "source/identity").fetchone())
     read = before and (before.slot, before.source_system, before.source_name)
     return read == here or any(
-        (each.name, each.mark) == (slot, mark) for each in _publications(cursor, ())
+        (each.name, each.mark) == (slot, mark) for each in publications(cursor, ())
     )
 
 
 def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> bool:
     """Drop the warehouse's publication where this role made it; whether it did."""
-    ours = [sql.Identifier(each.name) for each in _publications(cursor, ())
+    ours = [sql.Identifier(each.name) for each in publications(cursor, ())
             if each.is_owned and each.is_of(before, mark)]  # fmt: skip
     for name in ours:
         cursor.execute(sql.SQL("DROP PUBLICATION {}").format(name))
@@ -242,9 +244,9 @@ def check(cursor: Cursor, watermark: Watermark) -> str:
     problem, found = sqlfile.run(cursor, "source/slot_check", facts).fetchone()
     if problem:
         raise refusal(problem, **facts, **found)
-    every = {each.version: each for each in _publications(cursor, watermark.tables.captured)}
+    every = {each.version: each for each in publications(cursor, watermark.tables.published)}
     published = every.get(watermark.publication)
-    if published is None:
+    if published is None or not published.is_as_told:
         is_there = any(each.name == facts["publication"] for each in every.values())
         raise refusal("publication changed" if is_there else "no publication", **facts)
     if published.others:

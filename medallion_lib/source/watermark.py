@@ -46,8 +46,9 @@ class Watermark:
         return row and cls(*row, tables)
 
     def write(self, cursor: Cursor) -> None:
+        """Let the warehouse know how far bronze is, and at the beginning of what."""
         facts = vars(self) | {"names": self.names and json.dumps(self.names)}
-        cursor.execute(sqlfile.read("source/watermark_write"), facts)
+        sqlfile.run(cursor, f"source/watermark_{'land' if self.is_kept else 'write'}", facts)
         if not self.is_kept:
             self.tables.keep(cursor)
             self.is_kept = True
