@@ -1,6 +1,6 @@
 """Tables of the user's own: watched from now on, more of them, fewer of them, none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from medallion_lib.silver import merge
 from medallion_lib.source import slot
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import NONE, Table, Tables
+from medallion_lib.watch import adding, asking
 from medallion_lib.watch.plan import Asked, Plan, plan
 from medallion_lib.watch.preview import preview
 
@@ -141,6 +142,30 @@ class Watching(Pair):
                 named = (example.silver.as_string(cursor),)
                 (asked,) = sqlfile.run(cursor, "watch/example", named).fetchone()
             return Begun(tables, taken.rows, since, asked)
+
+    def add(self, asked: Asked, yes: bool = False) -> list[str]:
+        """Watch these tables, too, without a gap for the others; their names.
+
+        Raises Unconfirmed, with the preview, unless `yes`. See `adding.add`.
+        """
+        found = self._planned(asked, adding=True)
+        self._check_sure(found, self._told(found, adding=True), yes)
+        with self._connected(self.warehouse_url) as cursor, shown("snapshot", "rows") as show:
+            adding.add(self.own_source, cursor.connection, found.tables.each, show)
+        return [each.shown for each in found.tables.each]
+
+    def remove(self, names: Sequence[str], yes: bool = False) -> list[str]:
+        """Watch tables no more; bronze and history stay as they are. Their names.
+
+        Raises Unconfirmed unless `yes`: to watch one again takes a snapshot, which marks the gap.
+        """
+        kept = self._tables()
+        tables = [asking.watched(kept, name) for name in names]
+        if not yes:
+            raise refusal("removal unconfirmed", Unconfirmed, tables=", ".join(names))
+        with self._connected(self.warehouse_url) as cursor:
+            adding.remove(self.own_source, cursor.connection, tables)
+        return [each.shown for each in tables]
 
     def unwatch(self, drop_warehouse: bool = False, yes: bool = False) -> list[str]:
         """Remove the slot and the publication from the source; what was removed, a line each.

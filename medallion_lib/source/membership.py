@@ -40,7 +40,7 @@ def leave(cursor: Cursor, watermark: Watermark, tables: Sequence[Table]) -> None
 
 
 def _read(cursor: Cursor, watermark: Watermark) -> Publication:
-    name = slot.named(watermark.slot)
+    name = slot.named(watermark.slot, watermark.tables)
     for each in slot.publications(cursor, watermark.tables.each):
         if each.name == name:
             return each
@@ -57,7 +57,7 @@ def _told(cursor: Cursor, watermark: Watermark, tables: Sequence[Table]) -> list
 def _alter(cursor: Cursor, watermark: Watermark, how: str, tables: Sequence[Table]) -> None:
     if not tables:
         return
-    name = sql.Identifier(slot.named(watermark.slot))
+    name = sql.Identifier(slot.named(watermark.slot, watermark.tables))
     members = sqlfile.each(table.source for table in tables)
     statement = sql.SQL(f"ALTER PUBLICATION {{}} {how} TABLE {{}}").format(name, members)
     shown = f"    {statement.as_string(cursor)};"

@@ -116,6 +116,16 @@ def _of(every: Sequence[Relation], meanings: Sequence[tuple[str, ...]], text: st
     return found[0]
 
 
+def watched(kept: Tables, text: str) -> Table:
+    """The table of this name that a warehouse captures. MedallionError where it has none."""
+    for parts in spelled(text):
+        for table in kept.captured:
+            if (table.schema, table.name)[-len(parts) :] == parts:
+                return table
+    there = near(text, (each.shown for each in kept.captured))
+    raise refusal("table not watched", table=text, near=there)
+
+
 def take_keys(drafts: Sequence[Draft], asked: Asked) -> None:
     """Let the tables have the keys that are asked for."""
     by_relation = {each.relation: each for each in drafts}

@@ -133,10 +133,33 @@ def test_the_command_shows_what_it_would_make_asks_and_goes_on(url: URL) -> None
         assert each in removed
 
 
+def test_tables_are_added_and_removed_by_command(url: URL) -> None:
+    with watched(url, "crm", "sales.orders") as lab:
+        shown = done(lab, "watch", "--add", "support.orders", "--dry-run")
+        assert "silver_support.orders_hist" in shown and "sales.orders " not in shown
+        assert "support.orders" in done_with_preview(lab, "watch", "--add", "support.orders")
+        run(url, "UPDATE support.orders SET said = 'added'; UPDATE sales.orders SET placed = '2026-03-03'")
+        assert lab.verify() == []
+        assert "is watched already" in refused(lab, "watch", "--add", "support.orders")
+        assert "Nothing was changed" in refused(lab, "watch", "--remove", "sales.orders")
+        assert "sales.orders" in done(lab, "watch", "--remove", "sales.orders", "--yes")
+        run(url, "UPDATE support.orders SET said = 'more'; UPDATE sales.orders SET placed = '2026-04-04'")
+        assert lab.verify() == []
+        assert run(lab.warehouse_url, "SELECT DISTINCT placed::text FROM silver_sales.orders") == [("2026-03-03",)]
+        assert "No table sales.orders is watched" in refused(lab, "watch", "--remove", "sales.orders", "--yes")
+
+
+def done_with_preview(lab: Medallion, *words: str) -> str:
+    ended = command(lab, *words, "--yes")
+    assert ended.returncode == 0 and "Made at the source" in ended.stderr
+    return ended.stdout
+
+
 def test_unwatch_leaves_the_warehouse_unless_told(url: URL) -> None:
     with watched(url, "crm", "sales.*") as lab:
         assert len(lab.unwatch(yes=True)) == 2
-        assert run(lab.warehouse_url, "SELECT count(*) FROM silver_sales.order_line") == [(60,)]
+        count = "SELECT count(*) FROM {}.order_line"
+        assert run(lab.warehouse_url, count.format("silver_sales")) == run(url, count.format("sales"))
         assert lab.unwatch(yes=True) == []
         with pytest.raises(MedallionError, match="--resnapshot"):
             lab.capture()
