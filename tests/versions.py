@@ -42,15 +42,19 @@ class OfVersion(Embedded):
 
     @property
     def binaries(self) -> Path:
-        """Where the account can't reach them, a copy of theirs with all that lies beside them."""
+        """Where the account can't reach them, a copy, with the libraries that lie beside their package."""
         if self._run("test", "-x", str(self.programs / "postgres")).returncode == 0:
             return self.programs
+        package = self.programs.parents[1]
         copy = self.home / "programs"
         if not copy.exists():
-            shutil.copytree(self.programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("*.a", "include"))
+            for part in (self.programs.parent, package.with_name(f"{package.name}.libs")):
+                if part.exists():
+                    leaving = shutil.ignore_patterns("*.a", "include")
+                    shutil.copytree(part, copy / part.relative_to(package.parent), symlinks=True, ignore=leaving)
             for path in [copy, *copy.rglob("*")]:
                 self._own(path)
-        return copy / "bin"
+        return copy / self.programs.relative_to(package.parent)
 
 
 @contextmanager
