@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from one_server import directory
 from sqlalchemy import URL
 from test_identity import TYPED, TYPES
-from versions import running
+from other_servers import running
 
 from medallion_lib import Medallion, databases, server
 from medallion_lib.server import libpq
