@@ -146,13 +146,13 @@ def snapshot(
     """
     with warehouse, warehouse.cursor() as cursor:
         landing.make_missing(cursor, tables.captured)
-    tables = replace(tables, each=tuple(replace(each, published=None) for each in tables.each))
+    tables = replace(tables, each=tuple(map(pending.begun_anew, tables.each)))
     made = slot.made(source, slot_name, tables, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")
         at = watermark.advance(Catalog(cursor, ()).clock())
         into = Landing(warehouse, watermark, Landed())
-        pending.begin_anew(into)
+        pending.drop_begun(into)
         collect(cursor, into, at.isoformat(), again=before is not None, progress=progress)
         with warehouse.cursor() as indexing:
             landing.index_missing(indexing, tables.captured)

@@ -63,15 +63,22 @@ def _settled(cursor: Cursor, into: Landing, now: Tables) -> Iterator[Table]:
             yield replace(table, adding=adding)
 
 
-def begin_anew(into: Landing) -> None:
-    """Make tables whole that were being added: a snapshot of every table is about to land."""
+def begun_anew(table: Table) -> Table:
+    """A table as it is in a snapshot of all: whole if it was not, and published with all."""
+    adding = table.adding
+    if table.is_pending:
+        adding = adding._replace(snapshot=None, is_whole=True)
+    return replace(table, published=None, adding=adding)
+
+
+def drop_begun(into: Landing) -> None:
+    """Drop what bronze has of tables that were being added, where a snapshot of all is to land."""
     for table in into.watermark.tables.captured:
-        if table.is_pending:
+        if table.adding and table.adding.snapshot is None:
             with into.warehouse.cursor() as cursor:
                 drop_since(cursor, table, table.adding.begun)
-            adding = table.adding._replace(snapshot=into.watermark.lsn - 1, is_whole=True)
-            whole = replace(table, adding=adding)
-            into.watermark.tables = into.watermark.tables.put(whole)
+            adding = table.adding._replace(snapshot=into.watermark.lsn - 1)
+            into.watermark.tables = into.watermark.tables.put(replace(table, adding=adding))
 
 
 def drop_since(cursor: Cursor, table: Table, begun: int, end: int | None = None) -> None:

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
@@ -33,7 +34,7 @@ from sqlalchemy import URL
 from medallion_lib import server, sqlfile
 from medallion_lib.bronze import capture, landing, pending
 from medallion_lib.bronze.landing import Landed, Landing
-from medallion_lib.errors import refusal
+from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.progress import Progress
 from medallion_lib.silver import history
 from medallion_lib.source import catalog, membership, slot
@@ -136,16 +137,18 @@ def capture_to_now(source: URL, at_source: Cursor, warehouse: Connection) -> Non
 def _take_snapshot(
     source: URL, at_source: Cursor, warehouse: Connection, tables: Sequence[Table], show: Progress
 ) -> None:
-    """Land the rows of these tables as they are at one position, once capture has passed it."""
-    with warehouse.cursor() as cursor:
-        watermark = Watermark.read(cursor, Tables.read(cursor))
-    warehouse.commit()  # a slot waits for all transactions of its server
-    slot.check(at_source, watermark)
+    """Land the rows of these tables as they are at one position, once capture has passed it.
+
+    Nothing is landed where one was emptied or rewritten before it was kept from that.
+    """
+    watermark = _checked(at_source, warehouse)
     told = membership.join(at_source, watermark, tables)
     step("table published")
     with slot.replicating(source) as stream:
         position, exported = slot.create(stream, f"{watermark.slot}_add", "TEMPORARY")
         with capture.exporting(source, exported) as as_it_was:
+            if not _locked(as_it_was, tables):
+                return
             taken_at, _ = sqlfile.run(at_source, "source/clock").fetchone()
             if not watermark.business_time:  # a commit of now, which bronze's time goes up to
                 at_source.execute("SELECT pg_logical_emit_message(true, %s, '')", (capture.MARKER,))
@@ -163,6 +166,29 @@ def _take_snapshot(
     with warehouse, warehouse.cursor() as cursor:
         Tables.change(cursor, lambda now: _with_snapshot(now, told, into.watermark.lsn - 1))
     step("snapshot landed")
+
+
+def _checked(at_source: Cursor, warehouse: Connection) -> Watermark:
+    """The watermark, where the slot goes on from it; one that moves on meanwhile is read again."""
+    with warehouse.cursor() as cursor:
+        while True:
+            watermark = Watermark.read(cursor, Tables.read(cursor))
+            warehouse.commit()  # a new slot waits for all transactions of its server
+            try:
+                slot.check(at_source, watermark)
+                return watermark
+            except MedallionError:
+                if Watermark.read(cursor).lsn == watermark.lsn:
+                    raise
+
+
+def _locked(as_it_was: Cursor, tables: Sequence[Table]) -> bool:
+    """Keep the tables from being emptied or rewritten; whether none was since the snapshot."""
+    names = [table.source for table in tables]
+    lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
+    as_it_was.execute(lock.format(sqlfile.each(names)))
+    of = {"tables": [name.as_string(as_it_was) for name in names]}
+    return not sqlfile.run(as_it_was, "watch/rewritten", of).fetchone()[0]
 
 
 def _dated(into: Landing, watermark: Watermark, taken_at: datetime) -> datetime:
@@ -215,7 +241,7 @@ def _remove(at_source: Cursor, cursor: Cursor, table: Table) -> None:
     if watermark:
         version, (known,) = membership.leaving(at_source, watermark, [known])
         if known.published:
-            slot.check(at_source, watermark)  # the other tables are as they were
+            _checked(at_source, cursor.connection)  # the other tables are as they were
             publish = "UPDATE meta.watermark SET publication = %s WHERE stage = 'capture'"
             cursor.execute(publish, (version,))
     Tables.change(cursor, lambda now: now.put(_ended(cursor, now, known)))
