@@ -11,7 +11,7 @@ from medallion_lib.errors import refusal, refusing
 from medallion_lib.source import slot
 from medallion_lib.source.slot import Publication
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Table, Tables
+from medallion_lib.tables import Table
 
 
 def join(cursor: Cursor, watermark: Watermark, tables: Sequence[Table]) -> list[Table]:
@@ -49,7 +49,8 @@ def _read(cursor: Cursor, watermark: Watermark) -> Publication:
 
 def _told(cursor: Cursor, watermark: Watermark, tables: Sequence[Table]) -> list[Table]:
     """These tables, each with what tells its membership now, if it is a member."""
-    members = _read(cursor, replace(watermark, tables=Tables(tuple(tables)))).members
+    these = replace(watermark.tables, each=tuple(tables))
+    members = _read(cursor, replace(watermark, tables=these)).members
     pairs = zip(tables, members, strict=True)
     return [replace(table, published=member) for table, member in pairs]
 
