@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from one_server import directory
 from sqlalchemy import URL
 from test_identity import TYPED, TYPES
+from test_live import asked
 from other_servers import running
 
 from medallion_lib import Medallion, databases, server
@@ -254,3 +255,23 @@ def test_a_stored_generated_column_lands_from_version_18_on_in_snapshot_and_stre
             assert sorted(cursor.fetchall()) == [("R", columns), ("U", columns)]
             cursor.execute("SELECT * FROM silver.sum LIMIT 1")
             assert [each.name for each in cursor.description if each.name in ("a", "b", "twice")] == columns
+
+
+LEFT = ("SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_publication",
+        "SELECT array_agg(slot_name::text ORDER BY slot_name) FROM pg_replication_slots",
+        "SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_class")  # fmt: skip
+
+
+def test_an_older_server_is_watched_and_left_as_it_was(older: Source) -> None:
+    lab = Medallion.open(f"watched_{WORKER}", source=libpq(older.url))
+    before = [asked(older.url, query) for query in LEFT]
+    try:
+        begun = lab.watch(yes=True)
+        assert len(begun.tables.versioned) == len(TABLES.captured)
+        older.run("UPDATE sum SET b = 5 WHERE a = 1; INSERT INTO line VALUES (70, '', ''); INSERT INTO typed.every_type (id) VALUES (-1)")
+        assert lab.capture(merging=True).rows == 3
+        assert lab.verify() == []
+    finally:
+        lab.unwatch(drop_warehouse=True, yes=True)
+        lab.close()
+    assert [asked(older.url, query) for query in LEFT] == before
