@@ -56,7 +56,7 @@ def statement(shape: Shape, mart: Mart) -> sql.Composed:
         joins=_written(mart.joins),
         is_counted=sql.SQL(" AND ").join(counted),
         columns=sqlfile.identifiers(shown, "counted.{}"),
-        is_of_row=_is_of_row(shape),
+        **_events(shape),
         key=sqlfile.identifiers(keys, "counted.{}"),
     )
 
@@ -66,11 +66,16 @@ def _written(text: str) -> sql.SQL:
     return sql.SQL(text.replace("%", "%%").replace("{at}", "%(at)s"))
 
 
-def _is_of_row(shape: Shape) -> sql.Composed:
-    """Whether an event has the row's key; by the text, too, by which bronze is searched fast."""
+def _events(shape: Shape) -> dict[str, sql.Composable]:
+    """Where the events of a row are looked for, and by what.
+
+    Bronze has an index of the text of the key's last column, which serves where the history prints
+    equal values alike and the column was never renamed.
+    """
     is_same = equal(((name, shape.value(name, "event.")) for name in shape.keys), "counted")
     last = shape.keys[-1]
-    if shape.plain[last] not in PLAIN:
-        return is_same
+    if shape.plain[last] not in (*PLAIN, "text") or len(shape.table.in_bronze(last)) > 1:
+        return {"events": sql.Identifier("happened"), "is_of_row": is_same}
     parts = is_same, shape.text(last, "event."), sql.Identifier("counted", last)
-    return sql.SQL("{} AND {} = {}::text").format(*parts)
+    by_text = sql.SQL("{} AND {} = {}::text").format(*parts)
+    return {"events": shape.table.bronze, "is_of_row": by_text}
