@@ -225,7 +225,7 @@ class Medallion(Watching):
         return refused
 
     def marts(self, directory: str | Path) -> Applied:
-        """Make the views of a directory's SQL files in gold; see `gold.marts`."""
+        """Make the views of a directory's SQL files in gold; see `marts.apply`."""
         with self._connected(self.warehouse_url) as cursor:
             return marts.apply(cursor.connection, Path(directory))
 

@@ -15,6 +15,7 @@ import pytest
 from test_commands import done, refused
 
 from medallion_lib import Medallion, MedallionError, server
+from medallion_lib.errors import TEXTS
 from medallion_lib.gold import marts
 from medallion_lib.mart import Mart
 from medallion_lib.tables import Table, Tables
@@ -356,10 +357,14 @@ def test_a_capture_that_began_before_does_not_forget_them(lab: Medallion, copies
 
 
 def test_the_command_tells_what_it_made(lab: Medallion, copies: dict[datetime, Shops], directory: Path, tmp_path: Path) -> None:
-    assert done(lab, "marts", str(directory)) == "Made in gold: vw_town, vw_best.\n"
+    own = written(tmp_path / "own", {"a.sql": "CREATE VIEW vw_now AS SELECT count(*), now() FROM shop"})
+    assert done(lab, "marts", str(own)).splitlines() == [
+        "Made in gold: vw_now.", "No longer there: vw_town, vw_best.",
+        "gold.vw_now cannot be asked FOR SYSTEM_TIME AS OF …: " + TEXTS["view reads the clock"].format(fact="now()")]  # fmt: skip
+    assert done(lab, "marts", str(directory)) == "Made in gold: vw_town, vw_best.\nNo longer there: vw_now.\n"
     assert "class VwBest(Base):" in done(lab, "models", "gold")
-    bad = written(tmp_path / "bad", {"a.sql": "SELECT"})
-    assert "no file there" in refused(lab, "marts", str(tmp_path)) and "a.sql, line 1" not in refused(lab, "marts", str(bad / "x"))
+    (own / "a.sql").write_text("SELEC", encoding="utf-8")
+    assert refused(lab, "marts", str(own)).startswith('a.sql, line 1: syntax error at or near "SELEC"\n')
 
 
 @pytest.mark.parametrize("statements", [
