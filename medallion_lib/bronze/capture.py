@@ -168,6 +168,7 @@ def exporting(source: URL, snapshot: str) -> Iterator[Cursor]:
         cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
         cursor.execute("SET LOCAL row_security = off")  # an error, where rows would be left out
         cursor.execute("SET LOCAL search_path = ''")
+        sqlfile.run(cursor, "source/patient")
         yield cursor
 
 
