@@ -98,3 +98,16 @@ def test_the_json_that_a_source_makes_is_that_of_its_log(spare_url: URL, record_
         is_alike()
         cursor.connection.rollback()
     record_property("random rows", sum(written))
+
+
+def test_a_source_says_about_how_many_rows_are_to_come(spare_url: URL) -> None:
+    """Where it has counted none, nothing is said."""
+    tables = (Table("whole", ()), Table("parted", ()))
+    with server.session(spare_url) as cursor:
+        cursor.execute("CREATE TABLE whole (n integer); CREATE TABLE parted (n integer) PARTITION BY LIST (n); "
+                       "CREATE TABLE ones PARTITION OF parted FOR VALUES IN (1); CREATE TABLE others PARTITION OF parted DEFAULT; "
+                       "INSERT INTO parted SELECT n % 4 FROM generate_series(1, 400) AS n; INSERT INTO whole VALUES (1)")  # fmt: skip
+        assert Catalog(cursor, tables).rows_expected() is None
+        cursor.execute("ANALYZE parted")
+        assert Catalog(cursor, tables).rows_expected() == 400
+        cursor.connection.rollback()
