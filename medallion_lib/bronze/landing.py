@@ -144,7 +144,7 @@ class Landing:
 
 
 def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
-    """Make the bronze of each of these tables that has none. What comes first indexes it."""
+    """Make the bronze of each of these tables that has none, without indexes yet."""
     for table in captured:
         if not is_there(cursor, table.bronze):
             make_bronze(cursor, table)
@@ -162,11 +162,12 @@ def index_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
 
     A snapshot's rows come first: an index of rows that are there takes a third of the time.
     """
-    lookup = sql.SQL("CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);")
     for table in captured:
         cursor.execute(sqlfile.read("bronze/unindexed"), (table.bronze.as_string(cursor),))
         if cursor.fetchone():
-            key = sql.SQL("").join(
-                lookup.format(table.bronze, sql.Literal(name)) for name in table.key[-1:]
-            )
-            cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=key))
+            lookup = sql.SQL("")
+            if table.key:
+                by_key = "CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);"
+                lookup = sql.SQL(by_key).format(table.bronze, sql.Literal(table.key[-1]))
+            parts = {"table": table.bronze, "lookup": lookup}
+            cursor.execute(sqlfile.compose("bronze/indexes", **parts))

@@ -19,6 +19,7 @@ from statistics import median, quantiles
 
 import bench_capture
 import bench_dbt
+import bench_first
 import bench_follow
 import bench_merge
 import bench_parts
@@ -33,6 +34,7 @@ PAIRS = 5
 YEARS = 3
 RECEIVED_AIM, APPLIED_AIM, MERGE_AIM = 0.4, 1.0, 0.8  # ratios, at least
 DBT_AIM = 1.0  # a ratio, at least
+FIRST_AIM = 3  # a ratio, at most
 YEAR_AIM = 15  # seconds, at most
 RATES, DELAY_SECONDS = (50, 2000), 30
 MEMORY_SIZES = [10_000, 100_000, 1_000_000]  # changes; a full batch has 20,000
@@ -163,6 +165,14 @@ def merges(lab: Medallion) -> None:
         system_time(race)
 
 
+def first(lab: Medallion) -> None:
+    measured = bench_first.race(lab, PAIRS, say)
+    row(f"{bench_first.ROWS:,} rows to the first AS OF: seconds", spread(measured.ours))
+    row("  COPY of them through a pipe", spread(measured.bare))
+    times = [1 / ratio for ratio in measured.ratios]
+    row("  our seconds / COPY's", spread(times), f"<= {FIRST_AIM}", median(times) <= FIRST_AIM)
+
+
 def hook() -> None:
     for name, taken in bench_system_time.hook(PAIRS).items():
         micros = [1e6 * seconds for seconds in taken]
@@ -215,6 +225,7 @@ def main() -> None:
         delay(lab)
         memory(lab)
         merges(lab)
+        first(lab)
         dbt(lab)
         say("done")
 
