@@ -106,6 +106,14 @@ def publications(cursor: Cursor, captured: Sequence[Table]) -> list[Publication]
     return [Publication(*row) for row in cursor]
 
 
+def publishing(cursor: Cursor, name: str, captured: Sequence[Table], mark: str | None) -> str:
+    """What makes the publication. Of partitions under their root, a TRUNCATE of one is not sent."""
+    parts = {"publication": sql.Identifier(name), "mark": sql.Literal(mark)}
+    parts["tables"] = sqlfile.each(table.source for table in captured)
+    parts["options"] = sql.SQL(STORED if cursor.connection.server_version >= 180_000 else "")
+    return sqlfile.compose("source/publish", **parts).as_string(cursor).strip()
+
+
 def _publish(
     cursor: Cursor, name: str, captured: Sequence[Table], before: Watermark | None, mark: str | None
 ) -> str:
@@ -120,15 +128,12 @@ def _publish(
             return found.version
         if not is_ours:
             raise refusal("publication not ours", publication=name, mark=mark)
-    parts = {"publication": sql.Identifier(name), "mark": sql.Literal(mark)}
-    parts["tables"] = sqlfile.each(table.source for table in captured)
-    parts["options"] = sql.SQL(STORED if cursor.connection.server_version >= 180_000 else "")
-    statements = sqlfile.compose("source/publish", **parts)
+    statements = publishing(cursor, name, captured, mark)
     try:
         cursor.execute(statements)
     except errors.InsufficientPrivilege as problem:
-        reason, text = problem.diag.message_primary, statements.as_string(cursor)
-        shown = "\n".join(f"    {line}" for line in text.split("\n") if not line.startswith("-- "))
+        reason = problem.diag.message_primary
+        shown = "\n".join(f"    {line}" for line in statements.split("\n"))
         raise refusal("publication not made", reason=reason, statements=shown) from None
     (made,) = (each for each in publications(cursor, captured) if each.name == name)
     return made.version

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from medallion_lib import sqlfile
 from medallion_lib.source import catalog
+from medallion_lib.source.obstacles import obstacles
 from medallion_lib.source.slot import OLDEST, Lack, lacking
 from medallion_lib.tables import NONE, Column, Table, Tables
 from medallion_lib.watch import asking
@@ -21,7 +22,7 @@ FEW = 100_000  # rows: a history of fewer is strict, and a table never analysed 
 # What WITHOUT OVERLAPS takes as a key, with btree_gist; and what no index of a key takes.
 GIST = re.compile(
     r"smallint|integer|bigint|numeric|real|double precision|money|oid|boolean|text|character|"
-    r"character varying|uuid|bytea|bit|bit varying|inet|cidr|macaddr8?|date|interval.*|"
+    r"character varying|uuid|bytea|bit|bit varying|inet|macaddr8?|date|interval.*|"
     r"time(stamp)? with(out)? time zone|(int[48]|num|ts|tstz|date)(multi)?range"
 )
 UNSORTED = re.compile(
@@ -71,12 +72,17 @@ class Plan:
     wrong: tuple[Lack, ...]  # what stands in the way
 
 
-def plan(at_source: Cursor, asked: Asked, kept: Tables = NONE) -> Plan:
+def plan(
+    at_source: Cursor, asked: Asked, kept: Tables = NONE, slot: str = "", mark: str | None = None
+) -> Plan:
     """The tables that are asked for; `kept` are those that the warehouse has already.
+
+    The names of a slot and publication to be made, and the publication's mark, may be given: what
+    stands in their way is wrong, too.
 
     Raises MedallionError where what is asked for is not there, or can't be meant.
     """
-    source, wrong = _source(at_source), lacking(at_source, ())
+    source, wrong = _source(at_source), lacking(at_source, (), slot)
     if source.backend != at_source.connection.info.backend_pid:
         wrong.append(Lack("A pooler answers at this address. Name the server behind it."))
     if at_source.connection.server_version < OLDEST * 10_000:
@@ -93,6 +99,8 @@ def plan(at_source: Cursor, asked: Asked, kept: Tables = NONE) -> Plan:
     wrong += [lack for draft in drafts for lack in draft.wrong]
     if not each:
         wrong.append(Lack("There is no table to watch."))
+    elif mark:
+        wrong += obstacles(at_source, slot, [one.table for one in each], mark)
     watched = asked.names or (() if asked.declared else ("*",))
     made = {"each": tuple(one.table for one in each), "source": source.url, "watched": watched}
     return Plan(replace(asked.declared or NONE, **made), each, source, skipped, tuple(wrong))
@@ -173,7 +181,7 @@ def _table(at_source: Cursor, draft: Draft, names: Names) -> Table:
         }
         default = Table(relation.name, key)
         wanted = {name for name in named if getattr(table, name) == getattr(default, name)}
-        table = replace(table, **{name: named[name] for name in wanted})
+        table = replace(table, key=key, **{name: named[name] for name in wanted})
         if base != relation.name:
             draft.told.append(f"Its names here begin with {base}: its own would not do.")
     unsent = [each["name"] for each in draft.columns if each["generated"]]

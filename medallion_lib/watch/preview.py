@@ -8,11 +8,13 @@ from medallion_lib.source.slot import Lack
 from medallion_lib.watch.plan import Plan, Planned
 
 WIDTH = 100
-HEADER = ("table", "rows", "key", "history", "form", "per million changes")
+HEADER = ("table", "rows", "key", "history", "form", "per million")
+KEY, HISTORY, NUMBERS = 2, 3, (1, 5)
 PERSONAL = (
     "History keeps what the source deletes, personal data too. To leave a column out, of bronze as "
     "well, from the beginning: --exclude schema.table.column"
 )
+COST = "per million: about what a million changes take here, in bronze and in history."
 CHEAP = (
     "cheap: the server holds (key, sys_end) to be unique and each version to begin before it ends; "
     "that no two overlap, verify checks. strict: the server itself refuses overlaps, WITHOUT "
@@ -29,7 +31,7 @@ def preview(plan: Plan, made_here: Sequence[str], made_there: Sequence[str]) -> 
     parts.append(["Made at the source:", *_indented(made_there)])
     parts.append(["Made here:", *_indented(made_here)])
     forms = [CHEAP] if any(each.table.history for each in plan.each) else []
-    parts.append(["To know:", *_indented([PERSONAL, *forms])])
+    parts.append(["To know:", *_indented([PERSONAL, COST, *forms])])
     if plan.wrong:
         parts.append(_wrong(plan.wrong))
     return "\n\n".join("\n".join(map(_printable, lines)) for lines in parts if lines)
@@ -59,18 +61,24 @@ def _source(plan: Plan) -> list[str]:
 
 
 def _tables(each: Sequence[Planned]) -> list[str]:
-    """A row for each table, in columns, and what is to say of it below."""
+    """A row for each table, and below it what is to say of it, with columns that are too wide."""
     if not each:
         return []
-    rows = [HEADER, *map(_row, each)]
-    widths = [max(len(_printable(row[place])) for row in rows) for place in range(len(HEADER))]
+    rows = [tuple(map(_printable, row)) for row in (HEADER, *map(_row, each))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    below = []
+    for place in (HISTORY, KEY):
+        if sum(widths) + 2 * (len(widths) - 1) > WIDTH:
+            widths[place] = 0
+            below.append(place)
     lines = []
     for row, planned in zip(rows, [None, *each], strict=True):
-        cells = [_printable(text) for text in row]
-        sized = zip(cells, widths, strict=True)
-        padded = [text.rjust(width) if place in (1, 5) else text.ljust(width)
-                  for place, (text, width) in enumerate(sized)]  # fmt: skip
-        lines += ["  ".join(padded).rstrip(), *_indented(planned.told if planned else ())]
+        cells = [row[place].rjust(width) if place in NUMBERS else row[place].ljust(width)
+                 for place, width in enumerate(widths) if width]  # fmt: skip
+        lines.append("  ".join(cells).rstrip())
+        if planned:
+            moved = [f"{HEADER[place]}: {row[place]}" for place in sorted(below)]
+            lines += _indented([*moved, *planned.told])
     return lines
 
 
@@ -97,5 +105,5 @@ def _wrong(wrong: Sequence[Lack]) -> list[str]:
     statements = dict.fromkeys(each.statements for each in wrong if each.statements)
     if statements:
         lines += ["To paste into psql at the source, as the tables' owner or a superuser:"]
-        lines += [f"    {line}" for each in statements for line in each.splitlines()]
+        lines += [f"    {line}" for each in statements for line in each.split("\n")]
     return lines

@@ -1,0 +1,29 @@
+"""What stands in the way of a new slot and its publication, before either is made."""
+
+from collections.abc import Sequence
+
+from psycopg2.extensions import cursor as Cursor
+
+from medallion_lib import sqlfile
+from medallion_lib.source.slot import Lack, publications, publishing
+from medallion_lib.tables import Table, described
+
+TAKEN = 'A {} "{}" is there that this warehouse did not make. Give it another name, by --name.'
+
+
+def obstacles(cursor: Cursor, name: str, captured: Sequence[Table], mark: str) -> list[Lack]:
+    """What of this name is another's, and whether this role lacks the right to publish the tables.
+
+    What bears the mark in its comment is the warehouse's own, as `slot.marked` says it.
+    """
+    found = {each.name: each for each in publications(cursor, captured)}.get(name)
+    facts = {"captured": described(captured), "name": name}
+    role, has_slot, may_publish = sqlfile.run(cursor, "source/obstacles", facts).fetchone()
+    if found and found.mark != mark:
+        return [Lack(TAKEN.format("publication", name))]
+    if has_slot and not found:
+        return [Lack(TAKEN.format("replication slot", name))]
+    if may_publish or (found and found.is_fit):
+        return []
+    sentence = f"Role {role} may not publish all of these tables. As their owner:"
+    return [Lack(sentence, publishing(cursor, name, captured, mark))]
