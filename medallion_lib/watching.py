@@ -81,12 +81,14 @@ class Watching(Pair):
         if not self.own_source:
             raise refusal("no source named")
         asked = asked or Asked(self.named, declared=self.declared)
+        mark, name = None, None if adding else self.slot
         if not adding and self._runs():
             with databases.administering(self.place.url) as cursor:
                 self._check_new(cursor)
+                mark = slot.marked(cursor, self.warehouse_name)
         kept = self._tables() if adding else NONE
         with server.session(self.own_source, autocommit=True) as at_source:
-            return plan(at_source, asked, kept)
+            return plan(at_source, asked, kept, self.own_source, name, mark)
 
     def _runs(self) -> bool:
         return not hasattr(self.place, "running") or self.place.running("FATAL:")

@@ -11,19 +11,24 @@ from medallion_lib.tables import Table, described
 TAKEN = 'A {} "{}" is there that this warehouse did not make. Give it another name, by --name.'
 
 
-def obstacles(cursor: Cursor, name: str, captured: Sequence[Table], mark: str) -> list[Lack]:
+def obstacles(
+    cursor: Cursor, name: str, captured: Sequence[Table], mark: str | None
+) -> list[Lack]:
     """What of this name is another's, and whether this role lacks the right to publish the tables.
 
-    What bears the mark in its comment is the warehouse's own, as `slot.marked` says it.
+    A publication is the warehouse's own that has its mark, as `slot.marked` says it; one that has
+    no mark is read if it is fit.
     """
     found = {each.name: each for each in publications(cursor, captured)}.get(name)
     facts = {"captured": described(captured), "name": name}
     role, has_slot, may_publish = sqlfile.run(cursor, "source/obstacles", facts).fetchone()
-    if found and found.mark != mark:
+    is_ours = found is not None and found.mark == mark is not None
+    is_read = found is not None and found.is_fit and found.mark in (None, mark)
+    if found and not (is_ours or is_read):
         return [Lack(TAKEN.format("publication", name))]
-    if has_slot and not found:
+    if has_slot and not is_ours:
         return [Lack(TAKEN.format("replication slot", name))]
-    if may_publish or (found and found.is_fit):
+    if may_publish or is_read:
         return []
     sentence = f"Role {role} may not publish all of these tables. As their owner:"
     return [Lack(sentence, publishing(cursor, name, captured, mark))]

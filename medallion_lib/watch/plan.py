@@ -9,7 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
-from medallion_lib import sqlfile
+from medallion_lib import server, sqlfile
 from medallion_lib.source import catalog
 from medallion_lib.source.obstacles import obstacles
 from medallion_lib.source.slot import OLDEST, Lack, lacking
@@ -73,16 +73,18 @@ class Plan:
 
 
 def plan(
-    at_source: Cursor, asked: Asked, kept: Tables = NONE, slot: str = "", mark: str | None = None
-) -> Plan:
+    at_source: Cursor, asked: Asked, kept: Tables = NONE, url: URL | None = None,
+    slot: str | None = None, mark: str | None = None,
+) -> Plan:  # fmt: skip
     """The tables that are asked for; `kept` are those that the warehouse has already.
 
-    The names of a slot and publication to be made, and the publication's mark, may be given: what
-    stands in their way is wrong, too.
-
+    `url` is the source's. Where a slot and publication are to be made, `slot` is their name, and
+    the publication's `mark` may be known: what stands in their way is wrong, too.
     Raises MedallionError where what is asked for is not there, or can't be meant.
     """
-    source, wrong = _source(at_source), lacking(at_source, (), slot)
+    shown = server.libpq(url._replace(password=None)) if url else ""
+    source = Source(*sqlfile.run(at_source, "watch/source").fetchone(), shown)
+    wrong = lacking(at_source, (), slot or "")
     if source.backend != at_source.connection.info.backend_pid:
         wrong.append(Lack("A pooler answers at this address. Name the server behind it."))
     if at_source.connection.server_version < OLDEST * 10_000:
@@ -99,20 +101,11 @@ def plan(
     wrong += [lack for draft in drafts for lack in draft.wrong]
     if not each:
         wrong.append(Lack("There is no table to watch."))
-    elif mark:
+    elif slot:
         wrong += obstacles(at_source, slot, [one.table for one in each], mark)
     watched = asked.names or (() if asked.declared else ("*",))
-    made = {"each": tuple(one.table for one in each), "source": source.url, "watched": watched}
+    made = {"each": tuple(one.table for one in each), "source": shown or None, "watched": watched}
     return Plan(replace(asked.declared or NONE, **made), each, source, skipped, tuple(wrong))
-
-
-def _source(at_source: Cursor) -> Source:
-    info = at_source.connection.info
-    place = {"host": info.host, "port": info.port}
-    if info.host.startswith("/"):  # a directory with a socket
-        place = {"query": {"host": info.host, "port": str(info.port)}}
-    url = URL.create("postgresql", username=info.user, database=info.dbname, **place)
-    return Source(*sqlfile.run(at_source, "watch/source").fetchone(), str(url))
 
 
 def _drafts(

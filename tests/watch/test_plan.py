@@ -403,13 +403,24 @@ def test_a_publication_that_the_role_may_not_make_is_to_be_pasted(reading: Calla
     assert f"Role {READER} may not publish all of these tables" in lack.sentence
     reading(lack.statements)
     assert plan(cursor, Asked(("sales.own",)), slot="watching", mark="Ours.").wrong == ()
-    (lack,) = plan(cursor, Asked(("sales.own",)), slot="watching", mark="Another's.").wrong
-    assert lack.sentence.startswith('A publication "watching" is there that this warehouse did not make')
+    for mark in ("Another's.", None):
+        (lack,) = plan(cursor, Asked(("sales.own",)), slot="watching", mark=mark).wrong
+        assert lack.sentence.startswith('A publication "watching" is there that this warehouse did not make')
+    reading("COMMENT ON PUBLICATION watching IS NULL")
+    assert plan(cursor, Asked(("sales.own",)), slot="watching", mark="Ours.").wrong == ()
     reading("DROP PUBLICATION watching")
     reading("SELECT pg_create_logical_replication_slot('watching', 'pgoutput')")
     (lack,) = plan(cursor, Asked(("sales.own",)), slot="watching", mark="Ours.").wrong
     assert lack.sentence.startswith('A replication slot "watching" is there that this warehouse did not make')
     reading("SELECT pg_drop_replication_slot('watching')")
+
+
+def test_the_source_is_kept_without_its_password(source: Cursor, filled: URL) -> None:
+    url = filled.set(password="secret").update_query_dict({"sslmode": "prefer"})
+    found = plan(source, Asked(("person",)), url=url)
+    assert found.tables.source == found.source.url
+    assert "sslmode=prefer" in found.tables.source
+    assert "secret" not in preview(found, (), ())
 
 
 def test_a_pooler_is_told(source: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
