@@ -242,9 +242,10 @@ def _remove(at_source: Cursor, cursor: Cursor, table: Table) -> None:
         version, (known,) = membership.leaving(at_source, watermark, [known])
         if known.published:
             _checked(at_source, cursor.connection)  # the other tables are as they were
-            publish = "UPDATE meta.watermark SET publication = %s WHERE stage = 'capture'"
-            cursor.execute(publish, (version,))
-    Tables.change(cursor, lambda now: now.put(_ended(cursor, now, known)))
+    Tables.change(cursor, lambda now: now.put(_ended(cursor, now, known)))  # locks as capture does
+    if watermark and known.published:
+        publish = "UPDATE meta.watermark SET publication = %s WHERE stage = 'capture'"
+        cursor.execute(publish, (version,))
     cursor.connection.commit()
     step("removal known")
     if watermark:
