@@ -73,7 +73,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Medallion]:
 
 def add(lab: Medallion, *tables: Table) -> None:
     with server.session(lab.warehouse_url) as cursor:
-        adding.add(lab.source_url, cursor.connection, tables, lambda *_: None)
+        adding.add(lab.source_url, cursor.connection, tables, lambda *rows: None)
 
 
 def remove(lab: Medallion, *tables: Table) -> None:
@@ -212,7 +212,7 @@ def on_step(step):
 steps.on_step = on_step
 lab = Medallion.open(name)
 with server.session(lab.warehouse_url) as cursor:
-    adding.add(lab.source_url, cursor.connection, [Table("item", "id", history="item_hist")], lambda *_: None)
+    adding.add(lab.source_url, cursor.connection, [Table("item", "id", history="item_hist")], lambda *rows: None)
 """
 
 
