@@ -7,7 +7,8 @@ BEGIN
         SELECT pg_class.oid::regclass AS name,
                CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
         FROM pg_class
-        WHERE relnamespace::regnamespace::text IN ({schemas})
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname IN ({schemas})
           AND relkind IN ('v', 'r', 'p') AND NOT relispartition
         -- A view is younger than what it reads.
         ORDER BY relkind = 'v' DESC, pg_class.oid DESC
