@@ -17,7 +17,7 @@ leaf AS (
     JOIN pg_class AS relation ON relation.oid = coalesce(tree.relid, captured.relation)
 ),
 identified AS (
-    SELECT leaf.root, leaf.name, fit.is_logged IS TRUE OR leaf.relreplident = 'f' AS is_fit, fit.index
+    SELECT leaf.root, leaf.oid AS leaf, leaf.name, leaf.relreplident, fit.is_logged IS TRUE OR leaf.relreplident = 'f' AS is_fit, fit.index
     FROM leaf
     LEFT JOIN LATERAL (
         SELECT quote_ident(relname) AS index,
@@ -121,6 +121,15 @@ FROM captured
 JOIN pg_attribute ON attrelid = relation AND attname::text = ANY (key)
 WHERE attgenerated = 'v'
    OR attgenerated = 's' AND current_setting('server_version_num')::integer < 180000
+UNION ALL
+-- Published, such a table takes no UPDATE and no DELETE any more.
+SELECT format('%%s logs old rows whole, but the log can''t have its column %%I, which is virtual, so that its own '
+              'changes would fail. %%s', name, attname,
+              CASE WHEN index IS NULL THEN 'Make the column STORED, or leave the table out.' ELSE 'As its owner:' END),
+       format('ALTER TABLE %%s REPLICA IDENTITY USING INDEX ', name) || index || ';', root
+FROM identified
+JOIN pg_attribute ON attrelid = leaf AND attgenerated = 'v' AND NOT attisdropped
+WHERE relreplident = 'f'
 UNION ALL
 SELECT format('It would not log which row of %%s a change is of, and its own changes would fail. As its owner:', name),
        format('ALTER TABLE %%s REPLICA IDENTITY %%s;', name, coalesce('USING INDEX ' || index, 'FULL')), root
