@@ -388,7 +388,7 @@ RIGHTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("given", RIGHTS)
+@pytest.mark.parametrize("given", RIGHTS, ids=["no right", "some rows"])
 def test_a_right_that_the_role_lacks_is_told_with_what_to_type(reading: Callable[[str], Cursor], given: str) -> None:
     found = plan(reading(OWN + given), Asked(("sales.own",)))
     (lack,) = found.wrong
