@@ -1,6 +1,7 @@
 """The warehouse in its database: made, and measured."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 
 from psycopg2 import sql
@@ -32,8 +33,7 @@ def build_warehouse(url: URL, tables: Tables | None = None) -> None:
             cursor.execute(sqlfile.read(name))
         make_procedures(cursor)
         make_missing(cursor, tables.captured)
-        make_silver_and_gold(cursor, tables)
-        tables.keep(cursor)
+        make_silver_and_gold(cursor, tables).keep(cursor)
         functions.regenerate(cursor.connection)
 
 
@@ -51,14 +51,19 @@ def add_versions(url: str) -> None:
         make_procedures(cursor)
 
 
-def make_silver_and_gold(cursor: Cursor, tables: Tables) -> None:
-    """By the SQL that the tables bring, and a history that none of it makes by its columns."""
+def make_silver_and_gold(cursor: Cursor, tables: Tables) -> Tables:
+    """By the SQL that the tables bring, and a history that none of it makes by its columns.
+
+    Returns the tables, and which of them follow their source's columns.
+    """
     for name in tables.silver:
         make_in(cursor, "silver", name)
-    history.make_missing(cursor, tables)
+    each = tuple(replace(table, follows=False) for table in tables.each)
+    made = history.make_missing(cursor, replace(tables, each=each))
     for name in tables.gold:
         cursor.execute(sqlfile.read(name))
     marts.make(cursor, tables.own)
+    return made
 
 
 def make_in(cursor: Cursor, schema: str, name: str) -> None:

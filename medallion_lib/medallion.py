@@ -176,7 +176,7 @@ class Medallion(Watching):
         if self.declared is None:
             return kept
         with server.session(source) as at_source:
-            wanted = catalog.completed(at_source, self.declared).taken_over(kept)
+            wanted = catalog.completed(at_source, self.declared, kept).taken_over(kept)
         here = {table.source.strings for table in wanted.captured}
         if left := [each.shown for each in kept.captured if each.source.strings not in here]:
             told(f"No longer captured, as it is not declared: {', '.join(left)}.")

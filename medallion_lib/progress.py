@@ -24,6 +24,11 @@ def shown(work: str, unit: str) -> Iterator[Progress]:
         yield show
 
 
+def say(text: str) -> None:
+    """A line on stderr, beside what shows how far work has come."""
+    tqdm.write(text, file=sys.stderr)
+
+
 class Told:
     """Says on stderr what went wrong in work that goes on all the same: once, until it changes."""
 
@@ -32,5 +37,5 @@ class Told:
 
     def __call__(self, text: str) -> None:
         if text and text != self.last:
-            tqdm.write(text, file=sys.stderr)
+            say(text)
         self.last = text

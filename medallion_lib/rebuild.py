@@ -12,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import databases, earlier, server, sqlfile
 from medallion_lib.errors import Unconfirmed, refusal, refusing
 from medallion_lib.silver import merge
+from medallion_lib.silver.evolution import follow
 from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
 from medallion_lib.tables import READ, Table, Tables
@@ -50,13 +51,16 @@ def rebuild(
         if declared:
             declared.check(kept, warehouse.info.dbname, CAPTURED)
         tables = kept.reading(declared, *HISTORY)
+        for table in () if is_earlier else kept.made(cursor):
+            follow(cursor, table)
         before = [Shape.read(cursor, table) for table in kept.made(cursor)]
         for table, *_ in before:
             cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
         if is_earlier:
             cursor.execute(sqlfile.read("tables_kept"))
             cursor.execute(sqlfile.read("earlier_meta"))
-        _make_anew(cursor, ("gold", *dict.fromkeys(kept.schemas + tables.schemas)), tables)
+        schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
+        tables = _make_anew(cursor, schemas, tables)
         made = tables.made(cursor)
         merge.attach_months(cursor, batch, made)
         for table in made:
@@ -69,7 +73,7 @@ def rebuild(
         if is_earlier:
             tables.keep(cursor)
         else:  # at the end: capture may be waiting to say that a table is whole now
-            Tables.change(cursor, lambda now: now.reading(declared, *HISTORY))
+            Tables.change(cursor, lambda now: now.reading(declared, *HISTORY).made_like(tables))
         return done
 
 
@@ -84,7 +88,7 @@ def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
     return {name for (name,) in cursor}
 
 
-def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> None:
+def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> Tables:
     before = _relations(cursor, schemas)
     try:
         functions.drop(cursor.connection)
@@ -94,10 +98,11 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> None:
         raise refusal("silver is read", detail=problem.diag.message_detail) from None
     databases.make_procedures(cursor)
     with refusing("row too wide", errors.TooManyColumns, table="a table of silver"):
-        databases.make_silver_and_gold(cursor, tables)
+        tables = databases.make_silver_and_gold(cursor, tables)
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
     functions.regenerate(cursor.connection)
+    return tables
 
 
 def _lost(cursor: Cursor, before: Shape) -> str:

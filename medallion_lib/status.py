@@ -18,7 +18,8 @@ class Status(dict[str, Any]):
     def __str__(self) -> str:
         rows = {name: f"{count:>10,} rows" for name, count in self["rows"].items()}
         shown = {name.replace("_", " "): fact for name, fact in self.items()} | {"rows": ""} | rows
-        told = {name: "nothing yet" if x is None else x for name, x in shown.items()}
+        told = {name: "nothing yet" if x is None else f"\n{'':28}".join(x) if isinstance(x, list)
+                else x for name, x in shown.items()}  # fmt: skip
         return "\n".join(f"{name:<28}{fact}" for name, fact in told.items())
 
 
@@ -58,4 +59,6 @@ def read(
                               if t.silver.strings not in in_silver],
     }  # fmt: skip
     found |= {name: ", ".join(names) for name, names in missing.items() if names}
+    if kept.news:
+        found["columns_changed"] = [f"{at}  {text}" for at, text in kept.news]
     return Status(server=place, **at_source, **found)

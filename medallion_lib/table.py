@@ -49,12 +49,15 @@ class Table:
     history: str | None = None  # the table of its versions
     silver_schema: str = "silver"
     columns: tuple[Column, ...] = ()  # of its history, where no SQL of a guest makes that
+    follows: bool = False  # whether its history is made of them, and changes as they do
     left_out: tuple[str, ...] = ()  # columns that its history has not
     excluded: tuple[str, ...] = ()  # columns that never land: neither bronze nor history has them
     is_strict: bool = True  # whether the server itself keeps its versions from overlapping
     # silver's column: all the names it has had at the source, in order
     renamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gone: tuple[str, ...] = ()  # columns the source has no longer: null where a row lacks them
+    # the source's own of columns that are left out or excluded, by all the names they have had
+    numbers: Mapping[str, int] = field(default_factory=dict)
     lookups: tuple[str, ...] = ()  # columns that a row takes from other tables at its first event
     lookup: str | None = None  # the SQL that finds them: a file, without .sql
     by_month: str | None = None  # the date its partitions go by
@@ -67,6 +70,7 @@ class Table:
     def __post_init__(self) -> None:
         renamed = {name: tuple(names) for name, names in self.renamed.items()}
         object.__setattr__(self, "renamed", MappingProxyType(renamed))
+        object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
         for name, fact in vars(self).items():
             if isinstance(fact, list):
                 object.__setattr__(self, name, tuple(fact))
@@ -124,9 +128,28 @@ class Table:
         """What silver calls a column of the source."""
         return next((new for new, names in self.renamed.items() if name in names), name)
 
+    def named(self, name: str | None) -> str | None:
+        """What silver calls a column now that it was made with under this name."""
+        return next((each.name for each in self.columns if each.hashed == name), name)
+
     @property
     def silver_key(self) -> list[str]:
         return [self.in_silver(name) for name in self.key]
+
+    def names_at_source(self, name: str) -> tuple[str, ...]:
+        """All names that a column of the source has had there, in order."""
+        return self.in_bronze(self.in_silver(name))
+
+    @property
+    def source_key(self) -> tuple[str, ...]:
+        """The key's columns by the names that the source has for them now."""
+        return tuple(self.names_at_source(name)[-1] for name in self.key)
+
+    @property
+    def landed_as_null(self) -> list[str]:
+        """Dropped columns that each row says are null: where one lacks them, it is from before."""
+        return [self.in_bronze(each.name)[-1] for each in self.columns
+                if each.name in self.gone and each.missing is not None]  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """What is not as it is by default."""

@@ -25,6 +25,8 @@ __all__ = ["NONE", "Adding", "Column", "Table", "Tables", "described", "is_there
 MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month", "lookups",
         "excluded")  # fmt: skip
 READ = ("renamed", "gone", "columns", "left_out", "lookup")
+EVOLVING = ("columns", "renamed", "gone", "numbers", "by_month")  # what a change of columns changes
+NEWS = 20  # changes of columns that are kept to be told
 VERSION = 2  # of what the warehouse keeps in meta, and of how silver is made
 
 
@@ -41,6 +43,7 @@ class Tables:
     gold: tuple[str, ...] = ()
     source: str | None = None  # the URL of a source of the user's own, without its password
     watched: tuple[str, ...] = ()  # what `watch` was asked for: names, or schema.*
+    news: tuple[tuple[str, str], ...] = ()  # the last changes of columns: when, and a sentence
     marts: tuple[Mart, ...] = ()  # those of `gold` whose cells have receipts
     own: Own = field(default_factory=Own)  # which `keep` leaves as they are kept
 
@@ -135,7 +138,8 @@ class Tables:
         here = {each.source.strings for each in self.each}
         ended = tuple(replace(each, is_captured=False) for each in before.versioned
                       if each.source.strings not in here)  # fmt: skip
-        return self + replace(before, each=ended) if ended else self
+        made = self + replace(before, each=ended) if ended else self
+        return replace(made, news=before.news)
 
     def check(self, kept: Self, database: str, facts: Sequence[str] = MADE) -> None:
         """Raise MedallionError where these say otherwise than those that a warehouse keeps: what.
@@ -153,7 +157,7 @@ class Tables:
         for name in here.keys() & there.keys():
             for fact in facts:
                 said, known = (getattr(each[name], fact) for each in (here, there))
-                if said != known:
+                if said != known and not (fact == "by_month" and there[name].named(said) == known):
                     told = f"{fact} is {said}, and {known} in the warehouse"
                     lines.append(f"    {here[name].shown}: {told}")
         return sorted(lines)
@@ -166,8 +170,11 @@ class Tables:
 
         def read(table: Table) -> Table:
             other = said.get(table.source.strings, table)
-            return replace(table, **{fact: getattr(other, fact) or getattr(table, fact)
-                                     for fact in facts or READ})  # fmt: skip
+            its = {fact: getattr(other, fact) or getattr(table, fact) for fact in facts or READ}
+            if table.follows and not other.columns:  # they may have been renamed since
+                its["renamed"] = {**other.renamed, **table.renamed}
+                its |= {"by_month": table.named(its["by_month"])} if "by_month" in its else {}
+            return replace(table, **its)
 
         made = declared.taken_over(self) if facts else self
         return replace(made, each=tuple(map(read, self.each)), own=self.own)
@@ -185,6 +192,7 @@ class Tables:
         if version > VERSION:
             raise refusal("later version", database=database, found=version, here=VERSION)
         lists = {name: tuple(kept.get(name, ())) for name in ("silver", "gold", "watched")}
+        lists["news"] = tuple(map(tuple, kept.get("news", ())))
         marts = tuple(map(Mart.of_json, kept.get("marts", ())))
         own = Own.of_json(kept["own"]) if kept.get("own") else Own()
         tables = tuple(map(Table.of_json, kept["tables"]))
@@ -204,6 +212,22 @@ class Tables:
         each = [new.pop(table.source.strings, table) for table in self.each]
         return replace(self, each=(*each, *new.values()))
 
+    def made_like(self, made: Self) -> Self:
+        """These, of which the same follow their source's columns as of others."""
+        follows = {table.source.strings: table.follows for table in made.each}
+        return replace(self, each=tuple(
+            replace(table, follows=follows.get(table.source.strings, table.follows))
+            for table in self.each))  # fmt: skip
+
+    def evolved(self, table: Table, told: Sequence[str], at: str) -> Self:
+        """These once a table's columns have changed, and the sentences on that which are new."""
+        facts = {fact: getattr(table, fact) for fact in EVOLVING}
+        each = tuple(replace(other, **facts) if other.source == table.source else other
+                     for other in self.each)  # fmt: skip
+        known = {text for _, text in self.news} if each == self.each else ()
+        news = (*self.news, *((at, text) for text in told if text not in known))
+        return replace(self, each=each, news=news[-NEWS:])
+
     def keep(self, cursor: Cursor) -> None:
         """Let the warehouse know them; the marts of a user's own stay."""
         facts = {"version": VERSION, "tables": json.dumps(self.as_json())}
@@ -215,9 +239,10 @@ NONE = Tables()
 
 def described(captured: Iterable[Table]) -> str:
     """Tables as JSON, for the checks of the source."""
-    names = ("schema", "name", "key", "bronze_schema", "published", "is_captured", "is_pending")
+    names = ("schema", "name", "bronze_schema", "published", "is_captured", "is_pending")
     return json.dumps([{name: getattr(each, name) for name in names}
-                       | {"events": each.bronze.strings[1]} for each in captured])  # fmt: skip
+                       | {"key": each.source_key, "events": each.bronze.strings[1]}
+                       for each in captured])  # fmt: skip
 
 
 def is_there(cursor: Cursor, relation: sql.Identifier) -> bool:

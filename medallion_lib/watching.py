@@ -65,7 +65,7 @@ class Watching(Pair):
         """
         found = self._planned(asked)
         self._check_sure(found, self._told(found), yes)
-        with self._undone_unless_made(found.tables) as cursor:
+        with self._undone_unless_made() as cursor:
             databases.create(cursor, self.warehouse_name)
             self._build_warehouse(found.tables)
             largest = max(found.each, key=lambda each: bool(each.table.history) * (each.rows or 1))
@@ -101,14 +101,11 @@ class Watching(Pair):
             raise refusal("warehouse there", **of, rows=rows, since=since or "now")
 
     @contextmanager
-    def _undone_unless_made(self, tables: Tables) -> Iterator[Cursor]:
+    def _undone_unless_made(self) -> Iterator[Cursor]:
         """A cursor for making databases. What fails or is interrupted takes along what it made."""
         self.place.start()
         with self._setting_up() as cursor:
             self._check_new(cursor)
-            with databases.administering(self.own_source) as at_source:
-                mark = slot.marked(cursor, self.warehouse_name)
-                slot.check_free(at_source, self.slot, tables, mark)
             slot.check_reading(self.own_source)
             had_role = _has_role(cursor)
             try:
@@ -126,7 +123,7 @@ class Watching(Pair):
         """The source first: while the warehouse is there, `unwatch` knows what was made for it."""
         try:
             with databases.administering(self.own_source) as at_source:
-                slot.drop(at_source, self.slot)  # it was free, so it is ours
+                slot.drop(at_source, self.slot)  # the plan found none, so it is ours
                 slot.unpublish(at_source, None, slot.marked(cursor, self.warehouse_name))
         except ConnectionLost as lost:
             raise refusal("watch left", name=self.name, problem=problem, lost=lost) from problem

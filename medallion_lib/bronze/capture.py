@@ -26,6 +26,7 @@ from medallion_lib.errors import MedallionError
 from medallion_lib.progress import Progress
 from medallion_lib.source import rows, slot
 from medallion_lib.source.catalog import Catalog
+from medallion_lib.source.evolution import unnumbered
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Tables
@@ -153,9 +154,9 @@ def snapshot(
         at = watermark.advance(Catalog(cursor, ()).clock())
         into = Landing(warehouse, watermark, Landed())
         pending.drop_begun(into)
-        collect(cursor, into, at.isoformat(), again=before is not None, progress=progress)
+        collect(cursor, into, at.isoformat(), before, progress)
         with warehouse.cursor() as indexing:
-            landing.index_missing(indexing, tables.captured)
+            landing.index_missing(indexing, into.watermark.tables.captured)
         into.land()
         return into.total
 
@@ -172,12 +173,18 @@ def exporting(source: URL, snapshot: str) -> Iterator[Cursor]:
         yield cursor
 
 
-def collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Progress) -> None:
-    """All tables' rows under one lsn that no commit has: just below the slot's first."""
+def collect(
+    cursor: Cursor, into: Landing, stamp: str, before: Watermark | None, progress: Progress
+) -> None:  # fmt: skip
+    """All tables' rows under one lsn that no commit has: just below the slot's first.
+
+    `before` is what was known of the source, where bronze has rows of these tables already.
+    """
     lsn, seq, watermark = into.watermark.lsn - 1, 0, into.watermark
     catalog = Catalog(cursor, watermark.tables.captured, watermark.names)
+    _evolve(catalog, into, before)
     targets = {table: into.target(table, catalog.relation(table), {}) for table in catalog.tables}
-    for target in targets.values() if again else ():
+    for target in targets.values() if before else ():
         seq += 1
         into.add(target, f"{lsn}\t{seq}", "T", None, stamp)
     into.send()
@@ -195,3 +202,14 @@ def collect(cursor: Cursor, into: Landing, stamp: str, again: bool, progress: Pr
             rows=rows.query(catalog, table),
         )
         seq += into.copy(table, cursor, query, told)
+
+
+def _evolve(catalog: Catalog, into: Landing, before: Watermark | None) -> None:
+    """Take the columns that the tables have now. One made anew has its numbers from the start."""
+    known = {*((before and before.names) or {}).values()}
+    for table in catalog.tables:
+        if table.follows:
+            is_same = catalog.oid(table) in known
+            found, at = catalog.found(table), into.watermark.commit_ts
+            into.evolve(table if is_same else unnumbered(table), found, at, anew=True)
+    catalog.tables = into.watermark.tables.captured

@@ -2,8 +2,9 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
@@ -12,13 +13,16 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.bronze import piped
 from medallion_lib.errors import refusal, refusing
+from medallion_lib.progress import say
 from medallion_lib.source import pgoutput
+from medallion_lib.source.evolution import Found, evolved
 from medallion_lib.source.pgoutput import Relation, Row, Writer
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, is_there
 
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
+LOOKUP = sql.SQL("CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);")
 COPY = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
 
 
@@ -71,6 +75,7 @@ class Landing:
     waiting: int = 0  # rows collected, not yet sent to the warehouse
     since_commit: int = 0  # rows sent since the last landing
     touched: set[tuple[Table, str]] = field(default_factory=set)  # keys waiting, if looked up
+    news: list[str] = field(default_factory=list)  # on columns, told once what has them has landed
     tables_version: str = ""  # of what the warehouse keeps of its tables, as last read
 
     def target(
@@ -78,17 +83,17 @@ class Landing:
         left_out: Collection[str] = (),
     ) -> Target:  # fmt: skip
         """How the relation's rows go into bronze. MedallionError where a key column is gone."""
-        named = enumerate(relation.columns)
+        named, key_names = enumerate(relation.columns), table.source_key
         places = [place for place, name in named if name not in left_out]
         columns, types = (tuple(each[place] for place in places)
                           for each in (relation.columns, relation.types))  # fmt: skip
-        missing = [name for name in table.key if name not in columns]
+        missing = [name for name in key_names if name not in columns]
         if missing:
             raise refusal("key column gone", table=table.shown, column=missing[0])
-        key = [columns.index(name) for name in table.key]
+        key = [columns.index(name) for name in key_names]
         key_types = tuple(types[place] for place in key)
-        write = pgoutput.json_writer(columns, types, base_types)
-        write_key = pgoutput.json_writer(table.key, key_types, base_types)
+        write = pgoutput.json_writer(columns, types, base_types, table.landed_as_null)
+        write_key = pgoutput.json_writer(key_names, key_types, base_types)
         is_whole, lines = relation.identity == "f", self.lines[table]
         facts = (relation, relation.quoted, columns, is_whole, places if left_out else None)
         return Target(table, *facts, key, write, write_key, lines)
@@ -140,7 +145,22 @@ class Landing:
         self.total.rows += self.since_commit
         self.total.lsn = self.watermark.lsn
         self.since_commit = 0
+        while self.news:
+            say(self.news.pop(0))
         step("landed")
+
+    def evolve(
+        self, table: Table, found: Sequence[Found], at: datetime, anew: bool = False
+    ) -> Table:  # fmt: skip
+        """The table with the columns that its source had at a time, for the rows that follow."""
+        now, told = evolved(table, found, anew)
+        if told or now != table:
+            self.send()
+            self.news += self.watermark.evolve(now, told, at)
+            if now.source_key[-1:] != table.source_key[-1:]:
+                with self.warehouse.cursor() as cursor:
+                    _index_key(cursor, now)
+        return now
 
 
 def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
@@ -148,6 +168,14 @@ def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
     for table in captured:
         if not is_there(cursor, table.bronze):
             make_bronze(cursor, table)
+
+
+def _index_key(cursor: Cursor, table: Table) -> None:
+    """Let rows be found by the new name of the key's last column."""
+    cursor.execute(sqlfile.read("bronze/unindexed"), (table.bronze.as_string(cursor),))
+    if not cursor.fetchone():  # else all its indexes are yet to be made
+        name = sql.Literal(table.source_key[-1])
+        cursor.execute(LOOKUP.format(table.bronze, name))
 
 
 def make_bronze(cursor: Cursor, table: Table) -> None:
@@ -165,9 +193,7 @@ def index_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
     for table in captured:
         cursor.execute(sqlfile.read("bronze/unindexed"), (table.bronze.as_string(cursor),))
         if cursor.fetchone():
-            lookup = sql.SQL("")
-            if table.key:
-                by_key = "CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);"
-                lookup = sql.SQL(by_key).format(table.bronze, sql.Literal(table.key[-1]))
-            parts = {"table": table.bronze, "lookup": lookup}
-            cursor.execute(sqlfile.compose("bronze/indexes", **parts))
+            lookup = sql.SQL("").join(
+                LOOKUP.format(table.bronze, sql.Literal(name)) for name in table.source_key[-1:]
+            )
+            cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=lookup))

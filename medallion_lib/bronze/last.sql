@@ -3,7 +3,7 @@ SELECT full_row::text, (SELECT json_object_agg(key, value) FROM jsonb_each_text(
 FROM (
     SELECT op, full_row
     FROM {bronze}
-    WHERE full_row ->> {lookup} = %(key)s::jsonb ->> {lookup} AND full_row @> %(key)s::jsonb
+    WHERE ({is_found}) AND {has_key}
     ORDER BY lsn DESC, seq DESC
     LIMIT 1
 ) AS last

@@ -17,11 +17,12 @@ def last_row(into: Landing, target: Target, key: Row, new: Row = ()) -> tuple[st
     found_by = target.key_of(key)
     if (target.table, found_by) in into.touched:
         into.send()
-    lookup = sql.Literal(target.table.key[-1])
-    query = sqlfile.compose("bronze/last", bronze=target.table.bronze, lookup=lookup)
+    query = _last(target.table)
     with into.warehouse.cursor() as cursor:
         cursor.execute(query, {"key": found_by})
         row, values = cursor.fetchone() or (None, {})
+    values = {name: values[each] for name in target.columns
+              for each in target.table.names_at_source(name) if each in values}  # fmt: skip
     pairs = zip(target.columns, new, strict=False)
     needed = {name for name, value in pairs if value is UNCHANGED}
     if row is None or not values.keys() >= needed:
@@ -29,12 +30,30 @@ def last_row(into: Landing, target: Target, key: Row, new: Row = ()) -> tuple[st
     return row, [values.get(name) for name in target.columns]
 
 
+def _last(table: Table) -> sql.Composed:
+    """The query of a key's last row, which is there under the names that its columns had then."""
+    names = [sql.Literal(name) for name in table.source_key]
+    earlier = [[sql.Literal(each) for each in table.names_at_source(name)] for name in table.key]
+    is_found = sql.SQL("full_row ->> {} = %(key)s::jsonb ->> {}")
+    has_key = sql.SQL("coalesce({}) = %(key)s::jsonb -> {}")
+    return sqlfile.compose(
+        "bronze/last",
+        bronze=table.bronze,
+        is_found=sql.SQL(" OR ").join(is_found.format(each, names[-1]) for each in earlier[-1]),
+        has_key=sql.SQL(" AND ").join(
+            has_key.format(sqlfile.each(each, "full_row -> {}"), name)
+            for each, name in zip(earlier, names, strict=True)
+        ),
+    )
+
+
 def live_rows(into: Landing, table: Table) -> list[str]:
     """Each row that bronze, with what is on its way, has of a table, as JSON."""
     into.send()
     if not table.key:
         return _counted_rows(into, table)
-    key = sqlfile.each(map(sql.Literal, table.key), "full_row ->> {}")
+    names = ([sql.Literal(each) for each in table.names_at_source(name)] for name in table.key)
+    key = sqlfile.each((sqlfile.each(each, "full_row ->> {}") for each in names), "coalesce({})")
     with into.warehouse.cursor() as cursor:
         cursor.execute(sqlfile.compose("bronze/live", bronze=table.bronze, key=key))
         return [row for (row,) in cursor]

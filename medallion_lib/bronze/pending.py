@@ -42,10 +42,12 @@ def settled(into: Landing) -> Tables:
         cursor.execute("SELECT xmin::text FROM meta.warehouse")
         (version,) = cursor.fetchone()
         if version != into.tables_version:
-            tables, into.tables_version = Tables.read(cursor), version
+            tables = into.watermark.with_changes(Tables.read(cursor))
+            into.tables_version = version
         if any(table.is_pending for table in (*into.watermark.tables.captured, *tables.captured)):
             into.send()
             tables = Tables.change(cursor, lambda now: now.put(*_settled(cursor, into, now)))
+            tables = into.watermark.with_changes(tables)
     return tables
 
 
@@ -91,7 +93,7 @@ def _completed(cursor: Cursor, table: Table) -> bool:
     """Complete the unfinished rows since the table's snapshot; whether there is none any more."""
     if not table.key:  # the log has all of its rows
         return True
-    lookup, snapshot = sql.Literal(table.key[-1]), sql.Literal(table.adding.snapshot)
+    lookup, snapshot = sql.Literal(table.source_key[-1]), sql.Literal(table.adding.snapshot)
     parts = {"bronze": table.bronze, "snapshot": snapshot, "lookup": lookup}
     cursor.execute(sqlfile.compose("bronze/complete", **parts))
     return cursor.fetchone()[0]

@@ -98,10 +98,14 @@ class Decoder:
 
     def _take(self, tables: Tables) -> None:
         """Go on with the tables as the warehouse has them now: some were added, some removed."""
-        if tables is self.landing.watermark.tables:
-            return
-        self.landing.watermark.tables, self.catalog.tables = tables, tables.captured
-        captured = {table.source.strings: table for table in tables.captured}
+        if tables is not self.landing.watermark.tables:
+            self.landing.watermark.tables = tables
+            self._retarget()
+
+    def _retarget(self) -> None:
+        """Let each relation's rows go where the tables of now say."""
+        self.catalog.tables = tables = self.landing.watermark.tables.captured
+        captured = {table.source.strings: table for table in tables}
         for oid, target in [*self.targets.items()]:
             if table := captured.get(target.table.source.strings):
                 target.table = table
@@ -231,15 +235,26 @@ class Decoder:
             self.targets.pop(relation.oid, None)
             return
         self.catalog.known = self.landing.watermark.names
+        table = self._evolved(table, relation)
         left_out = self.catalog.excluded(table, relation.columns)
         target = self.landing.target(table, relation, self.base_types, left_out)
         # Where nothing of old rows is logged, the source itself refuses to change or delete one.
         is_without_key = not table.key and relation.logged and not target.is_whole
-        if is_without_key or not relation.logged.issuperset(table.key):
+        if is_without_key or not relation.logged.issuperset(table.source_key):
             raise refusal("old rows not logged", table=relation.quoted)
         self.targets[relation.oid] = target
         if not target.is_whole:
             self.landing.send()  # where the log was whole until now, no key was noted
+
+    def _evolved(self, table: Table, relation: Relation) -> Table:
+        """The table with the columns that the relation has, for a history that is made of them."""
+        if not table.follows:
+            return table
+        found = self.catalog.found_then(table, relation)
+        now = self.landing.evolve(table, found, self.begun.commit_ts)
+        if now != table:
+            self._retarget()
+        return now
 
     def _table(self, relation: Relation) -> Table:
         """The table of a relation, which may have been added or removed since tables were read."""

@@ -42,6 +42,7 @@ def undo(
     is locked by then, so that no change of it is under way.
     Raises MedallionError, and changes nothing, where the row would not be what it was.
     """
+    table = Catalog(source, ()).as_it_is(table)
     asked = Key.read(table, key)
     facts = asked.facts | {"at": at}
     if not table.is_captured:
@@ -50,6 +51,10 @@ def undo(
     try:
         now = _at_source(source, asked)
         reach()
+        if table.follows:  # which may have been renamed since
+            known = Tables.read(warehouse).history(".".join(table.silver.strings))
+            table = Catalog(source, ()).as_it_is(known)
+            asked = Key.read(table, key)
         shape = Shape.read(warehouse, table)
         then = _as_of(warehouse, shape, tables, asked, at)
         wanted = _tracked(shape, then or {})

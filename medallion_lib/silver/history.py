@@ -1,5 +1,7 @@
 """The histories that no guest's SQL makes, of the columns that the source has."""
 
+from dataclasses import replace
+
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -7,11 +9,17 @@ from medallion_lib import sqlfile
 from medallion_lib.tables import Table, Tables, is_there
 
 
-def make_missing(cursor: Cursor, tables: Tables) -> None:
-    """Make the history of each table that has columns for one, where there is none."""
-    for table in tables.versioned:
-        if table.columns and not is_there(cursor, table.silver):
-            _make(cursor, table)
+def make_missing(cursor: Cursor, tables: Tables) -> Tables:
+    """Make the history of each table that has columns for one, where there is none; the tables.
+
+    A history that is made of columns follows those of the source from then on.
+    """
+    made = [table for table in tables.versioned
+            if table.columns and not is_there(cursor, table.silver)]  # fmt: skip
+    for table in made:
+        _make(cursor, table)
+    each = (replace(table, follows=True) if table in made else table for table in tables.each)
+    return replace(tables, each=tuple(each))
 
 
 def _make(cursor: Cursor, table: Table) -> None:

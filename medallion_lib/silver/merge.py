@@ -12,7 +12,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.silver.shape import Shape
+from medallion_lib.silver.evolution import follow
+from medallion_lib.silver.shape import Shape, does_not_fit
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, Tables
 
@@ -48,6 +49,8 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
         # What is whole since then has no months yet, and waits for the next merge.
         whole = [table for table in _whole(cursor)
                  if not table.adding or table.adding == come.get(table.source.strings)]  # fmt: skip
+        for table in whole:
+            follow(cursor, table)
         done = [merge_table(cursor, table, _batch_of(table, batch)) for table in whole]
         _go_on(cursor, [table for table in whole if table.adding], batch["upto"])
         _write_watermark(cursor, batch)
@@ -69,7 +72,7 @@ def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
         reason = problem.diag.message_primary
-        raise refusal("value does not fit", table=table.shown_history, reason=reason) from problem
+        raise does_not_fit(table, reason) from problem
     except errors.ProgramLimitExceeded as problem:
         reason = problem.diag.message_primary
         raise refusal("row too wide", table=table.shown_history, reason=reason) from problem

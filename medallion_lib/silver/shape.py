@@ -7,7 +7,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
-from medallion_lib.tables import Table
+from medallion_lib.tables import Column, Table
 
 # Types that hold every value that they take. Others drop of an instant its hour or zone, of a text
 # its end, of a number its digits, unnoticed.
@@ -69,9 +69,19 @@ class Shape(NamedTuple):
 
     def text(self, name: str, row: str = "") -> sql.Composable:
         """The column's value in bronze, as text."""
-        names = self.table.in_bronze(name)
+        names, missing = self.table.in_bronze(name), self._declared(name).missing
         found = sqlfile.each(map(sql.Literal, names), row + "full_row ->> {}")
-        return found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
+        found = found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
+        if missing is None:
+            return found
+        is_there = sqlfile.each(map(sql.Literal, names), row + "full_row ?| ARRAY[{}]")
+        return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
+            is_there, found, sql.Literal(missing)
+        )
+
+    def _declared(self, name: str) -> Column:
+        """The column as the warehouse keeps it, of a history that is made of columns."""
+        return next((each for each in self.table.columns if each.name == name), Column(name, ""))
 
     def value(self, name: str, row: str = "") -> sql.Composed:
         """The value; a cast to the type with its length would cut what is longer, unnoticed."""
@@ -217,13 +227,29 @@ class Shape(NamedTuple):
 
     def _texts(self) -> sql.Composed:
         """The source's columns as one jsonb object of texts, for the row's hash."""
-        pairs = [sql.SQL("{}, {}").format(sql.Literal(name), self.text(name))
-                 for name in self.from_source]  # fmt: skip
+        pairs = [self._hashed(name) for name in self.from_source]
         parts = [sqlfile.each(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]
         return sqlfile.each(parts, "jsonb_build_object({})", " || ")
 
+    def _hashed(self, name: str) -> sql.Composed:
+        """A column's part of the hash: under its first name, and nothing for what all rows had.
+
+        So neither a new name nor a new column changes the hash of a row that is there. No value is
+        JSON's false where all rows had one: null would be as nothing.
+        """
+        column, value = self._declared(name), self.text(name)
+        if column.missing is not None:
+            had = "CASE WHEN {0} IS NULL THEN 'false' WHEN {0} <> {1} THEN to_jsonb({0}) END"
+            value = sql.SQL(had).format(value, sql.Literal(column.missing))
+        return sql.SQL("{}, {}").format(sql.Literal(column.hashed or name), value)
+
     def _expected(self) -> dict[str, tuple[str, ...]]:
-        """The columns that every row of the source should have, by their names there."""
+        """The columns that every row of the source should have, by their names there.
+
+        None where capture follows them: an earlier row may lack a later one.
+        """
+        if self.table.follows:
+            return {}
         return {name: self.table.in_bronze(name) for name in self.from_source
                 if name not in self.table.gone}  # fmt: skip
 
@@ -269,4 +295,10 @@ class Shape(NamedTuple):
         if found := cursor.fetchone():
             column, type_, value = found
             reason = f"{column} is {type_} there, and the source has {value!r}"
-            raise refusal("value does not fit", table=self.table.shown_history, reason=reason)
+            raise does_not_fit(self.table, reason)
+
+
+def does_not_fit(table: Table, reason: str) -> Exception:
+    """The refusal of a value that silver's column can't hold, with the remedy for its table."""
+    about = "value does not fit its column" if table.follows else "value does not fit"
+    return refusal(about, table=table.shown_history, reason=reason)

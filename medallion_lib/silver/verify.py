@@ -49,7 +49,9 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
         here = {table.source.strings for table in copied}
         merged = [table for table in Tables.read(cursor).made(cursor) if table.is_captured
                   and table.source.strings in here]  # fmt: skip
-        found = [line for table in merged for line in _differences(cursor, table)]
+        with server.session(source, autocommit=True) as at_source:
+            now = Catalog(at_source, merged)
+            found = [line for table in merged for line in _differences(cursor, now.as_it_is(table))]
         cursor.execute("DROP TABLE source_row")
         warehouse.commit()
         return found
@@ -69,7 +71,8 @@ def _copy(catalog: Catalog, into: Cursor) -> None:
 
 def _differences(cursor: Cursor, table: Table) -> Iterator[str]:
     shape = Shape.read(cursor, table)
-    keys, columns = shape.keys, shape.from_source
+    keys = shape.keys
+    columns = [name for name in shape.from_source if not table.follows or name not in table.gone]
     compared = sql.SQL("({}, ROW(expected.{name})::text, ROW(found.{name})::text)")
     values = [compared.format(sql.Literal(name), name=sql.Identifier(name)) for name in columns]
     places = {

@@ -10,8 +10,9 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal, refusing
+from medallion_lib.source.evolution import Found, evolved, numbered
 from medallion_lib.source.pgoutput import Relation
-from medallion_lib.tables import Column, Table, Tables, described
+from medallion_lib.tables import EVOLVING, NONE, Column, Table, Tables, described
 
 
 @dataclass
@@ -53,6 +54,49 @@ class Catalog:
             if (table.schema, table.name) == root:
                 return table
         raise refusal("relation not captured", relation=relation.quoted)
+
+    def found(self, table: Table) -> list[Found]:
+        """The columns that a table has now."""
+        return [Found(number, name, type_, missing, comment, is_filled)
+                for number, name, type_, _, _, comment, missing, is_filled, _ in
+                _columns(self.cursor, table)]  # fmt: skip
+
+    def oid(self, table: Table) -> str:
+        """What tells the table from another that gets its name later."""
+        return str(self.relation(table).oid)
+
+    def found_then(self, table: Table, relation: Relation) -> list[Found]:
+        """The columns that a relation had when the stream described it, with what is known of them.
+
+        Raises MedallionError where one is none of those that the table has now, nor known to have
+        become one.
+        """
+        now = {each.name: each for each in self.found(table)}
+        of, dropped = (table.source.as_string(self.cursor),), ()
+        if not now.keys() >= {*relation.columns}:
+            self.cursor.execute(sqlfile.read("source/columns_dropped"), of)
+            dropped = [number for (number,) in self.cursor.fetchall()]
+        by_number = {each.number: each for each in now.values()}
+        numbers = {name: each.number for name, each in now.items()}
+        then = numbered(table, relation.columns, numbers, dropped)
+        if then is None:
+            lost = [name for name in relation.columns if name not in now]
+            raise refusal("columns not known", table=table.shown, columns=", ".join(lost))
+        return [by_number.get(number, Found(number, name))._replace(name=name)
+                for number, name in zip(then, relation.columns, strict=True)]  # fmt: skip
+
+    def as_it_is(self, table: Table) -> Table:
+        """The table by silver's names, with the names that its source has now, for rows read there.
+
+        What the log says of its columns may be yet to come.
+        """
+        if not table.follows:
+            return table
+        seen, _ = evolved(table, self.found(table))
+        pairs = [*zip(table.columns, seen.columns, strict=False)]
+        renamed = {was.name: seen.in_bronze(now.name) for was, now in pairs}
+        gone = {was.name for was, now in pairs if now.name in seen.gone}
+        return replace(table, renamed=renamed, gone=tuple({*table.gone, *gone}))
 
     def base_types(self, relation: Relation) -> dict[int, int]:
         """The type that each domain among a relation's columns stands for in the end, by oid."""
@@ -130,16 +174,37 @@ class Catalog:
         return [row for row, _ in found]
 
 
-def completed(at_source: Cursor, tables: Tables) -> Tables:
-    """The tables with the columns that the source has of them, for histories to be made of."""
-    return replace(tables, each=tuple(_completed(at_source, table) for table in tables.each))
+def completed(at_source: Cursor, tables: Tables, kept: Tables = NONE) -> Tables:
+    """The tables with the columns that the source has of them, for histories to be made of.
+
+    Those that a warehouse keeps already are taken as it knows them. Where there is no SQL of a
+    guest's, a history is made of them for certain, and follows from now on.
+    """
+    known = {table.silver.strings: table for table in kept.versioned}
+
+    def with_columns(table: Table) -> Table:
+        before = known.get(table.silver.strings) if table.history else None
+        if not before or table.columns or table.source != before.source:
+            return _completed(at_source, table, is_certain=not (tables.silver or before))
+        facts = {fact: getattr(before, fact) for fact in (*EVOLVING, "follows")}
+        facts |= {"renamed": {**table.renamed, **before.renamed}}
+        return replace(table, **facts) if before.follows else _completed(at_source, table, False)
+
+    return replace(tables, each=tuple(map(with_columns, tables.each)))
 
 
-def _completed(at_source: Cursor, table: Table) -> Table:
+def _completed(at_source: Cursor, table: Table, is_certain: bool) -> Table:
     if not table.history or table.columns:
         return table
+    rows = _columns(at_source, table)
+    apart = {*table.left_out, *table.excluded}
+    columns = tuple(Column(table.in_silver(name), type_, comment, number)
+                    for number, name, type_, _, _, comment, *_ in rows
+                    if name not in apart)  # fmt: skip
+    numbers = {row[1]: row[0] for row in rows if row[1] in apart}
+    return replace(table, columns=columns, numbers=numbers, follows=is_certain and bool(columns))
+
+
+def _columns(at_source: Cursor, table: Table) -> list[tuple]:
     at_source.execute(sqlfile.read("source/columns"), (table.source.as_string(at_source),))
-    found = [Column(table.in_silver(name), type_, comment)
-             for _, name, type_, _, _, comment in at_source.fetchall()
-             if name not in (*table.left_out, *table.excluded)]  # fmt: skip
-    return replace(table, columns=tuple(found))
+    return at_source.fetchall()

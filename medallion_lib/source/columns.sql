@@ -1,23 +1,31 @@
 -- A source table's columns: the type with and without its length, a domain as what it stands for, and
--- a type that the warehouse may not have, or reads by its own catalog, as text. Those that the log has:
--- what is generated where it is stored, from PostgreSQL 18 on.
+-- a type that the warehouse may not have, or reads by its own catalog, as text. What a row from before
+-- the column has in it is told as bronze would have it; where that is not known, whether there may be
+-- something, which the log has not. Those that the log has: what is generated where it is stored, from
+-- PostgreSQL 18 on.
 WITH RECURSIVE named AS (
-    SELECT attnum, attname, atttypid AS type, atttypmod AS typmod, attnotnull,
-           col_description(attrelid, attnum) AS comment
+    SELECT attrelid, attnum, attname, atttypid AS type, atttypmod AS typmod, attnotnull,
+           col_description(attrelid, attnum) AS comment,
+           (attmissingval::text::text[])[1] AS missing, (attnotnull OR atthasdef) AND NOT atthasmissing AS is_filled
     FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v'
       AND (attgenerated = '' OR current_setting('server_version_num')::integer >= 180000)
     UNION ALL
-    SELECT attnum, attname, domain.typbasetype,
+    SELECT attrelid, attnum, attname, domain.typbasetype,
            CASE WHEN typmod = -1 THEN domain.typtypmod ELSE typmod END,
-           attnotnull OR domain.typnotnull, comment
+           attnotnull OR domain.typnotnull, comment, missing, is_filled
     FROM named
     JOIN pg_type AS domain ON domain.oid = named.type AND domain.typtype = 'd'
 )
 SELECT attnum, attname,
        CASE WHEN is_common THEN format_type(type, typmod) ELSE 'text' END,
        CASE WHEN is_common THEN format_type(type, -1) ELSE 'text' END,
-       attnotnull, comment
+       attnotnull, comment,
+       CASE WHEN type = 'boolean'::regtype THEN missing::boolean::text
+            WHEN type = ANY ('{smallint,integer,bigint,oid,real,double precision,numeric}'::regtype[])
+                 AND missing ~ '\d$' AND missing <> '-0' THEN missing::jsonb #>> '{}'
+            ELSE missing END,
+       is_filled, attrelid::bigint
 FROM named
 JOIN pg_type ON pg_type.oid = named.type AND pg_type.typtype <> 'd'
 CROSS JOIN LATERAL (

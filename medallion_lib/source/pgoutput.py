@@ -199,16 +199,18 @@ _WRITERS: Mapping[int, Callable[[str], str]] = {
 
 
 def json_writer(
-    columns: Sequence[str], types: Sequence[int], base_types: Mapping[int, int]
-) -> Writer:
+    columns: Sequence[str], types: Sequence[int], base_types: Mapping[int, int],
+    nulls: Sequence[str] = (),
+) -> Writer:  # fmt: skip
     """A function from a row's values to a JSON object, for columns of these types (oids).
 
     base_types names the type a domain stands for. Numbers and booleans become JSON's own,
     everything else is a string: the value's text as PostgreSQL prints it. So is jsonb, whose null
-    would else look like the column's.
+    would else look like the column's. `nulls` are names of more columns, which are null.
     """
     types = [base_types.get(oid, oid) for oid in types]
     pairs = [_quote(name).replace("%", "%%") + ": %s" for name in columns]
+    pairs += [_quote(name).replace("%", "%%") + ": null" for name in nulls]
     template = "{" + ", ".join(pairs) + "}"
     writers = [(place, _WRITERS.get(oid, _quote)) for place, oid in enumerate(types)]
     converted = [(place, convert) for place, convert in writers if convert is not str]

@@ -37,5 +37,6 @@ def query(catalog: Catalog, table: Table, only: sql.Composable = EVERY) -> sql.C
     values = [sql.SQL(WRITTEN.get(oid, PRINTED)).format(sql.Identifier(name))
               for name, oid in zip(relation.columns, types, strict=True)
               if name not in left_out]  # fmt: skip
+    values += [sql.SQL("NULL AS {}").format(sql.Identifier(name)) for name in table.landed_as_null]
     parts = {"values": sql.SQL(", ").join(values), "table": table.source, "only": only}
     return sqlfile.compose("source/rows", **parts)

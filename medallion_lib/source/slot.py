@@ -206,14 +206,6 @@ def _freed(cursor: Cursor, slot: str) -> bool | None:
     return found and found[0]
 
 
-def check_free(cursor: Cursor, slot: str, tables: Tables, mark: str) -> None:
-    """Raise MedallionError where another's slot or publication has a new warehouse's name."""
-    _check_free(cursor, slot, None, mark)
-    found = (each for each in publications(cursor, tables.captured) if each.name == slot)
-    if any(each.mark != mark and not (each.mark is None and each.is_fit) for each in found):
-        raise refusal("publication not ours", publication=slot, mark=mark)
-
-
 def _check_free(cursor: Cursor, slot: str, before: Watermark | None, mark: str | None) -> None:
     """Raise MedallionError where there is a slot of this name that is not ours to drop."""
     here = "SELECT database = current_database() FROM pg_replication_slots WHERE slot_name = %s"

@@ -1,14 +1,14 @@
 """How far bronze is, as the warehouse knows it: where the source's log goes on."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.tables import NONE, Tables
+from medallion_lib.tables import NONE, Table, Tables
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Watermark:
     names: dict[str, str] | None = None  # what they mean at the source; see `catalog.names`
     tables: Tables = NONE
     is_kept: bool = True  # whether the warehouse knows these tables
+    changes: list[tuple[Table, list[str], str]] = field(default_factory=list)  # of their columns
 
     @property
     def at_source(self) -> int:
@@ -52,6 +53,22 @@ class Watermark:
         if not self.is_kept:
             self.tables.keep(cursor)
             self.is_kept = True
+        elif self.changes:
+            Tables.change(cursor, self.with_changes)
+        self.changes = []
+
+    def with_changes(self, tables: Tables) -> Tables:
+        """The tables with the changes of columns that the warehouse is yet to be told."""
+        for change in self.changes:
+            tables = tables.evolved(*change)
+        return tables
+
+    def evolve(self, table: Table, told: list[str], at: datetime) -> list[str]:
+        """Take a table as its columns are now; the sentences on that which are new."""
+        change, before = (table, told, f"{at:%Y-%m-%d %H:%M:%S}"), self.tables
+        self.tables = before.evolved(*change)
+        self.changes.append(change)
+        return [line[1] for line in self.tables.news if line not in before.news]
 
     def advance(self, source_time: datetime) -> datetime:
         """The system time of a transaction: the source's, but later than the one before."""

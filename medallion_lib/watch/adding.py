@@ -160,11 +160,12 @@ def _take_snapshot(
             for table in told:
                 with warehouse.cursor() as cursor:
                     pending.drop_since(cursor, table, table.adding.begun, into.watermark.lsn)
-            capture.collect(as_it_was, into, at.isoformat(), again=True, progress=show)
+            capture.collect(as_it_was, into, at.isoformat(), watermark, show)
             into.send()
     step("snapshot copied")
     with warehouse, warehouse.cursor() as cursor:
-        Tables.change(cursor, lambda now: _with_snapshot(now, told, into.watermark.lsn - 1))
+        snapshot, with_changes = into.watermark.lsn - 1, into.watermark.with_changes
+        Tables.change(cursor, lambda now: with_changes(_with_snapshot(now, told, snapshot)))
     step("snapshot landed")
 
 

@@ -1,0 +1,3 @@
+CALL meta.make_current_view({history});
+CALL meta.comment_versions({history});
+CALL meta.make_functions({history});

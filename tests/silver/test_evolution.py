@@ -1,0 +1,171 @@
+"""A history made of columns follows those of its source, without a rebuild."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from evolving import asked, begin, end, run
+
+from medallion_lib import Medallion, MedallionError
+from medallion_lib.tables import Table
+
+pytestmark = pytest.mark.long(1)
+
+THING = """
+CREATE TABLE thing (id integer PRIMARY KEY, name text, size smallint, note varchar(5));
+INSERT INTO thing VALUES (1, 'one', 10, 'a'), (2, 'two', 20, 'b'), (3, 'three', NULL, NULL)
+"""
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Medallion]:
+    lab = Medallion.open(f"evolution_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
+    yield lab
+    end(lab)
+
+
+@pytest.fixture
+def lab(opened: Medallion) -> Medallion:
+    """Three things, captured and merged."""
+    begin(opened, THING, Table("thing", ("id",), history="thing_hist"))
+    return opened
+
+
+def versions(lab: Medallion, columns: str) -> list[tuple]:
+    """Every version, its order and which is current in place of its times."""
+    return asked(lab, f"SELECT {columns}, sys_end = 'infinity' FROM silver.thing_hist ORDER BY id, sys_start")
+
+
+def is_well(lab: Medallion) -> None:
+    """Verify finds no difference, a rebuild the same rows, and a merge again nothing to do."""
+    assert lab.verify() == []
+    assert [(each.lost, each.gained) for each in lab.rebuild()] == [(0, 0)]
+    assert lab.verify() == []
+    assert {each.events for each in lab.merge()} == {0}
+
+
+def test_an_added_column_is_there_with_the_first_row_that_has_it(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing ADD colour text DEFAULT 'red', ADD weight integer",
+        "UPDATE thing SET weight = 5 WHERE id = 1", "UPDATE thing SET colour = NULL WHERE id = 2",
+        "UPDATE thing SET name = name WHERE id = 3")  # fmt: skip
+    lab.capture(merging=True)
+    assert versions(lab, "id, colour, weight") == [
+        (1, "red", None, False), (1, "red", 5, True), (2, "red", None, False), (2, None, None, True),
+        (3, "red", None, True)]  # fmt: skip
+    assert asked(lab, "SELECT id, colour FROM silver.thing ORDER BY id") == [(1, "red"), (2, None), (3, "red")]
+    assert asked(lab, "SELECT count(colour) FROM silver.thing__as_of(now())") == [(2,)]
+    is_well(lab)
+    run(lab, "ALTER TABLE thing DROP colour", "UPDATE thing SET name = 'drei' WHERE id = 3")
+    lab.capture(merging=True)
+    assert versions(lab, "id, colour")[-2:] == [(3, "red", False), (3, None, True)]
+    is_well(lab)
+
+
+def test_a_renamed_column_is_renamed_in_silver_and_opens_no_version(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing RENAME name TO title", "UPDATE thing SET title = title WHERE id = 1",
+        "ALTER TABLE thing RENAME title TO label", "UPDATE thing SET label = 'uno' WHERE id = 1",
+        "UPDATE thing SET label = label WHERE id = 2")  # fmt: skip
+    lab.capture()
+    assert [each.history for each in lab.merge()] == [1]
+    assert versions(lab, "id, label") == [(1, "one", False), (1, "uno", True), (2, "two", True), (3, "three", True)]
+    assert asked(lab, "SELECT label FROM silver.thing ORDER BY id") == [("uno",), ("two",), ("three",)]
+    is_well(lab)
+    run(lab, "ALTER TABLE thing RENAME label TO name", "UPDATE thing SET size = 11 WHERE id = 1")
+    lab.capture(merging=True)
+    assert versions(lab, "id, name, size")[1:3] == [(1, "uno", 10, False), (1, "uno", 11, True)]
+    is_well(lab)
+
+
+LONG = "repeat(md5('{}'), 300)"
+
+
+def test_a_renamed_key_still_finds_the_rows_that_bronze_has(lab: Medallion) -> None:
+    """By the key alone, with a value too long for its row that the log leaves out, and partly renamed too."""
+    begin(lab, "CREATE TABLE pair (a text, b integer, long text STORAGE EXTERNAL, n integer, PRIMARY KEY (a, b)); "
+               f"INSERT INTO pair VALUES ('x', 1, {LONG.format(1)}, 0), ('x', 2, {LONG.format(2)}, 0), ('y', 1, '', 0)",
+          Table("pair", ("a", "b"), history="pair_hist"))  # fmt: skip
+    run(lab, "ALTER TABLE pair RENAME b TO number; ALTER TABLE pair RENAME long TO text; UPDATE pair SET n = 1 WHERE number = 1",
+        "ALTER TABLE pair RENAME a TO letter; UPDATE pair SET n = 2 WHERE letter = 'x'",
+        "DELETE FROM pair WHERE letter = 'x' AND number = 2", "UPDATE pair SET number = 7 WHERE letter = 'x'")  # fmt: skip
+    lab.capture(merging=True)
+    assert asked(lab, "SELECT letter, number, left(text, 9) = left(md5('1'), 9), n FROM silver.pair ORDER BY 1") == [
+        ("x", 7, True, 2), ("y", 1, False, 1)]  # fmt: skip
+    assert asked(lab, "SELECT count(*) FROM silver.pair_hist WHERE length(text) <> 9600 AND letter = 'x'") == [(0,)]
+    answer = lab.life("pair_hist", ("x", 2))
+    assert [row[2].split(",")[0] for row in answer.rows] == ["begins", "changes"]
+    is_well(lab)
+
+
+def test_names_that_the_catalog_no_longer_has_are_known_by_their_place(lab: Medallion) -> None:
+    """Renamed twice, and dropped again, before any of it is captured."""
+    run(lab, "ALTER TABLE thing RENAME name TO title; UPDATE thing SET title = 'uno' WHERE id = 1",
+        "ALTER TABLE thing RENAME title TO label; ALTER TABLE thing ADD brief text; UPDATE thing SET brief = 'b' WHERE id = 1",
+        "ALTER TABLE thing RENAME note TO remark; UPDATE thing SET remark = 'r' WHERE id = 2",
+        "ALTER TABLE thing DROP brief, DROP remark; UPDATE thing SET label = 'dos' WHERE id = 2")  # fmt: skip
+    lab.capture(merging=True)
+    assert versions(lab, "id, label, remark, brief") == [
+        (1, "one", "a", None, False), (1, "uno", "a", None, False), (1, "uno", "a", "b", True),
+        (2, "two", "b", None, False), (2, "two", "r", None, False), (2, "dos", None, None, True),
+        (3, "three", None, None, True)]  # fmt: skip
+    is_well(lab)
+
+
+def test_names_that_nothing_explains_are_refused_and_a_new_snapshot_goes_on(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing RENAME note TO remark; UPDATE thing SET remark = 'r' WHERE id = 2",
+        "ALTER TABLE thing RENAME remark TO other; ALTER TABLE thing ADD remark text; UPDATE thing SET other = 'o'")
+    with pytest.raises(MedallionError, match="Which columns of thing the log means by"):
+        lab.capture()
+    lab.capture(resnapshot=True)
+    lab.merge()
+    assert asked(lab, "SELECT id, other, remark FROM silver.thing ORDER BY id") == [(n, "o", None) for n in (1, 2, 3)]
+    is_well(lab)
+
+
+MARTS = """
+CREATE ROLE {role};
+CREATE VIEW gold.sizes WITH (security_barrier = true) AS SELECT note, sum(size) AS total FROM silver.thing GROUP BY note;
+CREATE VIEW scratch.above AS SELECT total + 1 AS more, note AS remark FROM gold.sizes;
+CREATE VIEW scratch.then AS SELECT count(size) AS sizes FROM silver.thing__as_of(now());
+CREATE FUNCTION scratch.large() RETURNS SETOF gold.sizes LANGUAGE sql STABLE BEGIN ATOMIC SELECT * FROM gold.sizes WHERE total > 9; END;
+COMMENT ON VIEW gold.sizes IS 'By note.'; COMMENT ON COLUMN gold.sizes.total IS 'Of all.';
+GRANT SELECT ON gold.sizes TO {role} WITH GRANT OPTION; GRANT SELECT (more) ON scratch.above TO {role};
+ALTER VIEW scratch.above OWNER TO medallion_notebook; REVOKE ALL ON FUNCTION scratch.large FROM PUBLIC
+"""
+AS_THEY_ARE = """
+SELECT relname, relowner::regrole::text, (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(coalesce(relacl, acldefault('r', relowner))) AS x), reloptions::text, obj_description(pg_class.oid),
+       (SELECT array_agg(concat(attname, attacl, col_description(attrelid, attnum)) ORDER BY attnum) FROM pg_attribute
+        WHERE attrelid = pg_class.oid)
+FROM pg_class WHERE relkind = 'v' AND relname IN ('sizes', 'above', 'then', 'thing')
+UNION ALL
+SELECT proname, proowner::regrole::text, (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(coalesce(proacl, acldefault('f', proowner))) AS x), NULL, obj_description(oid), NULL
+FROM pg_proc WHERE proname ~ '^(sizes|above|thing)__' OR proname = 'large'
+ORDER BY 1
+"""
+
+
+@pytest.fixture
+def role(lab: Medallion) -> Iterator[str]:
+    name = f"reader_of_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}"
+    yield name
+    asked(lab, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_a_column_is_widened_under_views_and_functions_that_stay_as_they_were(lab: Medallion, role: str) -> None:
+    """Their owners, rights, options and comments, too: of marts of one's own, and of what reads the past."""
+    asked(lab, MARTS.format(role=role))
+    lab.regenerate()
+    before = asked(lab, AS_THEY_ARE)
+    assert {row[0] for row in before} >= {"above", "above__as_of", "large", "sizes__as_of", "then", "thing__all"}
+    run(lab, "ALTER TABLE thing ALTER size TYPE bigint, ALTER note TYPE varchar(9)",
+        "UPDATE thing SET size = 3000000000, note = 'long note' WHERE id = 1")  # fmt: skip
+    lab.capture(merging=True)
+    assert asked(lab, "SELECT * FROM scratch.above ORDER BY 1") == [(21, "b"), (3000000001, "long note"), (None, None)]
+    assert asked(lab, "SELECT more, remark FROM scratch.above__as_of('2000-01-01')") == []
+    assert asked(lab, "SELECT sizes FROM scratch.then") == [(2,)]
+    assert asked(lab, "SELECT count(*) FROM scratch.large()") == [(2,)]
+    after = asked(lab, AS_THEY_ARE)
+    assert [row[:2] for row in after] == [row[:2] for row in before]
+    assert after == before
+    assert lab.verify() == []
