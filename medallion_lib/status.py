@@ -7,6 +7,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.tables import Tables
+from medallion_lib.watch import asking
 
 
 class Status(dict[str, Any]):
@@ -57,6 +58,7 @@ def read(
         "not_whole_yet": [t.shown for t in kept.captured if t.is_pending],
         "not_in_silver_yet": [t.shown_history for t in wanted.versioned
                               if t.silver.strings not in in_silver],
+        "not_watched": asking.unwatched(source, kept),
     }  # fmt: skip
     found |= {name: ", ".join(names) for name, names in missing.items() if names}
     if kept.news:

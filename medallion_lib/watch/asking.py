@@ -1,13 +1,14 @@
 """What a person asks to watch, found at the source."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.errors import refusal
+from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.source.slot import Lack
 from medallion_lib.tables import Table, Tables
 from medallion_lib.watch.names import near, spelled
@@ -71,7 +72,10 @@ def chosen(at_source: Cursor, asked: Asked, kept: Tables) -> dict[Relation, bool
     here = {each.source.strings for each in kept.captured}
     free = [each for each in every if each.is_offered and (each.schema, each.name) not in here]
     found: dict[Relation, bool] = {}
-    for text in asked.names:
+    for text in asked.names or (() if asked.declared else ("*",)):
+        if text == "*":
+            found |= {each: found.get(each, False) for each in free}
+            continue
         if text.endswith(".*"):
             found |= {each: found.get(each, False) for each in _in_schema(free, every, text[:-2])}
             continue
@@ -81,9 +85,17 @@ def chosen(at_source: Cursor, asked: Asked, kept: Tables) -> dict[Relation, bool
         found[one] = True
     for table in asked.declared.captured if asked.declared else ():
         found[_of(every, [(table.schema, table.name)], table.shown)] = True
-    if asked.names or asked.declared:
-        return found
-    return dict.fromkeys(free, False)
+    return found
+
+
+def unwatched(at_source: Cursor, kept: Tables) -> list[str]:
+    """The tables that came to the schemas which a warehouse watches whole, by name."""
+    schemas = tuple(text for text in kept.watched if text.endswith("*"))
+    known = {each.source.strings for each in kept.each}
+    found: dict[Relation, bool] = {}
+    with suppress(MedallionError):  # a schema may be gone
+        found = chosen(at_source, Asked(schemas), kept) if schemas else {}
+    return [each.shown for each in found if (each.schema, each.name) not in known]
 
 
 def _in_schema(free: Sequence[Relation], every: Sequence[Relation], text: str) -> list[Relation]:

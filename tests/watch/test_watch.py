@@ -155,6 +155,21 @@ def done_with_preview(lab: Medallion, *words: str) -> str:
     return ended.stdout
 
 
+def test_a_table_that_comes_to_a_watched_schema_is_named_and_not_taken(url: URL) -> None:
+    with watched(url, "crm", "sales.*", "support.orders") as lab:
+        assert "not watched" not in done(lab, "status")
+        run(url, "CREATE TABLE sales.later (id integer PRIMARY KEY); CREATE TABLE support.later (id integer PRIMARY KEY)")
+        run(url, "INSERT INTO sales.later VALUES (1)")
+        try:
+            assert lab.capture().rows == 0
+            assert lab.status()["not_watched"] == "sales.later"
+            done_with_preview(lab, "watch", "--add", "sales.later")
+            assert "not_watched" not in lab.status()
+            assert lab.verify() == []
+        finally:
+            run(url, "DROP TABLE sales.later, support.later")
+
+
 def test_unwatch_leaves_the_warehouse_unless_told(url: URL) -> None:
     with watched(url, "crm", "sales.*") as lab:
         assert len(lab.unwatch(yes=True)) == 2
