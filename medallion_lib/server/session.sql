@@ -7,3 +7,5 @@ SET extra_float_digits = 1;
 SET bytea_output = 'hex';
 SET lc_monetary = 'C';
 SET lock_timeout = '30s';
+-- Of the catalog's queries, which read few rows and seem to read many, each would be compiled for seconds.
+SELECT set_config('jit', 'off', false) WHERE current_setting('jit', true) = 'on';

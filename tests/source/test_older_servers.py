@@ -257,6 +257,14 @@ def test_a_stored_generated_column_lands_from_version_18_on_in_snapshot_and_stre
             assert [each.name for each in cursor.description if each.name in ("a", "b", "twice")] == columns
 
 
+def test_no_query_of_ours_is_compiled_for_longer_than_it_runs(older: Source) -> None:
+    """PostgreSQL with LLVM would compile the checks of a source, for seconds."""
+    assert asked(older.url, "SHOW jit") == "off"
+    with slot.replicating(older.url) as stream:
+        stream.execute("SHOW jit")
+        assert stream.fetchone() == ("off",)
+
+
 LEFT = ("SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_publication",
         "SELECT array_agg(slot_name::text ORDER BY slot_name) FROM pg_replication_slots",
         "SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_class")  # fmt: skip
