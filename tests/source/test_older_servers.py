@@ -225,9 +225,9 @@ def test_a_publication_that_does_not_send_all_of_the_captured_tables_alone_is_kn
         for alteration, (since, others) in ALTERED.items():
             with server.session(at) as cursor:
                 if cursor.connection.server_version >= since * 10_000:
-                    (before,) = slot._publications(cursor, TABLES.captured)
+                    (before,) = slot.publications(cursor, TABLES.captured)
                     cursor.execute(f"ALTER PUBLICATION {source.lab.slot} {alteration}")
-                    (after,) = slot._publications(cursor, TABLES.captured)
+                    (after,) = slot.publications(cursor, TABLES.captured)
                     assert (before.is_fit, after.is_fit, after.others) == (True, False, others)
                 cursor.connection.rollback()
 
