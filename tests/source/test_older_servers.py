@@ -20,6 +20,7 @@ from medallion_lib.server import libpq
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.source import slot
 from medallion_lib.tables import Table, Tables
+from medallion_lib.watch.plan import Asked
 
 pytestmark = pytest.mark.long(1)
 
@@ -271,13 +272,16 @@ LEFT = ("SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_publication
 
 
 def test_an_older_server_is_watched_and_left_as_it_was(older: Source) -> None:
-    lab = Medallion.open(f"watched_{WORKER}", source=libpq(older.url))
+    """A table is added meanwhile."""
+    lab = Medallion.open(f"watched_{WORKER}", source=libpq(older.url), tables=["sum", "line", "typed.*"])
     before = [asked(older.url, query) for query in LEFT]
     try:
-        begun = lab.watch(yes=True)
-        assert len(begun.tables.versioned) == len(TABLES.captured)
+        assert len(lab.watch(yes=True).tables.versioned) == 3
         older.run("UPDATE sum SET b = 5 WHERE a = 1; INSERT INTO line VALUES (70, '', ''); INSERT INTO typed.every_type (id) VALUES (-1)")
         assert lab.capture(merging=True).rows == 3
+        lab.add(Asked(("sale",)), yes=True)
+        older.run("INSERT INTO sale VALUES (70, '2024-01-01', '70')")
+        assert lab.capture(merging=True).rows == 1
         assert lab.verify() == []
     finally:
         lab.unwatch(drop_warehouse=True, yes=True)
