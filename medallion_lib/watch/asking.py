@@ -143,20 +143,27 @@ def take_keys(drafts: Sequence[Draft], asked: Asked) -> None:
     by_relation = {each.relation: each for each in drafts}
     for text, names in asked.keys.items():
         draft = by_relation[_named([*by_relation], text)]
-        draft.key = [_column(draft, name) for name in names]
+        draft.key = [_column(draft, name, spelled(name))["name"] for name in names]
         draft.key_from, draft.is_named = "--key", True
-        for each in draft.columns:
-            if each["name"] in draft.key and not each["not_null"]:
-                sentence = f"Column {each['name']} of {draft.relation.shown} may be null."
-                draft.lack(f"{sentence} As its owner:", each["set_not_null"])
 
 
-def _column(draft: Draft, text: str) -> str:
-    there = [each["name"] for each in draft.columns]
-    for parts in spelled(text):
-        if len(parts) == 1 and parts[0] in there:
-            return parts[0]
-    raise refusal("no such column", table=draft.relation.shown, column=text, near=near(text, there))
+def check_keys(drafts: Sequence[Draft]) -> None:
+    """Note which columns of keys may be null. Raises MedallionError where one is not there."""
+    for draft in drafts:
+        for name in draft.key:
+            column = _column(draft, name, [(name,)])
+            if not column["not_null"]:
+                sentence = f"Column {name} of {draft.relation.shown}, in its key, may be null."
+                draft.lack(f"{sentence} As its owner:", column["set_not_null"])
+
+
+def _column(draft: Draft, text: str, meanings: Sequence[tuple[str, ...]]) -> Mapping[str, Any]:
+    there = {(each["name"],): each for each in draft.columns}
+    for parts in meanings:
+        if parts in there:
+            return there[parts]
+    like = near(text, (name for (name,) in there))
+    raise refusal("no such column", table=draft.relation.shown, column=text, near=like)
 
 
 def take_excluded(drafts: Sequence[Draft], asked: Asked) -> None:
@@ -172,6 +179,4 @@ def take_excluded(drafts: Sequence[Draft], asked: Asked) -> None:
                      for each in drafts for one in each.columns)  # fmt: skip
             raise refusal("no column to leave out", column=text, near=near(text, every))
         ((draft, column),) = found
-        if column in draft.key:
-            raise refusal("key column left out", table=draft.relation.shown, column=column)
         draft.excluded.append(column)

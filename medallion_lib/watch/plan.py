@@ -93,11 +93,13 @@ def plan(
     drafts = _drafts(at_source, chosen, asked, kept)
     asking.take_keys(drafts, asked)
     asking.take_excluded(drafts, asked)
+    asking.check_keys(drafts)
     _take_lacks(at_source, drafts)
     skipped = {each.relation.shown: each.wrong[0].sentence for each in drafts if each.is_skipped}
     drafts = [each for each in drafts if not each.is_skipped]
-    tables = _named(at_source, drafts, kept)
-    each = tuple(_planned(draft, tables[draft.relation], asked) for draft in drafts)
+    declared = asked.declared or NONE
+    found = catalog.completed(at_source, replace(declared, each=_named(drafts, kept))).each
+    each = tuple(_planned(draft, table, asked) for draft, table in zip(drafts, found, strict=True))
     wrong += [lack for draft in drafts for lack in draft.wrong]
     if not each:
         wrong.append(Lack("There is no table to watch."))
@@ -105,7 +107,7 @@ def plan(
         wrong += obstacles(at_source, slot, [one.table for one in each], mark)
     watched = asked.names or (() if asked.declared else ("*",))
     made = {"each": tuple(one.table for one in each), "source": shown or None, "watched": watched}
-    return Plan(replace(asked.declared or NONE, **made), each, source, skipped, tuple(wrong))
+    return Plan(replace(declared, **made), each, source, skipped, tuple(wrong))
 
 
 def _drafts(
@@ -150,18 +152,18 @@ def _take_lacks(at_source: Cursor, drafts: Sequence[Draft]) -> None:
             draft.wrong.append(lack)
 
 
-def _named(at_source: Cursor, drafts: Sequence[Draft], kept: Tables) -> dict[Relation, Table]:
-    """The tables with their names here, the shorter ones first: these keep their own."""
+def _named(drafts: Sequence[Draft], kept: Tables) -> tuple[Table, ...]:
+    """The tables with their names here. Those of few letters come first, and keep their own."""
     names = Names(kept, {each.relation.schema for each in drafts})
     for draft in drafts:
         if draft.said and draft.said.history:
             names.take_history(draft.said.silver_schema, draft.said.history)
-    drafts = sorted(drafts, key=lambda each: (len(each.relation.name), each.relation[1:3]))
-    return {draft.relation: _table(at_source, draft, names) for draft in drafts}
+    in_turn = sorted(drafts, key=lambda each: (len(each.relation.name), each.relation[1:3]))
+    tables = {draft.relation: _table(draft, names) for draft in in_turn}
+    return tuple(tables[draft.relation] for draft in drafts)
 
 
-def _table(at_source: Cursor, draft: Draft, names: Names) -> Table:
-    """The table with its names, and with the columns that its history has."""
+def _table(draft: Draft, names: Names) -> Table:
     relation, said, key = draft.relation, draft.said, tuple(draft.key)
     table = said or Table(relation.name, key, relation.schema)
     if not said or (key and not said.history):
@@ -180,18 +182,11 @@ def _table(at_source: Cursor, draft: Draft, names: Names) -> Table:
     unsent = [each["name"] for each in draft.columns if each["generated"]]
     known = {name for names in table.renamed.values() for name in names}
     own = renamed([each["name"] for each in draft.columns if each["name"] not in known])
-    table = replace(
+    return replace(
         table, key=key, is_captured=True, renamed={**own, **table.renamed},
         left_out=tuple(dict.fromkeys([*table.left_out, *unsent])),
         excluded=tuple(dict.fromkeys([*table.excluded, *draft.excluded])),
     )  # fmt: skip
-    (table,) = catalog.completed(at_source, Tables((table,))).each
-    numbers = {table.in_silver(each["name"]): each["number"] for each in draft.columns}
-    out = {table.in_silver(each) for each in (*table.left_out, *table.excluded)}
-    return replace(table, columns=tuple(
-        each._replace(number=numbers.get(each.name)) for each in table.columns
-        if each.name not in out
-    ))  # fmt: skip
 
 
 def _planned(draft: Draft, table: Table, asked: Asked) -> Planned:
@@ -207,7 +202,9 @@ def _planned(draft: Draft, table: Table, asked: Asked) -> Planned:
                    f"all of {', '.join(key.values())}. Leave --strict out.")  # fmt: skip
     is_few = draft.rows is not None and draft.rows < FEW
     is_strict = table.is_strict and can_be_strict and (asked.is_strict or is_few)
-    table = replace(table, is_strict=is_strict)
+    numbers = {table.in_silver(each["name"]): each["number"] for each in draft.columns}
+    columns = (each._replace(number=numbers.get(each.name)) for each in table.columns)
+    table = replace(table, is_strict=is_strict, columns=tuple(columns))
     return Planned(table, draft.rows, draft.key_from, tuple(draft.told), _cost(draft, table))
 
 

@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg2
 import pytest
+from other_servers import running
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
@@ -129,8 +131,9 @@ def test_a_name_is_written_as_in_sql(source: Cursor, names: tuple[str, ...], tab
     (Asked(("sales.item",), excluded=("item.crad",)), "Columns like it: sales.item.card"),
     (Asked(excluded=("person.id",)), "person.id is no column of a table that would be watched, or of several"),
     (Asked(("sales.item",), excluded=("person.name",)), "person.name is no column of a table that would be watched"),
-    (Asked(("sales.item",), excluded=("sales.item.code",)), "code is in the key of sales.item"),
+    (Asked(("sales.item",), excluded=("sales.item.code",)), "Column code of sales.item is of its key"),
     (Asked(("sales.item",), keys={"sales.person": ("id",)}), "no table sales.person"),
+    (Asked(declared=Tables((Table("item", ("Code",), "sales"),))), "sales.item has no column Code. Columns like it: code"),
     (Asked(("sales.item",), keys={"sales.item": ("cod",)}), "sales.item has no column cod. Columns like it: code"),
 ], ids=lambda each: re.sub(r"\W+", " ", each) if isinstance(each, str) else "")  # fmt: skip
 def test_what_is_not_there_or_no_table_is_refused_with_what_is_like_it(source: Cursor, asked: Asked, told: str) -> None:
@@ -421,6 +424,30 @@ def test_the_source_is_kept_without_its_password(source: Cursor, filled: URL) ->
     assert found.tables.source == found.source.url
     assert "sslmode=prefer" in found.tables.source
     assert "secret" not in preview(found, (), ())
+
+
+def test_a_source_that_is_too_old_is_told_that_alone(source: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("source.slot", "watch.plan"):
+        monkeypatch.setattr(f"medallion_lib.{module}.OLDEST", 19)
+    found = plan(source, Asked(("no_such",)))
+    assert [lack.sentence for lack in found.wrong] == [
+        f"It is PostgreSQL {found.source.version}; 19 or newer is needed. Upgrade it, or name another."]  # fmt: skip
+    assert "19 or newer" in preview(found, (), ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [14, 15, 16, 17])
+def test_a_plan_of_an_older_source_leaves_out_what_its_log_has_not(version: int, parent: Path) -> None:
+    with running(version, parent / "home") as place, databases.administering(place.url) as cursor:
+        cursor.execute("""CREATE TABLE sum (a integer PRIMARY KEY, b integer, twice integer GENERATED ALWAYS AS (b * 2) STORED);
+            CREATE TABLE doubled (id integer NOT NULL, twice integer GENERATED ALWAYS AS (id * 2) STORED PRIMARY KEY);
+            CREATE TABLE parted (day date, id integer, PRIMARY KEY (day, id)) PARTITION BY RANGE (day);
+            CREATE TABLE leaf PARTITION OF parted DEFAULT""")
+        found = plan(cursor, Asked())
+    assert (shown(found), [*found.skipped], found.wrong) == (["parted", "sum"], ["doubled"], ())
+    assert found.each[1].told == ("Left out, as not in the log: generated, before PostgreSQL 18: twice.",)
+    assert [each.name for each in found.each[1].table.columns] == ["a", "b"]
+    assert found.source.version.startswith(str(version))
 
 
 def test_a_pooler_is_told(source: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
