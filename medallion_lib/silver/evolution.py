@@ -27,6 +27,7 @@ def follow(cursor: Cursor, table: Table) -> None:
     try:
         steps = [*_renamings(cursor, table), *_retypings(cursor, table), *_additions(cursor, table)]
         if steps:
+            cursor.execute("SET LOCAL lock_timeout = '5s'")  # readers wait behind who waits
             cursor.execute(sqlfile.read("silver/readers"))
             for step in steps:
                 cursor.execute(step)

@@ -1,5 +1,7 @@
 """A silver table's columns, and the statements made from them and its declaration."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from psycopg2 import sql
@@ -41,6 +43,7 @@ class Shape(NamedTuple):
     types: dict[str, str]
     plain: dict[str, str]  # the types without length or precision
     nullable: frozenset[str] = frozenset()
+    kept: Mapping[str, Column] = MappingProxyType({})  # as the warehouse keeps columns, by name
 
     @classmethod
     def read(cls, cursor: Cursor, table: Table) -> Self:
@@ -48,7 +51,7 @@ class Shape(NamedTuple):
         columns = cursor.fetchall()
         types, plain = ({row[0]: row[place] for row in columns} for place in (1, 2))
         nullable = frozenset(row[0] for row in columns if row[3])
-        return cls(table, types, plain, nullable)
+        return cls(table, types, plain, nullable, {each.name: each for each in table.columns})
 
     @property
     def keys(self) -> list[str]:
@@ -69,7 +72,7 @@ class Shape(NamedTuple):
 
     def text(self, name: str, row: str = "") -> sql.Composable:
         """The column's value in bronze, as text."""
-        names, missing = self.table.in_bronze(name), self._declared(name).missing
+        names, missing = self.table.in_bronze(name), self._kept(name).missing
         found = sqlfile.each(map(sql.Literal, names), row + "full_row ->> {}")
         found = found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
         if missing is None:
@@ -79,9 +82,8 @@ class Shape(NamedTuple):
             is_there, found, sql.Literal(missing)
         )
 
-    def _declared(self, name: str) -> Column:
-        """The column as the warehouse keeps it, of a history that is made of columns."""
-        return next((each for each in self.table.columns if each.name == name), Column(name, ""))
+    def _kept(self, name: str) -> Column:
+        return self.kept.get(name) or Column(name, self.types[name])
 
     def value(self, name: str, row: str = "") -> sql.Composed:
         """The value; a cast to the type with its length would cut what is longer, unnoticed."""
@@ -237,7 +239,7 @@ class Shape(NamedTuple):
         So neither a new name nor a new column changes the hash of a row that is there. No value is
         JSON's false where all rows had one: null would be as nothing.
         """
-        column, value = self._declared(name), self.text(name)
+        column, value = self._kept(name), self.text(name)
         if column.missing is not None:
             had = "CASE WHEN {0} IS NULL THEN 'false' WHEN {0} <> {1} THEN to_jsonb({0}) END"
             value = sql.SQL(had).format(value, sql.Literal(column.missing))
@@ -266,6 +268,8 @@ class Shape(NamedTuple):
         pair = sql.SQL("({}, ARRAY[{}])")
         expected = [pair.format(sql.Literal(name), sqlfile.each(map(sql.Literal, names)))
                     for name, names in self._expected().items()]  # fmt: skip
+        if not expected:
+            return
         query = sqlfile.compose(
             "silver/column_gone", bronze=self.table.bronze, expected=sqlfile.each(expected)
         )

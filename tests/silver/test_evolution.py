@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from evolving import asked, begin, end, run
+from test_commands import REMEDY
 
 from medallion_lib import Medallion, MedallionError
-from medallion_lib.tables import Table
+from medallion_lib.tables import Table, Tables
 
 pytestmark = pytest.mark.long(1)
 
@@ -169,3 +170,119 @@ def test_a_column_is_widened_under_views_and_functions_that_stay_as_they_were(la
     assert [row[:2] for row in after] == [row[:2] for row in before]
     assert after == before
     assert lab.verify() == []
+
+
+INCOMPATIBLE = {  # a column's type, a value, its next type with a value that the first can't hold, and silver's then
+    "an instant": ("date", "2024-02-29", "timestamptz", "2024-02-29 10:30:00+00", "timestamp with time zone"),
+    "another kind": ("integer", "7", "uuid USING '6a0b1c9e-0000-4000-8000-000000000001'::uuid",
+                     "6a0b1c9e-0000-4000-8000-000000000002", "text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", [*INCOMPATIBLE])
+def test_a_value_of_another_type_is_refused_until_a_snapshot_and_a_rebuild(lab: Medallion, how: str) -> None:
+    type_, value, other, next_, became = INCOMPATIBLE[how]
+    begin(lab, f"CREATE TABLE thing (id integer PRIMARY KEY, v {type_}); INSERT INTO thing VALUES (1, '{value}')",
+          Table("thing", ("id",), history="thing_hist"))  # fmt: skip
+    run(lab, f"ALTER TABLE thing ALTER v TYPE {other}; UPDATE thing SET v = '{next_}'")
+    lab.capture()
+    with pytest.raises(MedallionError, match="A value does not fit thing_hist: v is") as caught:
+        lab.merge()
+    assert f"capture --resnapshot\n    {REMEDY} rebuild" in str(caught.value)
+    assert versions(lab, "id, v::text") == [(1, value, True)]
+    lab.capture(resnapshot=True)
+    lab.rebuild()
+    lab.merge()
+    assert asked(lab, "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
+                      "WHERE attrelid = 'silver.thing_hist'::regclass AND attname = 'v'") == [(became,)]  # fmt: skip
+    assert versions(lab, "v::text")[-1] == (next_, True)
+    is_well(lab)
+
+
+def test_a_narrower_type_changes_nothing(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing ALTER size TYPE bigint; UPDATE thing SET size = 70000 WHERE id = 1")
+    lab.capture(merging=True)
+    run(lab, "DELETE FROM thing WHERE id = 1; ALTER TABLE thing ALTER size TYPE smallint; UPDATE thing SET size = 9 WHERE id = 2")
+    lab.capture(merging=True)
+    assert versions(lab, "size")[:2] == [(10, False), (70000, False)]
+    is_well(lab)
+
+
+def test_a_default_that_is_not_in_the_log_is_told_and_a_new_snapshot_brings_it(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing ADD made timestamptz NOT NULL DEFAULT clock_timestamp(); UPDATE thing SET size = 1 WHERE id = 1")
+    lab.capture(merging=True)
+    assert {line.split(":")[0] for line in lab.verify()} == {"thing_hist, id 2", "thing_hist, id 3"}
+    (told,) = lab.status()["columns_changed"]
+    assert "thing: column made, timestamp with time zone, was added; what earlier rows have in it is not in the log" in told
+    lab.capture(resnapshot=True)
+    is_well(lab)
+
+
+def test_what_a_column_became_is_told_once_in_the_log_and_kept_for_status(
+    lab: Medallion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    run(lab, "ALTER TABLE thing ALTER size TYPE boolean USING size > 5; ALTER TABLE thing RENAME note TO remark",
+        "UPDATE thing SET name = name || '!'")  # fmt: skip
+    lab.capture()
+    sentences = ["thing: column size is boolean now, and smallint in silver; a value that does not fit there will be refused.",
+                 "thing: column note was renamed to remark."]  # fmt: skip
+    assert capsys.readouterr().err.splitlines() == sentences
+    run(lab, "UPDATE thing SET name = name || '?'")
+    lab.capture()
+    assert capsys.readouterr().err == ""
+    assert [line[21:] for line in lab.status()["columns_changed"]] == sentences
+    assert f"columns changed             {lab.status()['columns_changed'][0]}\n{'':28}20" in str(lab.status())
+
+
+def test_a_column_that_is_left_out_or_excluded_stays_so_under_another_name(lab: Medallion) -> None:
+    begin(lab, "CREATE TABLE person (id integer PRIMARY KEY, name text, ssn text, photo text); INSERT INTO person VALUES (1, 'a', 'secret', 'p')",
+          Table("person", ("id",), history="person_hist", left_out=("photo",), excluded=("ssn",)))  # fmt: skip
+    run(lab, "ALTER TABLE person RENAME ssn TO tax_id; ALTER TABLE person RENAME photo TO picture; ALTER TABLE person ADD city text; "
+             "UPDATE person SET city = 'c', tax_id = 'secret too'")  # fmt: skip
+    lab.capture(merging=True)
+    assert asked(lab, "SELECT * FROM (SELECT full_row FROM bronze.br_person_cdc ORDER BY lsn DESC LIMIT 1) AS last") == [
+        ({"id": 1, "name": "a", "picture": "p", "city": "c"},)]  # fmt: skip
+    columns = asked(lab, "SELECT attname::text FROM pg_attribute WHERE attrelid = 'silver.person'::regclass ORDER BY attnum")
+    assert [name for (name,) in columns] == ["id", "name", "row_hash", "sys_start", "city"]
+    is_well(lab)
+
+
+def test_the_date_that_partitions_go_by_is_followed_under_its_new_name(lab: Medallion) -> None:
+    begin(lab, "CREATE TABLE sale (id integer PRIMARY KEY, sold date NOT NULL, n smallint); INSERT INTO sale VALUES (1, '2024-01-05', 1)",
+          Table("sale", ("id",), history="sale_hist", by_month="sold"))  # fmt: skip
+    lab.declared = Tables((Table("sale", ("id",), history="sale_hist", by_month="sold"),))
+    try:
+        run(lab, "ALTER TABLE sale ALTER n TYPE integer; ALTER TABLE sale RENAME sold TO day; ALTER TABLE sale ADD shop text DEFAULT 's'",
+            "INSERT INTO sale VALUES (2, '2024-02-05', 70000)", "UPDATE sale SET day = '2024-03-01' WHERE id = 1")  # fmt: skip
+        lab.capture(merging=True)
+        assert asked(lab, "SELECT tableoid::regclass::text, id, day::text, shop FROM silver.sale_hist ORDER BY 1, 2") == [
+            ("silver.sale_hist_2024_01", 1, "2024-01-05", "s"), ("silver.sale_hist_2024_02", 2, "2024-02-05", "s"),
+            ("silver.sale_hist_2024_03", 1, "2024-03-01", "s")]  # fmt: skip
+        is_well(lab)
+    finally:
+        lab.declared = None
+
+
+def test_an_undo_goes_back_before_a_column_was_renamed_dropped_or_added(lab: Medallion) -> None:
+    (before,), = asked(lab, "SELECT clock_timestamp()::text", False)
+    run(lab, "ALTER TABLE thing RENAME name TO title; ALTER TABLE thing DROP note; ALTER TABLE thing ADD colour text DEFAULT 'red'; "
+             "UPDATE thing SET title = 'uno', colour = 'blue' WHERE id = 1; DELETE FROM thing WHERE id = 2")  # fmt: skip
+    lab.undo("thing_hist", 1, before)
+    assert asked(lab, "SELECT title, colour FROM thing WHERE id = 1", False) == [("one", "blue")]
+    lab.undo("thing_hist", 2, before)
+    assert asked(lab, "SELECT title, size, colour FROM thing WHERE id = 2", False) == [("two", 20, "red")]
+    is_well(lab)
+
+
+def test_what_can_not_be_made_again_is_refused_by_name_and_nothing_is_merged(lab: Medallion) -> None:
+    asked(lab, "CREATE MATERIALIZED VIEW scratch.kept AS SELECT size FROM silver.thing")
+    run(lab, "ALTER TABLE thing ALTER size TYPE bigint; UPDATE thing SET size = 70000 WHERE id = 1")
+    lab.capture()
+    before = versions(lab, "id, size")
+    with pytest.raises(MedallionError, match=r"Columns of thing_hist have changed .*(\n.*)*materialized view scratch.kept"):
+        lab.merge()
+    assert versions(lab, "id, size") == before
+    asked(lab, "DROP MATERIALIZED VIEW scratch.kept")
+    lab.merge()
+    is_well(lab)
