@@ -225,7 +225,7 @@ def remove(source: URL, warehouse: Connection, tables: Sequence[Table]) -> None:
 
     First the warehouse knows it, then the publication: a capture lets go what comes in between. Of
     a table that was just being added, what bronze has goes.
-    Raises MedallionError where one is not captured.
+    Killed in between, it can be done again. Raises MedallionError where one was never captured.
     """
     with server.session(source, autocommit=True) as at_source, warehouse.cursor() as cursor:
         server.only_one_session(cursor, "add")
@@ -236,9 +236,20 @@ def remove(source: URL, warehouse: Connection, tables: Sequence[Table]) -> None:
 def _remove(at_source: Cursor, cursor: Cursor, table: Table) -> None:
     kept = Tables.read(cursor)
     watermark = Watermark.read(cursor, kept)
-    if not (found := [t for t in kept.captured if t.source.strings == table.source.strings]):
+    if not (found := [t for t in kept.published if t.source.strings == table.source.strings]):
         raise refusal("table not captured", table=table.shown)
     (known,) = found
+    if known.is_captured:
+        known = _let_go(at_source, cursor, watermark, known)
+        step("removal known")
+    if watermark:
+        membership.leave(at_source, watermark, [known])
+
+
+def _let_go(
+    at_source: Cursor, cursor: Cursor, watermark: Watermark | None, known: Table
+) -> Table:
+    """Let the warehouse know that a table is captured no more; the table with what tells of it."""
     if watermark:
         version, (known,) = membership.leaving(at_source, watermark, [known])
         if known.published:
@@ -248,9 +259,7 @@ def _remove(at_source: Cursor, cursor: Cursor, table: Table) -> None:
         publish = "UPDATE meta.watermark SET publication = %s WHERE stage = 'capture'"
         cursor.execute(publish, (version,))
     cursor.connection.commit()
-    step("removal known")
-    if watermark:
-        membership.leave(at_source, watermark, [known])
+    return known
 
 
 def _ended(cursor: Cursor, now: Tables, table: Table) -> Table:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 
 import forked
 import pytest
@@ -43,6 +45,7 @@ INSERT INTO parcel SELECT n, CASE n % 2 WHEN 0 THEN 'here' ELSE 'there' END, 0 F
 ACCOUNT = Table("account", "id", history="account_hist")
 ITEM = Table("item", "id", history="item_hist")
 PARCEL = Table("parcel", ("id", "place"), history="parcel_hist")
+REMOVAL = "removal known"
 STEPS = ("table made", "table published", "snapshot made", "snapshot copied", "snapshot landed")
 
 
@@ -205,19 +208,20 @@ import os, signal, sys
 from medallion_lib import Medallion, server, steps
 from medallion_lib.tables import Table
 from medallion_lib.watch import adding
-name, at = sys.argv[1:]
+name, work, at = sys.argv[1:]
 def on_step(step):
     if step == at:
         os.kill(os.getpid(), signal.SIGKILL)
 steps.on_step = on_step
 lab = Medallion.open(name)
+known = [lambda *rows: None] if work == "add" else []
 with server.session(lab.warehouse_url) as cursor:
-    adding.add(lab.source_url, cursor.connection, [Table("item", "id", history="item_hist")], lambda *rows: None)
+    getattr(adding, work)(lab.source_url, cursor.connection, [Table("item", "id", history="item_hist")], *known)
 """
 
 
-def killed(lab: Medallion, at: str) -> None:
-    done = forked.run("-c", DOOMED, lab.name, at, environment=os.environ)
+def killed(lab: Medallion, at: str, work: str = "add") -> None:
+    done = forked.run("-c", DOOMED, lab.name, work, at, environment=os.environ)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -237,6 +241,26 @@ def test_adding_that_was_killed_is_done_again_and_nothing_is_lost(lab: Medallion
         if follows:
             stopped(process)
     all_is_there(lab, writer)
+
+
+def test_each_step_of_adding_is_one_at_which_a_test_kills() -> None:
+    named = re.findall(r'\bstep\("(.+?)"\)', Path(adding.__file__).read_text("utf-8"))
+    assert named == [*STEPS, REMOVAL]
+
+
+def test_a_removal_that_was_killed_is_done_again(lab: Medallion) -> None:
+    """Changes that the log still has of the table are let go meanwhile."""
+    add(lab, ITEM)
+    killed(lab, REMOVAL, "remove")
+    change(lab.source, "UPDATE item SET n = 5")
+    assert lab.capture().rows == 0
+    remove(lab, ITEM)
+    with lab.source.connect() as source:
+        published = source.exec_driver_sql("SELECT tablename FROM pg_publication_tables").scalars().all()
+    assert published == ["account"]
+    change(lab.source, "UPDATE account SET n = 5")
+    assert lab.capture(merging=True).rows == 9
+    assert lab.verify() == []
 
 
 @pytest.mark.parametrize("at", STEPS)
