@@ -59,6 +59,7 @@ def rebuild(
         if is_earlier:
             cursor.execute(sqlfile.read("tables_kept"))
             cursor.execute(sqlfile.read("earlier_meta"))
+            kept.keep(cursor)
         schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
         tables = _make_anew(cursor, schemas, tables)
         made = tables.made(cursor)
@@ -70,10 +71,8 @@ def rebuild(
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
         done = [_compared(cursor, shape, is_earlier) for shape in before]
-        if is_earlier:
-            tables.keep(cursor)
-        else:  # at the end: capture may be waiting to say that a table is whole now
-            Tables.change(cursor, lambda now: now.reading(declared, *HISTORY).made_like(tables))
+        # At the end: until the commit, no capture can say that a table is whole now.
+        Tables.change(cursor, lambda now: now.reading(declared, *HISTORY).made_like(tables))
         return done
 
 

@@ -156,8 +156,7 @@ def made(
         _check_free(cursor, slot, before, mark)
         with replicating(source) as stream:  # or it refuses, before anything is made
             published = _publish(cursor, named(slot, tables), tables.captured, before, mark)
-            is_sound = _freed(cursor, slot)
-            if not is_sound:
+            if not (is_sound := _freed(cursor, slot)):
                 drop(cursor, slot)
             system, name = sqlfile.run(cursor, "source/identity").fetchone()
             catalog = Catalog(cursor, tables.captured, before and before.names)
