@@ -72,6 +72,20 @@ def test_an_excluded_column_stays_out_under_a_new_name(people: Medallion) -> Non
     assert landed(people)[-1][1]["age"] == 47
 
 
+def test_a_partition_whose_columns_stand_otherwise_leaves_the_same_ones_out(lab: Medallion) -> None:
+    lab.declared = Tables((PERSON,))
+    run(lab, "CREATE TABLE person (id integer PRIMARY KEY, secret text, name text, bulk text) PARTITION BY RANGE (id); "
+             "CREATE TABLE person_low (bulk text, name text, gone text, id integer NOT NULL, secret text); "
+             "ALTER TABLE person_low DROP gone, REPLICA IDENTITY FULL; "
+             "ALTER TABLE person ATTACH PARTITION person_low FOR VALUES FROM (0) TO (9); "
+             "INSERT INTO person VALUES (1, 'hush', 'One', 'bulk')")  # fmt: skip
+    lab.capture(resnapshot=True)
+    run(lab, "ALTER TABLE person RENAME secret TO nickname; INSERT INTO person VALUES (2, 'hush', 'Two', 'bulk')",
+        "UPDATE person SET nickname = 'hush hush', name = 'Uno' WHERE id = 1")  # fmt: skip
+    lab.capture()
+    assert [(op, row["id"], row["name"]) for op, row in landed(lab)] == [("R", 1, "One"), ("I", 2, "Two"), ("U", 1, "Uno")]
+
+
 def test_a_table_made_anew_is_known_by_its_names_alone(people: Medallion) -> None:
     run(people, "DROP TABLE person; CREATE TABLE person (secret text, name text, bulk text, age integer, id integer PRIMARY KEY); "
                 "INSERT INTO person VALUES ('hush', 'One', 'bulk', 11, 1)")  # fmt: skip
