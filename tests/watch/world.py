@@ -16,12 +16,12 @@ from psycopg2.extensions import cursor as Cursor
 from random_tables import NUMBER, Column, Plan, T, Transaction
 
 from medallion_lib import Medallion, server
-from medallion_lib.tables import Table
+from medallion_lib.tables import Table, Tables
 
-SCHEMAS = ("public", 'Of "two" %s.é', "ü" * 20)
-NAMES = ("t", "Größe 😀", "o'clock \"x\" \\ 100% %s {} $1", "select", "line\nbreak\t", "a.b", "UPPER", "row_hash", "x_hist", "br_")
-# What silver calls a column whose name is one of its own.
-OURS = ("row_hash", "sys_start", "sys_end", "sys_period")
+SCHEMAS = ("public", 'Of "two" %s.é', "ü" * 31)
+# What tables' names begin with.
+NAMES = ("t", "Größe 😀", "o'clock \"x\" \\ 100% %s {} $1", "select", "line\nbreak\t", "a.b", "UPPER", "row_hash", "t0_hist",
+         "ü" * 30, "x" * 60, "x" * 56, "br_t0_cdc", "t0_current", "t0__as_of")  # fmt: skip
 
 
 @dataclass
@@ -53,19 +53,13 @@ class Played:
     @property
     def name(self) -> str:
         place = self.number // len(SCHEMAS)
-        return f"{NAMES[place % len(NAMES)]}{place}"
+        return NAMES[place % len(NAMES)] + str(place or "")
 
     def named(self, statement: str) -> str:
         """A statement of this table: the place of its name filled, and those of its partitions."""
         def of(found: re.Match[str]) -> str:
-            return quoted(self.schema, self.name + (found[1] and f" part {found[1]}"))
+            return quoted(self.schema, f"part {found[1]} of {self.number}" if found[1] else self.name)
         return re.sub(T + "([0-9]?)", of, statement).replace(NUMBER, str(self.number))
-
-    @property
-    def declared(self) -> Table:
-        renamed = {f"{name}_": (name,) for name in OURS}
-        return Table(self.name, self.plan.key, self.schema, f"bronze {self.schema}", f"{self.name}_hist",
-                     f"silver {self.schema}", left_out=("virtual",), renamed=renamed, is_strict=False)  # fmt: skip
 
 
 @dataclass
@@ -117,17 +111,22 @@ class World:
             reached = cursor.fetchone()
         self.lab.merge(self.random.randint(*reached))
 
+    def histories(self) -> list[Table]:
+        """The tables as the warehouse knows them now, in this order."""
+        with server.session(self.lab.warehouse_url) as cursor:
+            known = {(each.schema, each.name): each for each in Tables.read(cursor).each}
+        return [known[table.schema, table.name] for table in self.tables]
+
     def versions(self) -> dict[str, int]:
         """How many each history has."""
-        histories = [table.declared.silver.as_string(self.at_source) for table in self.tables]
+        histories = [each.silver.as_string(self.at_source) for each in self.histories()]
         counts = " UNION ALL ".join(f"SELECT {literal(each)}, count(*) FROM {each}" for each in histories)
         with server.session(self.lab.warehouse_url) as cursor:
             cursor.execute(counts)
             return dict(cursor.fetchall())
 
     def begin(self) -> None:
-        """The snapshot: history begins here."""
-        self.capture()
+        """The snapshot is taken, and history begins."""
         for table in self.tables:
             table.copies.clear()
             self.copy(table)
@@ -176,16 +175,15 @@ class World:
         """Where a history is not what its table is or was, behind what was done to that."""
         found, now = [], self.lab.verify()
         self.lab.merge()  # what the log has after what is compared
-        for table in self.tables:
-            of_it = [line for line in now if line.startswith(f"{table.declared.shown_history}, ")]
-            if lines := [*of_it, *self._differences(table)]:
+        for table, known in zip(self.tables, self.histories(), strict=True):
+            of_it = [line for line in now if line.startswith(f"{known.shown_history}, ")]
+            if lines := [*of_it, *self._differences(table, known)]:
                 found.append("\n".join(["", *table.log, *lines]))
         return found or now
 
-    def _differences(self, table: Played) -> Iterator[str]:
-        declared = table.declared
-        last = {each.number: declared.in_silver(each.name) for copy in table.copies for each in copy.columns}
-        history = quoted(declared.silver_schema, self.random.choice([declared.history, table.name]))
+    def _differences(self, table: Played, known: Table) -> Iterator[str]:
+        last = {each.number: known.in_silver(each.name) for copy in table.copies for each in copy.columns}
+        history = quoted(known.silver_schema, self.random.choice([known.history, known.history.removesuffix("_hist")]))
         with self.lab.warehouse.connect() as connection:
             there = {*connection.exec_driver_sql("SELECT * FROM " + history.replace("%", "%%") + " LIMIT 0").keys()}
             kept = [[last[each.number] in there for each in copy.columns] for copy in table.copies]
@@ -195,9 +193,9 @@ class World:
             for number, row in connection.exec_driver_sql(" UNION ALL ".join(queries).replace("%", "%%")):
                 told[number].append(row)
         for copy, which, rows in zip(table.copies, kept, told, strict=True):
-            known = [[*compress(row, which)] for row in copy.rows]
-            if sorted(rows) != sorted(known):
-                yield f"{declared.shown_history} as of {copy.at}: {sorted(rows)}, and at the source {sorted(known)}"
+            then = [[*compress(row, which)] for row in copy.rows]
+            if sorted(rows) != sorted(then):
+                yield f"{known.shown_history} as of {copy.at}: {sorted(rows)}, and at the source {sorted(then)}"
 
 
 def texts(columns: Sequence[str]) -> str:
