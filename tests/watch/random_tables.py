@@ -72,8 +72,8 @@ class Plan:
     then: list[Transaction]
 
     @property
-    def key(self) -> tuple[str, ...]:
-        return tuple(each.name for each in self.columns if each.is_key)
+    def has_key(self) -> bool:
+        return any(" KEY " in each or "UNIQUE" in each for each in self.ddl)
 
 
 def names(columns: Sequence[Column]) -> str:
@@ -196,11 +196,15 @@ FILLED = {
 
 
 def identified(draw: Callable, key: str, is_parted: bool) -> list[str]:
-    """What the log has of an old row: its key, by the primary key or another index, or all of it."""
+    """What the log has of an old row: its key, by the primary key or another index, or all of it.
+
+    Where it is all of it, there may be no key.
+    """
     made = f"ALTER TABLE {T} ADD PRIMARY KEY ({key})"
     full = f"ALTER TABLE {T}{'1' if is_parted else ''} REPLICA IDENTITY FULL"
     by_index = [f"CREATE UNIQUE INDEX \"of {NUMBER}\" ON {T} ({key})", f"ALTER TABLE {T} REPLICA IDENTITY USING INDEX \"of {NUMBER}\""]
-    return draw(st.sampled_from([[made], [made], [made, full], [made] if is_parted else by_index]))
+    none = [made] if is_parted else [full]
+    return draw(st.sampled_from([[made]] * 4 + [[made, full]] * 2 + [[made] if is_parted else by_index, none]))
 
 
 @st.composite

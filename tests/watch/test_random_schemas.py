@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from kinds import KEYS, MADE
+from kinds import KEYS, MADE, quoted
 from random_tables import Plan, plans
 from sqlalchemy import URL
 from world import World, world
@@ -61,7 +61,7 @@ def played(plans: list[Plan], number: int) -> Iterator[World]:
         try:
             with world(lab, source, plans, number) as made:
                 made.make()
-                lab.watch(yes=True)
+                lab.watch(Asked(tuple(quoted(each.schema, each.name) for each in made.tables)), yes=True)
                 made.begin()
                 yield made
         finally:
