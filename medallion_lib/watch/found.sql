@@ -56,7 +56,7 @@ CROSS JOIN LATERAL (
 ) AS its
 CROSS JOIN LATERAL (
     SELECT json_agg(json_build_object(
-        'name', col.attname, 'number', attnum, 'not_null', attnotnull,
+        'name', col.attname, 'not_null', attnotnull,
         'set_not_null', format('ALTER TABLE %%I.%%I ALTER %%I SET NOT NULL;', nspname, chosen.relname, col.attname),
         'type', format_type(atttypid, atttypmod),
         'kind', CASE typtype WHEN 'd' THEN 'a domain' WHEN 'e' THEN 'an enum' WHEN 'c' THEN 'a composite'

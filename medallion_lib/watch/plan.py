@@ -98,7 +98,7 @@ def plan(
     skipped = {each.relation.shown: each.wrong[0].sentence for each in drafts if each.is_skipped}
     drafts = [each for each in drafts if not each.is_skipped]
     declared = asked.declared or NONE
-    found = catalog.completed(at_source, replace(declared, each=_named(drafts, kept))).each
+    found = catalog.completed(at_source, replace(declared, each=_named(drafts, kept)), kept).each
     each = tuple(_planned(draft, table, asked) for draft, table in zip(drafts, found, strict=True))
     wrong += [lack for draft in drafts for lack in draft.wrong]
     if not each:
@@ -179,12 +179,10 @@ def _table(draft: Draft, names: Names) -> Table:
         table = replace(table, key=key, **{name: named[name] for name in wanted})
         if base != relation.name:
             draft.told.append(f"Its names here begin with {base}: its own would not do.")
-    unsent = [each["name"] for each in draft.columns if each["generated"]]
     known = {name for names in table.renamed.values() for name in names}
     own = renamed([each["name"] for each in draft.columns if each["name"] not in known])
     return replace(
         table, key=key, is_captured=True, renamed={**own, **table.renamed},
-        left_out=tuple(dict.fromkeys([*table.left_out, *unsent])),
         excluded=tuple(dict.fromkeys([*table.excluded, *draft.excluded])),
     )  # fmt: skip
 
@@ -202,9 +200,7 @@ def _planned(draft: Draft, table: Table, asked: Asked) -> Planned:
                    f"all of {', '.join(key.values())}. Leave --strict out.")  # fmt: skip
     is_few = draft.rows is not None and draft.rows < FEW
     is_strict = table.is_strict and can_be_strict and (asked.is_strict or is_few)
-    numbers = {table.in_silver(each["name"]): each["number"] for each in draft.columns}
-    columns = (each._replace(number=numbers.get(each.name)) for each in table.columns)
-    table = replace(table, is_strict=is_strict, columns=tuple(columns))
+    table = replace(table, is_strict=is_strict)
     return Planned(table, draft.rows, draft.key_from, tuple(draft.told), _cost(draft, table))
 
 
