@@ -42,8 +42,7 @@ def undo(
     is locked by then, so that no change of it is under way.
     Raises MedallionError, and changes nothing, where the row would not be what it was.
     """
-    table = Catalog(source, ()).as_it_is(table)
-    asked = Key.read(table, key)
+    asked = Key.read(_now(warehouse, source, table), key)
     facts = asked.facts | {"at": at}
     if not table.is_captured:
         raise refusal("undo not captured", **facts)
@@ -51,11 +50,8 @@ def undo(
     try:
         now = _at_source(source, asked)
         reach()
-        if table.follows:  # which may have been renamed since
-            known = Tables.read(warehouse).history(".".join(table.silver.strings))
-            table = Catalog(source, ()).as_it_is(known)
-            asked = Key.read(table, key)
-        shape = Shape.read(warehouse, table)
+        asked = Key.read(_now(warehouse, source, table), key)  # a column may be renamed since
+        shape = Shape.read(warehouse, asked.table)
         then = _as_of(warehouse, shape, tables, asked, at)
         wanted = _tracked(shape, then or {})
         statement = _statement(source, shape, now, then, wanted)
@@ -85,6 +81,12 @@ def _refused(problem: Exception, about: str, facts: Facts) -> Exception:
     detail = said and said.message_detail if code != "23502" else None  # the row, not its column
     reason = (detail or said.message_primary) if said else problem
     return refusal(about if code.startswith("22") else "undo not taken", **facts, reason=reason)
+
+
+def _now(warehouse: Cursor, source: Cursor, table: Table) -> Table:
+    """The table with the names that its columns have now, here and at the source."""
+    kept = Tables.read(warehouse).history(".".join(table.silver.strings))
+    return Catalog(source, ()).as_it_is(kept)
 
 
 def _parsed(row: str) -> Row:
