@@ -3,6 +3,7 @@ SELECT full_row::text, (SELECT json_object_agg(key, value) FROM jsonb_each_text(
 FROM (
     SELECT op, full_row
     FROM {bronze}
+    CROSS JOIN (SELECT %(key)s::jsonb) AS given (key)
     WHERE ({is_found}) AND {has_key}
     ORDER BY lsn DESC, seq DESC
     LIMIT 1

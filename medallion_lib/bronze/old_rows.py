@@ -34,8 +34,8 @@ def _last(table: Table) -> sql.Composed:
     """The query of a key's last row, which is there under the names that its columns had then."""
     names = [sql.Literal(name) for name in table.source_key]
     earlier = [[sql.Literal(each) for each in table.names_at_source(name)] for name in table.key]
-    is_found = sql.SQL("full_row ->> {} = %(key)s::jsonb ->> {}")
-    has_key = sql.SQL("coalesce({}) = %(key)s::jsonb -> {}")
+    is_found = sql.SQL("full_row ->> {} = given.key ->> {}")
+    has_key = sql.SQL("coalesce({}) = given.key -> {}")
     return sqlfile.compose(
         "bronze/last",
         bronze=table.bronze,
