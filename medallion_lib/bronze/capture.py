@@ -22,7 +22,7 @@ from medallion_lib import server, sqlfile
 from medallion_lib.bronze import landing, pending
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
-from medallion_lib.errors import MedallionError
+from medallion_lib.errors import Busy, MedallionError, refusal
 from medallion_lib.progress import Progress
 from medallion_lib.source import rows, slot
 from medallion_lib.source.catalog import Catalog
@@ -151,6 +151,8 @@ def snapshot(
     made = slot.made(source, slot_name, tables, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")
+        if not Catalog(cursor, watermark.tables.captured).hold():
+            raise refusal("table rewritten", Busy)
         at = watermark.advance(Catalog(cursor, ()).clock())
         into = Landing(warehouse, watermark, Landed())
         pending.drop_begun(into)

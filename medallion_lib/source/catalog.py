@@ -43,6 +43,17 @@ class Catalog:
             raise refusal("names changed", changed="\n".join(lines))
         return both
 
+    def hold(self) -> bool:
+        """Keep the tables from being emptied or rewritten; whether none was since the snapshot.
+
+        A transaction that reads as of an earlier snapshot finds such a table empty.
+        """
+        names = [table.source for table in self.tables]
+        lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
+        self.cursor.execute(lock.format(sqlfile.each(names)))
+        of = {"tables": [name.as_string(self.cursor) for name in names]}
+        return not sqlfile.run(self.cursor, "source/rewritten", of).fetchone()[0]
+
     def captured(self, relation: Relation) -> Table:
         """The captured table that a relation is, or is a partition of.
 

@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
@@ -147,7 +146,7 @@ def _take_snapshot(
     with slot.replicating(source) as stream:
         position, exported = slot.create(stream, f"{watermark.slot}_add", "TEMPORARY")
         with capture.exporting(source, exported) as as_it_was:
-            if not _locked(as_it_was, tables):
+            if not catalog.Catalog(as_it_was, tables).hold():
                 return
             taken_at, _ = sqlfile.run(at_source, "source/clock").fetchone()
             if not watermark.business_time:  # a commit of now, which bronze's time goes up to
@@ -181,15 +180,6 @@ def _checked(at_source: Cursor, warehouse: Connection) -> Watermark:
             except MedallionError:
                 if Watermark.read(cursor).lsn == watermark.lsn:
                     raise
-
-
-def _locked(as_it_was: Cursor, tables: Sequence[Table]) -> bool:
-    """Keep the tables from being emptied or rewritten; whether none was since the snapshot."""
-    names = [table.source for table in tables]
-    lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
-    as_it_was.execute(lock.format(sqlfile.each(names)))
-    of = {"tables": [name.as_string(as_it_was) for name in names]}
-    return not sqlfile.run(as_it_was, "watch/rewritten", of).fetchone()[0]
 
 
 def _dated(into: Landing, watermark: Watermark, taken_at: datetime) -> datetime:

@@ -251,6 +251,23 @@ def test_a_new_snapshot_that_is_refused_leaves_the_slot(lab: Medallion, monkeypa
     assert lab.verify() == []
 
 
+def test_a_table_that_is_rewritten_just_before_a_snapshot_reads_it_is_not_taken_for_empty(
+    lab: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows of then are not to be seen any more: the snapshot is refused, and taken the next time."""
+    films(lab, 10)
+    lab.capture()
+    rewrite = "ALTER TABLE film ALTER COLUMN length TYPE integer"
+    monkeypatch.setattr(steps, "on_step", lambda name: change(lab.source, rewrite) if name == "slot made" else None)
+    with pytest.raises(MedallionError, match="was emptied or rewritten"):
+        lab.capture(resnapshot=True)
+    monkeypatch.setattr(steps, "on_step", lambda name: None)
+    assert lab.capture(resnapshot=True).rows > 10
+    lab.merge()
+    assert read(lab, "SELECT count(*) FROM silver.dim_film_hist") == [(10,)]
+    assert lab.verify() == []
+
+
 @pytest.fixture
 def own_server(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedded]:
     """A server that may be killed: nobody else's databases are on it."""
