@@ -92,6 +92,11 @@ class Table:
         return self.adding is not None and not self.adding.is_whole
 
     @property
+    def is_unread(self) -> bool:
+        """Whether it is being added, and its rows are yet to be read."""
+        return self.is_pending and self.adding.snapshot is None
+
+    @property
     def shown(self) -> str:
         """Its name to a person, with its schema unless that is public."""
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"

@@ -239,7 +239,8 @@ NONE = Tables()
 
 def described(captured: Iterable[Table]) -> str:
     """Tables as JSON, for the checks of the source."""
-    names = ("schema", "name", "bronze_schema", "published", "is_captured", "is_pending")
+    names = ("schema", "name", "bronze_schema", "published", "is_captured", "is_pending",
+             "is_unread")  # fmt: skip
     return json.dumps([{name: getattr(each, name) for name in names}
                        | {"key": each.source_key, "events": each.bronze.strings[1]}
                        for each in captured])  # fmt: skip

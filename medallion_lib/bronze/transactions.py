@@ -101,6 +101,7 @@ class Decoder:
         if tables is not self.landing.watermark.tables:
             self.landing.watermark.tables = tables
             self._retarget()
+            self.is_told_anew |= any(table.is_unread for table in tables.captured)
 
     def _retarget(self) -> None:
         """Let each relation's rows go where the tables of now say."""

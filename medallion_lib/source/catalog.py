@@ -32,11 +32,13 @@ class Catalog:
         """What the names of tables, columns and enums' labels mean, and those meant that are gone.
 
         Raises MedallionError where one means something else than was known: rows not written since
-        are in bronze under its old meaning.
+        are in bronze under its old meaning. A table that is added again is read anew.
         """
         self.cursor.execute(sqlfile.read("source/names"), {"captured": described(self.tables)})
-        now, shown = self.cursor.fetchone()
-        both = {**now, **(known or {})}
+        now, shown, unread = self.cursor.fetchone()
+        unread = tuple(end for name in unread for end in (f"table {name}", f" of {name}"))
+        known = {name: of for name, of in (known or {}).items() if not name.endswith(unread)}
+        both = {**now, **known}
         changed = [name for name in now if both[name] != now[name]]
         if changed:
             lines = (f"    {shown[each]}: {both[each]} then, {now[each]} now" for each in changed)

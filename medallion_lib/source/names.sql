@@ -2,8 +2,8 @@
 -- enum's label by its text; and how it is told. Types that are parts of a column's type count too. Bronze has
 -- names and texts alone.
 WITH RECURSIVE captured AS (
-    SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name
-    FROM json_to_recordset(%(captured)s) AS declared (schema text, name text)
+    SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name, is_unread
+    FROM json_to_recordset(%(captured)s) AS declared (schema text, name text, is_unread boolean)
     JOIN pg_namespace ON nspname = schema
     JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid
 ),
@@ -40,4 +40,6 @@ meaning AS (
     SELECT format('label %%s of an enum', pg_enum.oid), 'label of enum ' || enum.name, enumlabel
     FROM pg_enum JOIN enum ON enum.oid = enumtypid
 )
-SELECT coalesce(json_object_agg(name, meaning.is), '{}'), coalesce(json_object_agg(name, shown), '{}') FROM meaning
+SELECT coalesce(json_object_agg(name, meaning.is), '{}'), coalesce(json_object_agg(name, shown), '{}'),
+       coalesce((SELECT json_agg(name) FROM captured WHERE is_unread), '[]')
+FROM meaning

@@ -37,6 +37,7 @@ from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.progress import Progress
 from medallion_lib.silver import history
 from medallion_lib.source import catalog, membership, slot
+from medallion_lib.source.evolution import unnumbered
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.system_time import functions
@@ -57,7 +58,7 @@ def add(source: URL, warehouse: Connection, tables: Sequence[Table], progress: P
         wanted = catalog.completed(at_source, Tables(tuple(tables))).each
         others = [each for each in Tables.read(cursor).captured if each.source.strings not in names]
         slot.preflight(at_source, source, (*others, *wanted))
-        _make(cursor, wanted)
+        _make(cursor, wanted, _made_anew(at_source, cursor, wanted))
         warehouse.commit()
         step("table made")
         while coming := _pending(cursor, names):
@@ -67,7 +68,14 @@ def add(source: URL, warehouse: Connection, tables: Sequence[Table], progress: P
             capture_to_now(source, at_source, warehouse)
 
 
-def _make(cursor: Cursor, wanted: Sequence[Table]) -> None:
+def _made_anew(at_source: Cursor, cursor: Cursor, wanted: Sequence[Table]) -> list[Table]:
+    """Those that are other tables of the source than when they were captured, if they were."""
+    watermark, now = Watermark.read(cursor), catalog.Catalog(at_source, ())
+    known = {*((watermark and watermark.names) or {}).values()}
+    return [table for table in wanted if now.oid(table) not in known]
+
+
+def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> None:
     """Let the warehouse know the tables as pending, with their bronze and their history."""
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('medallion.merge'))")  # or it went on
     cursor.execute("SELECT stage, lsn FROM meta.watermark")
@@ -76,6 +84,8 @@ def _make(cursor: Cursor, wanted: Sequence[Table]) -> None:
     database = cursor.connection.info.dbname
 
     def added(kept: Tables) -> Tables:
+        ended = [each for each in kept.each if each.source in [table.source for table in anew]]
+        kept = kept.put(*(unnumbered(each) for each in ended if not each.is_captured))
         return kept.put(*(_added(kept, table, adding, database) for table in wanted))
 
     names = {table.source.strings for table in wanted}
