@@ -6,8 +6,16 @@
 WITH RECURSIVE named AS (
     SELECT attrelid, attnum, attname, atttypid AS type, atttypmod AS typmod, attnotnull,
            col_description(attrelid, attnum) AS comment,
-           (attmissingval::text::text[])[1] AS missing, (attnotnull OR atthasdef) AND NOT atthasmissing AS is_filled
+           CASE WHEN before.count = 1 THEN before.value END AS missing,
+           (attnotnull OR atthasdef) AND before.count <> 1 AS is_filled
     FROM pg_attribute
+    -- Of a partitioned table its partitions have that: each that had rows then.
+    CROSS JOIN LATERAL (
+        SELECT min(array_to_string(own.attmissingval, '')), count(DISTINCT array_to_string(own.attmissingval, ''))
+        FROM (SELECT pg_attribute.attrelid UNION SELECT relid FROM pg_partition_tree(pg_attribute.attrelid)) AS part (oid)
+        JOIN pg_attribute AS own ON own.attrelid = part.oid AND own.attname = pg_attribute.attname
+        WHERE own.atthasmissing
+    ) AS before (value, count)
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v'
       AND (attgenerated = '' OR current_setting('server_version_num')::integer >= 180000)
     UNION ALL

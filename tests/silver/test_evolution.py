@@ -64,6 +64,20 @@ def test_an_added_column_is_there_with_the_first_row_that_has_it(lab: Medallion)
     is_well(lab)
 
 
+def test_what_earlier_rows_have_in_an_added_column_is_known_of_any_type_and_of_partitions(opened: Medallion) -> None:
+    added = {"box": "(3,3),(2,2)", "box[]": "{(3,3),(2,2);(1,1),(0,0)}", "text": "a, \"b\" {c} \\", "text[]": '{NULL,"",a}'}
+    columns = ", ".join(f"ADD c{number} {kind} DEFAULT '{value}'" for number, (kind, value) in enumerate(added.items()))
+    begin(opened, "CREATE TABLE part (id integer PRIMARY KEY, n integer) PARTITION BY RANGE (id); "
+          "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (1) TO (5); CREATE TABLE part_5 PARTITION OF part DEFAULT; "
+          "INSERT INTO part VALUES (1, 1), (6, 1)", Table("part", ("id",), history="part_hist"))  # fmt: skip
+    run(opened, f"ALTER TABLE part {columns}", "CREATE TABLE part_0 PARTITION OF part FOR VALUES FROM (-9) TO (1)",
+        "INSERT INTO part VALUES (0, 1)")  # fmt: skip
+    opened.capture(merging=True)
+    names = ", ".join(f"c{number}::text" for number in range(len(added)))
+    assert asked(opened, f"SELECT {names} FROM silver.part") == [(*added.values(),)] * 3
+    is_well(opened)
+
+
 def test_a_renamed_column_is_renamed_in_silver_and_opens_no_version(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing RENAME name TO title", "UPDATE thing SET title = title WHERE id = 1",
         "ALTER TABLE thing RENAME title TO label", "UPDATE thing SET label = 'uno' WHERE id = 1",
