@@ -30,7 +30,7 @@ def run(cursor: Any, name: str, values: object = None) -> Any:
 def compose(name: str, **parts: sql.Composable) -> sql.Composed:
     """The file with its {places} filled, each quoted as what it is."""
     text = read(name)
-    if "%(" in text or "%%" in text:  # where its parameters come with a part
+    if "%(" in text or "%%" in text or any(map(_has_parameter, parts.values())):
         parts = {place: _beside_parameters(part) for place, part in parts.items()}
     return sql.SQL(text).format(**parts)
 
@@ -40,6 +40,12 @@ class _Doubled(sql.Composable):
 
     def as_string(self, context: object) -> str:
         return self._wrapped.as_string(context).replace("%", "%%")
+
+
+def _has_parameter(part: sql.Composable) -> bool:
+    if isinstance(part, sql.Composed):
+        return any(map(_has_parameter, part))
+    return isinstance(part, sql.SQL) and "%(" in part.string
 
 
 def _beside_parameters(part: sql.Composable) -> sql.Composable:
