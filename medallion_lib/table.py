@@ -135,7 +135,7 @@ class Table:
 
     def named(self, name: str | None) -> str | None:
         """What silver calls a column now that it was made with under this name."""
-        return next((each.name for each in self.columns if each.hashed == name), name)
+        return next((each.name for each in self.columns if name and each.hashed == name), name)
 
     @property
     def silver_key(self) -> list[str]:
