@@ -70,6 +70,10 @@ def test_an_excluded_column_stays_out_under_a_new_name(people: Medallion) -> Non
     assert people.verify() == []
     assert {name for _, row in landed(people) for name in row} == {"id", "name", "age", "note"}
     assert landed(people)[-1][1]["age"] == 47
+    assert {(each.lost, each.gained) for each in people.rebuild()} == {(0, 0)}
+    columns = "SELECT attname::text FROM pg_attribute WHERE attrelid = 'silver.person_hist'::regclass AND attnum > 0 AND NOT attisdropped"
+    assert {name for (name,) in rows(people, columns)} >= {"id", "name", "age"}
+    assert not {name for (name,) in rows(people, columns)} & {"secret", "nickname", "alias", "other", "bulk"}
 
 
 def test_a_partition_whose_columns_stand_otherwise_leaves_the_same_ones_out(lab: Medallion) -> None:
