@@ -49,7 +49,8 @@ class Table:
     history: str | None = None  # the table of its versions
     silver_schema: str = "silver"
     columns: tuple[Column, ...] = ()  # of its history, where no SQL of a guest makes that
-    follows: bool = False  # whether its history is made of them, and changes as they do
+    # whether its history is made of them, and changes as they do; None before it is made
+    follows: bool | None = None
     left_out: tuple[str, ...] = ()  # columns that its history has not
     excluded: tuple[str, ...] = ()  # columns that never land: neither bronze nor history has them
     is_strict: bool = True  # whether the server itself keeps its versions from overlapping
@@ -149,6 +150,12 @@ class Table:
     def source_key(self) -> tuple[str, ...]:
         """The key's columns by the names that the source has for them now."""
         return tuple(self.names_at_source(name)[-1] for name in self.key)
+
+    @property
+    def evolves(self) -> bool:
+        """Whether its columns are followed, for its history as it is or will be."""
+        is_numbered = any(each.number is not None for each in self.columns)
+        return is_numbered and self.follows is not False
 
     @property
     def landed_as_null(self) -> list[str]:

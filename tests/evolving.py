@@ -22,8 +22,7 @@ def begin(lab: Medallion, statements: str, *tables: Table) -> None:
         found = catalog.completed(at_source, Tables(tables))
     with server.session(lab.warehouse_url) as cursor:
         make_missing(cursor, found.captured)
-        history.make_missing(cursor, found)
-        found.keep(cursor)
+        history.make_missing(cursor, found).keep(cursor)
         functions.regenerate(cursor.connection)
     lab.capture(merging=True)
 

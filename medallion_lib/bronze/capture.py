@@ -210,7 +210,7 @@ def _evolve(catalog: Catalog, into: Landing, before: Watermark | None) -> None:
     """Take the columns that the tables have now. One made anew has its numbers from the start."""
     known = {*((before and before.names) or {}).values()}
     for table in catalog.tables:
-        if table.follows:
+        if table.evolves:
             is_same = catalog.oid(table) in known
             found, at = catalog.found(table), into.watermark.commit_ts
             into.evolve(table if is_same else unnumbered(table), found, at, anew=True)

@@ -249,7 +249,7 @@ class Decoder:
 
     def _evolved(self, table: Table, relation: Relation) -> Table:
         """The table with the columns that the relation has, for a history that is made of them."""
-        if not table.follows:
+        if not table.evolves:
             return table
         found = self.catalog.found_then(table, relation)
         now = self.landing.evolve(table, found, self.begun.commit_ts)

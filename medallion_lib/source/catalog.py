@@ -190,23 +190,23 @@ class Catalog:
 def completed(at_source: Cursor, tables: Tables, kept: Tables = NONE) -> Tables:
     """The tables with the columns that the source has of them, for histories to be made of.
 
-    Those that a warehouse keeps already are taken as it knows them. Where there is no SQL of a
-    guest's, a history is made of them for certain, and follows from now on.
+    Those that a warehouse keeps already are taken as it knows them.
     """
     known = {table.silver.strings: table for table in kept.versioned}
 
     def with_columns(table: Table) -> Table:
         before = known.get(table.silver.strings) if table.history else None
         if not before or table.columns or table.source != before.source:
-            return _completed(at_source, table, is_certain=not (tables.silver or before))
+            return _completed(at_source, table)
         facts = {fact: getattr(before, fact) for fact in (*EVOLVING, "follows")}
         facts |= {"renamed": {**table.renamed, **before.renamed}}
-        return replace(table, **facts) if before.follows else _completed(at_source, table, False)
+        made = table if before.evolves else _completed(at_source, table)
+        return replace(made, **facts) if before.evolves else replace(made, follows=before.follows)
 
     return replace(tables, each=tuple(map(with_columns, tables.each)))
 
 
-def _completed(at_source: Cursor, table: Table, is_certain: bool) -> Table:
+def _completed(at_source: Cursor, table: Table) -> Table:
     if not table.history or table.columns:
         return table
     rows = _columns(at_source, table)
@@ -215,7 +215,7 @@ def _completed(at_source: Cursor, table: Table, is_certain: bool) -> Table:
                     for number, name, type_, _, _, comment, *_ in rows
                     if name not in apart)  # fmt: skip
     numbers = {row[1]: row[0] for row in rows if row[1] in apart}
-    return replace(table, columns=columns, numbers=numbers, follows=is_certain and bool(columns))
+    return replace(table, columns=columns, numbers=numbers)
 
 
 def _columns(at_source: Cursor, table: Table) -> list[tuple]:

@@ -92,7 +92,8 @@ def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> Non
     made = [each for each in Tables.change(cursor, added).each if each.source.strings in names]
     landing.make_missing(cursor, made)
     landing.index_missing(cursor, made)
-    history.make_missing(cursor, Tables(tuple(made)))
+    made = history.make_missing(cursor, Tables(tuple(made)))
+    Tables.change(cursor, lambda kept: kept.made_like(made))
     functions.regenerate(cursor.connection)
 
 
