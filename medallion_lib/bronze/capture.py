@@ -10,7 +10,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -147,7 +146,7 @@ def snapshot(
     """
     with warehouse, warehouse.cursor() as cursor:
         landing.make_missing(cursor, tables.captured)
-    tables = replace(tables, each=tuple(map(pending.begun_anew, tables.each)))
+    tables = pending.begun_anew(tables, before.tables if before else tables)
     made = slot.made(source, slot_name, tables, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
         step("slot made")

@@ -65,12 +65,15 @@ def _settled(cursor: Cursor, into: Landing, now: Tables) -> Iterator[Table]:
             yield replace(table, adding=adding)
 
 
-def begun_anew(table: Table) -> Table:
-    """A table as it is in a snapshot of all: whole if it was not, and published with all."""
-    adding = table.adding
-    if table.is_pending:
-        adding = adding._replace(snapshot=None, is_whole=True)
-    return replace(table, published=None, adding=adding)
+def begun_anew(tables: Tables, kept: Tables) -> Tables:
+    """The tables as in a snapshot of all: whole if they were not, and published with the others."""
+    adding = {table.source.strings: table.adding for table in kept.each if table.adding}
+    for name, each in adding.items():
+        if not each.is_whole:
+            adding[name] = each._replace(snapshot=None, is_whole=True)
+    every = (replace(table, published=None, adding=adding.get(table.source.strings))
+             for table in tables.each)  # fmt: skip
+    return replace(tables, each=tuple(every))
 
 
 def drop_begun(into: Landing) -> None:

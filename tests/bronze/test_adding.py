@@ -389,6 +389,19 @@ def test_a_snapshot_of_all_makes_whole_what_was_half_added(lab: Medallion) -> No
     assert [(each.lost, each.gained) for each in lab.rebuild()] == [(0, 0), (0, 0)]
 
 
+def test_a_table_is_added_to_a_source_of_business_time_at_the_last_instant_there(
+    lab_at: Callable[[str], Medallion],
+) -> None:
+    """The replay goes on as if nothing had been."""
+    shop = lab_at("2023-01-03")
+    add(shop, Table("language", "language_id", history="dim_language_hist"))
+    shop.replay("2023-01-04")
+    assert shop.verify() == []
+    ((began,),) = rows(shop, "SELECT DISTINCT sys_start FROM silver.dim_language_hist")
+    assert rows(shop, "SELECT max(commit_ts) FROM bronze.br_rental_cdc WHERE commit_ts <= %s", began)
+    assert (began.year, began.month, began.day) == (2023, 1, 2)
+
+
 def test_what_is_captured_already_or_has_another_s_name_is_not_added(lab: Medallion) -> None:
     with pytest.raises(MedallionError, match="account is captured already"):
         add(lab, ACCOUNT)
