@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
@@ -32,6 +32,9 @@ def follow(cursor: Cursor, table: Table) -> None:
             for step in steps:
                 cursor.execute(step)
             cursor.execute(sqlfile.compose("silver/follow", history=_literal(cursor, table)))
+    except errors.TooManyColumns as problem:
+        reason = problem.diag.message_primary
+        raise refusal("row too wide", table=table.shown_history, reason=reason) from None
     except UNFOLLOWED as problem:
         reason = problem.diag.message_detail or problem.diag.message_primary
         raise refusal("columns not followed", table=table.shown_history, reason=reason) from None

@@ -19,6 +19,7 @@ from medallion_lib.watch.asking import Asked, Draft, Relation
 from medallion_lib.watch.names import SYSTEM_COLUMNS, Names, renamed
 
 FEW = 100_000  # rows: a history of fewer is strict, and a table never analysed is counted so far
+MOST = 1_600 - len(SYSTEM_COLUMNS)  # columns
 # What WITHOUT OVERLAPS takes as a key, with btree_gist; and what no index of a key takes.
 GIST = re.compile(
     r"smallint|integer|bigint|numeric|real|double precision|money|oid|boolean|text|character|"
@@ -194,6 +195,9 @@ def _planned(draft: Draft, table: Table, asked: Asked) -> Planned:
     for name, type_ in key.items():
         if UNSORTED.fullmatch(type_):
             draft.lack(f"{table.shown} can't have {name} in its key: no index takes a {type_}.")
+    if key and len(types) > MOST:
+        draft.lack(f"{table.shown} has {len(types):,} columns, and a history has room for "
+                   f"{MOST:,}. Leave some out: --exclude schema.table.column")  # fmt: skip
     can_be_strict = bool(key) and all(GIST.fullmatch(type_) for type_ in key.values())
     if asked.is_strict and key and not can_be_strict:
         draft.lack(f"The history of {table.shown} can't be strict: WITHOUT OVERLAPS does not take "

@@ -78,6 +78,13 @@ def test_what_earlier_rows_have_in_an_added_column_is_known_of_any_type_and_of_p
     is_well(opened)
 
 
+def test_more_columns_than_a_table_can_have_are_refused(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing " + ", ".join(f"ADD c{number} integer" for number in range(1596)), "UPDATE thing SET c1 = 1")
+    lab.capture()
+    with pytest.raises(MedallionError, match="thing_hist is larger than PostgreSQL allows: tables can have at most 1600 columns"):
+        lab.merge()
+
+
 def test_a_renamed_column_is_renamed_in_silver_and_opens_no_version(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing RENAME name TO title", "UPDATE thing SET title = title WHERE id = 1",
         "ALTER TABLE thing RENAME title TO label", "UPDATE thing SET label = 'uno' WHERE id = 1",

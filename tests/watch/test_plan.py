@@ -462,3 +462,12 @@ def behind_a_pooler(cursor: Cursor, name: str, values: object = None) -> Cursor:
     text = sqlfile.read(name)
     cursor.execute(text.replace("pg_backend_pid()", "0"), values)
     return cursor
+
+
+def test_a_history_that_would_have_too_many_columns_is_refused_with_what_makes_room(source: Cursor) -> None:
+    """PostgreSQL's tables have 1,600, and four of a history's are the system's."""
+    columns = ", ".join(f"c{number} integer" for number in range(1, 1597))
+    found = keyed(source, f"CREATE TABLE t (id integer PRIMARY KEY, {columns})")
+    assert [each.sentence for each in found.wrong] == [
+        "t.t has 1,597 columns, and a history has room for 1,596. Leave some out: --exclude schema.table.column"]
+    assert plan(source, Asked(("t.t",), excluded=("t.t.c7",))).wrong == ()
