@@ -149,6 +149,11 @@ FURTHER: dict[str, tuple[str, ...]] = {
 ALL = KEYS | FURTHER
 UNREADABLE = (f"{SCHEMA}.feeling",)  # no operator reads the bounds of partitions by a domain over an enum
 
+# Added to a table with rows, a column of these is written into each, which no log has; a default
+# may besides be no role, which may be dropped.
+FILLING = (f"{SCHEMA}.deep",)
+NO_DEFAULT = (*FILLING, *(f"{SCHEMA}.{name}" for name in ("few", "code", "positive")), "regrole")
+
 _LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 # Beside their lists: values that nobody thought of.
 AT_RANDOM: dict[str, SearchStrategy[str]] = {

@@ -133,7 +133,8 @@ def alterations(draw: Callable, columns: Sequence[Column], parted_by: Column | N
     alter, new = f"ALTER TABLE {T} ", draw(st.sampled_from(free))
     if what in ("add", "default"):
         used.add(new)
-        added = Column(new, draw(st.sampled_from(list(kinds.ALL))), False, max(each.number for each in columns) + len(used))
+        takes = [each for each in kinds.ALL if each not in (kinds.FILLING if what == "add" else kinds.NO_DEFAULT)]
+        added = Column(new, draw(st.sampled_from(takes)), False, max(each.number for each in columns) + len(used))
         (value,) = draw(rows([added])) if what == "default" else ("NULL",)
         default = f" DEFAULT {value}" * (what == "default")
         return Step(f"{alter}ADD {added.declared}{default}", columns=(*columns, added))
