@@ -88,8 +88,8 @@ def drop_begun(into: Landing) -> None:
 
 def drop_since(cursor: Cursor, table: Table, begun: int, end: int | None = None) -> None:
     """Drop what bronze has of a table from a position on, up to but without `end` if given."""
-    of = sql.SQL("DELETE FROM {} WHERE lsn >= %s AND lsn < coalesce(%s, lsn + 1)")
-    cursor.execute(of.format(table.bronze), (begun, end))
+    drop = sqlfile.compose("bronze/dropped", bronze=table.bronze)
+    cursor.execute(drop, {"begun": begun, "end": end})
 
 
 def _completed(cursor: Cursor, table: Table) -> bool:

@@ -402,6 +402,31 @@ def test_a_table_is_added_to_a_source_of_business_time_at_the_last_instant_there
     assert (began.year, began.month, began.day) == (2023, 1, 2)
 
 
+def test_a_table_of_any_names_is_added_and_changed_meanwhile(lab: Medallion) -> None:
+    odd = 'o\'clock "x" 100% %s {} $1'
+    name = '"' + odd.replace('"', '""') + '"'
+
+    def run(statement: str) -> None:
+        with server.session(lab.source_url) as cursor:
+            cursor.execute(statement.format(name))
+
+    def meanwhile(step: str) -> None:
+        if step == "snapshot copied":
+            run("UPDATE {0} SET n = 1 WHERE {0} = '1'")
+            run("DELETE FROM {0} WHERE {0} = '2'")
+
+    run("CREATE TABLE {0} ({0} text PRIMARY KEY, n integer, long text)")
+    run("ALTER TABLE {0} ALTER long SET STORAGE EXTERNAL")
+    run(f"INSERT INTO {{0}} SELECT n, 0, {LONG.format('n')} FROM generate_series(1, 3) AS n")
+    with at_each_step(meanwhile):
+        add(lab, Table(odd, odd, history="odd_hist"))
+    assert lab.verify() == []
+    assert rows(lab, "SELECT n, length(long) FROM silver.odd ORDER BY 1") == [(0, 3200), (1, 3200)]
+    with server.session(lab.warehouse_url) as cursor:
+        adding.remove(lab.source_url, cursor.connection, [Table(odd, odd, history="odd_hist")])
+    assert lab.verify() == []
+
+
 def test_what_is_captured_already_or_has_another_s_name_is_not_added(lab: Medallion) -> None:
     with pytest.raises(MedallionError, match="account is captured already"):
         add(lab, ACCOUNT)
