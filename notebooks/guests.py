@@ -1,14 +1,20 @@
 """Chapter 7's sources: databases on the book's server that nothing of the package made."""
 
+import io
 import os
+import re
+import shlex
 import subprocess
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
 from importlib.util import find_spec
+from unittest import mock
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, MedallionError, databases
+from medallion_lib.__main__ import main
 
 MARK = "A source of chapter 7, which the chapter drops."
 MARKED = """
@@ -69,6 +75,21 @@ def _is_ours(cursor: Cursor, name: str) -> bool:
 def traces(*urls: str) -> set[str]:
     """Publications, slots, schemas, roles and warehouses, of each of these sources."""
     return {line for url in urls for line in psql(url, "-A", "-t", "-c", TRACES).splitlines()}
+
+
+def typed(command: str) -> None:
+    """Run `python -m medallion_lib …` and print what it prints, with no place of this machine.
+
+    Raises MedallionError, with what it says, if it fails.
+    """
+    said, wrong = io.StringIO(), io.StringIO()
+    argv = shlex.split(command.removeprefix("python -m "))
+    with mock.patch("sys.argv", argv), redirect_stdout(said), redirect_stderr(wrong):
+        failed = main()
+    if failed:
+        raise MedallionError(wrong.getvalue().strip())
+    url = re.sub(r"postgresql://\S*/(\w+)\?\S+", r"postgresql:///\1", said.getvalue())
+    print(url.replace(Medallion.open().place.place, ".medallion").rstrip())
 
 
 def now(url: str) -> datetime:

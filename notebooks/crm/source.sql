@@ -5,7 +5,7 @@ CREATE SCHEMA support;
 
 CREATE TYPE sales.tier AS ENUM ('trial', 'standard', 'key');
 CREATE TYPE sales.address AS (street text, city text, country char(2));
-CREATE DOMAIN sales.mail AS text CHECK (VALUE LIKE '%_@_%');
+CREATE DOMAIN support.mail AS text CHECK (VALUE LIKE '%_@_%');
 
 CREATE TABLE sales.account (
     id uuid PRIMARY KEY,
@@ -14,14 +14,6 @@ CREATE TABLE sales.account (
     billing sales.address,
     tags text[] NOT NULL DEFAULT '{}',
     profile jsonb NOT NULL DEFAULT '{}'
-);
-
-CREATE TABLE sales."Contact" (
-    "Id" int PRIMARY KEY,
-    "accountId" uuid NOT NULL REFERENCES sales.account,
-    "fullName" text NOT NULL,
-    "eMail" sales.mail,
-    mobile text
 );
 
 CREATE TABLE sales.deal (
@@ -63,6 +55,14 @@ CREATE TABLE support.account (
     seats int4range NOT NULL
 );
 
+CREATE TABLE support."Contact" (
+    "Id" int PRIMARY KEY,
+    "accountId" uuid NOT NULL REFERENCES sales.account,
+    "fullName" text NOT NULL,
+    "eMail" support.mail,
+    mobile text
+);
+
 CREATE TABLE support.ticket (
     id int PRIMARY KEY,
     account_id uuid NOT NULL REFERENCES support.account,
@@ -91,14 +91,6 @@ SELECT sales.account_id(n),
        jsonb_build_object('staff', 5 + n * 37 % 400, 'vat', CASE WHEN n % 4 > 0 THEN 'EU' || n END)
 FROM generate_series(0, 41) AS n;
 
-INSERT INTO sales."Contact"
-SELECT n, sales.account_id(n % 42),
-       sales.any_of(n, 'Aoife', 'Bilal', 'Chloé', 'Dmitri', 'Eeva')
-           || ' ' || sales.any_of(n / 5, 'Byrne', 'Laine', 'Moreau', 'O''Shea', 'Virtanen', 'Zając'),
-       'contact' || n || '@example.org',
-       CASE WHEN n % 2 = 0 THEN '+353 1 555 ' || 1000 + n END
-FROM generate_series(1, 130) AS n;
-
 INSERT INTO sales.deal
 SELECT sales.account_id(n % 42), 1 + n / 42,
        sales.any_of(n, 'open', 'won', 'open', 'lost'),
@@ -121,6 +113,14 @@ FROM generate_series(1, 40) AS n;
 INSERT INTO support.account
 SELECT sales.account_id(n), sales.any_of(n / 2, 'basic', 'gold', 'silver'), int4range(1, 5 + n)
 FROM generate_series(0, 35) AS n;
+
+INSERT INTO support."Contact"
+SELECT n, sales.account_id(n % 42),
+       sales.any_of(n, 'Aoife', 'Bilal', 'Chloé', 'Dmitri', 'Eeva')
+           || ' ' || sales.any_of(n / 5, 'Byrne', 'Laine', 'Moreau', 'O''Shea', 'Virtanen', 'Zając'),
+       'contact' || n || '@example.org',
+       CASE WHEN n % 2 = 0 THEN '+353 1 555 ' || 1000 + n END
+FROM generate_series(1, 130) AS n;
 
 INSERT INTO support.ticket
 SELECT n, sales.account_id(n % 36), sales.any_of(n, 'open', 'waiting', 'closed'),

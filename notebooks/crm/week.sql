@@ -17,7 +17,7 @@ WHERE number = 2 AND account_id = (SELECT id FROM sales.account WHERE name = 'Bi
 UPDATE sales.account SET tier = 'key', billing.city = 'Oulu', tags = tags || '{reference}'
 WHERE name = 'Cedar Foundry';
 
-UPDATE sales."Contact" SET "eMail" = replace("eMail", '.org', '.net') WHERE "Id" % 13 = 0;
+UPDATE support."Contact" SET "eMail" = replace("eMail", '.org', '.net') WHERE "Id" % 13 = 0;
 
 UPDATE sales.price SET amount = amount * 1.1 WHERE region = 'EU';
 UPDATE sales.price SET sku = 'P-80' WHERE sku = 'P-8';  -- a part of the key
