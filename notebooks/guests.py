@@ -8,6 +8,7 @@ import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from unittest import mock
 
 from psycopg2 import sql
@@ -90,6 +91,10 @@ def typed(command: str) -> None:
         raise MedallionError(wrong.getvalue().strip())
     url = re.sub(r"postgresql://\S*/(\w+)\?\S+", r"postgresql:///\1", said.getvalue())
     print(url.replace(Medallion.open().place.place, ".medallion").rstrip())
+
+
+def read(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8")
 
 
 def now(url: str) -> datetime:
