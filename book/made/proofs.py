@@ -12,7 +12,7 @@ from medallion_lib import Medallion
 
 REPORT = Path(".results", "tests.xml")  # below the checkout
 TESTS = Path(__file__).parents[2] / "tests"
-FOLDERS = ("shop", "source", "bronze", "silver", "system_time", "gold", "server")  # in this order
+FOLDERS = ("shop", "source", "bronze", "silver", "system_time", "gold", "watch", "server")
 REST = "Everything else: commands, figures, notebooks, pages"
 
 

@@ -29,6 +29,7 @@ GROUPS = {
     "no dbt": ("Building the star", ""),
     "option not read": ("Tables that keep their versions", (
         "The table and its rows stay as they were. In psql the server sends the same texts.")),
+    "no table to watch": ("Choosing tables to watch", ""),
 }  # fmt: skip
 
 
