@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from medallion_lib.source.slot import Lack
 from medallion_lib.watch.plan import Plan, Planned
 
-WIDTH = 100
+WIDTH = 88  # as much as a page of the book shows
 HEADER = ("table", "rows", "key", "history", "form", "per million")
 KEY, HISTORY, NUMBERS = 2, 3, (1, 5)
 PERSONAL = (
@@ -23,10 +23,11 @@ CHEAP = (
 
 
 def preview(plan: Plan, made_here: Sequence[str], made_there: Sequence[str]) -> str:
-    """The plan at 100 columns. `made_here`, `made_there`: what would be, as `database x`."""
+    """The plan, WIDTH columns wide. `made_here`, `made_there`: what would be, as `database x`."""
     parts = [_source(plan), _tables(plan.each)]
     if plan.skipped:
-        lines = (f"{table}: {_bare(why)}" for table, why in plan.skipped.items())
+        lines = (_bare(why if why.startswith(f"{table} ") else f"{table}: {why}")
+                 for table, why in plan.skipped.items())  # fmt: skip
         parts.append(["Not taken:", *_indented(lines)])
     parts.append(["Made at the source:", *_indented(made_there)])
     parts.append(["Made here:", *_indented(made_here)])

@@ -18,7 +18,7 @@ PLAN = Plan(
     (Planned(ITEM, 1_234_567, "primary key", ("Kept as text: state (an enum).",), 530_000_000),
      Planned(LOG, None, "none", ("It has no key: its changes are kept, and no history.",), 1_500_000_000)),
     SOURCE,
-    {"keyless": "It has no key. As its owner:"},
+    {"keyless": "keyless has no key. As its owner:"},
     (Lack("Its wal_level is replica; capture needs logical. As a superuser:", "ALTER SYSTEM SET wal_level = 'logical';"),
      Lack("It is a standby.")),
 )  # fmt: skip
@@ -28,14 +28,16 @@ Source: postgresql://me@crm.example/crm
     wal_level logical; 8 of 10 slots are free
     a slot that nobody reads keeps log without limit (max_slot_wal_keep_size)
 
-table            rows  key                       history                 form    per million
-sales.item  1,234,567  code, shop (primary key)  silver_sales.item_hist  strict       530 MB
+table            rows  key                       form    per million
+sales.item  1,234,567  code, shop (primary key)  strict       530 MB
+    history: silver_sales.item_hist
     Kept as text: state (an enum).
-log                 ?  none                      changes only                         1.5 GB
+log                 ?  none                                   1.5 GB
+    history: changes only
     It has no key: its changes are kept, and no history.
 
 Not taken:
-    keyless: It has no key.
+    keyless has no key.
 
 Made at the source:
     publication medallion_crm
@@ -63,7 +65,7 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(NAMES, NAMES, st.lists(NAMES, min_size=1, max_size=9, unique=True))
-def test_a_preview_is_at_most_100_columns_wide_and_moves_no_cursor(schema: str, name: str, key: list[str]) -> None:
+def test_a_preview_is_as_wide_as_a_page_at_most_and_moves_no_cursor(schema: str, name: str, key: list[str]) -> None:
     table = Table(name, tuple(key), schema, history=f"{name}_hist", silver_schema=f"silver_{schema}")
     told = (f"Left out, as asked for: {name}.",)
     plan = Plan(NONE, (Planned(table, 10, "primary key", told, 1),), SOURCE, {}, ())
