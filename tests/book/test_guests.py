@@ -21,11 +21,14 @@ def _anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         databases.drop(cursor, NAME)
 
 
-def test_a_source_is_made_anew_and_dropped() -> None:
+def test_a_source_is_made_anew_and_dropped_with_what_watches_it() -> None:
     for _ in range(2):
         (url,) = guests.make(NAME)
-        guests.psql(url, "-c", "CREATE TABLE t ()")
+        guests.psql(url, "-c", "CREATE TABLE t (id int PRIMARY KEY)")
+    Medallion.open(NAME, source=url).watch(yes=True)
     guests.drop(NAME)
+    with pytest.raises(MedallionError, match=f"medallion_{NAME}"):
+        Medallion.open(NAME).address("warehouse")
     with pytest.raises(MedallionError, match="does not exist"):
         guests.psql(url, "-c", "SELECT 1")
 
