@@ -51,11 +51,7 @@ def rebuild(
         if declared:
             declared.check(kept, warehouse.info.dbname, CAPTURED)
         tables = kept.reading(declared, *HISTORY)
-        for table in () if is_earlier else kept.made(cursor):
-            follow(cursor, table)
-        before = [Shape.read(cursor, table) for table in kept.made(cursor)]
-        for table, *_ in before:
-            cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
+        before = [_copied(cursor, table) for table in kept.made(cursor)]
         if is_earlier:
             cursor.execute(sqlfile.read("tables_kept"))
             cursor.execute(sqlfile.read("earlier_meta"))
@@ -74,6 +70,13 @@ def rebuild(
         # At the end: until the commit, no capture can say that a table is whole now.
         Tables.change(cursor, lambda now: now.reading(declared, *HISTORY).made_like(tables))
         return done
+
+
+def _copied(cursor: Cursor, table: Table) -> Shape:
+    """What a history is, with the columns that its table has now; its rows are kept beside it."""
+    follow(cursor, table)
+    cursor.execute(sqlfile.compose("rebuild_keep", silver=table.silver, kept=_kept(table)))
+    return Shape.read(cursor, table)
 
 
 def _kept(table: Table) -> sql.Identifier:

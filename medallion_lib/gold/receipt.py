@@ -11,7 +11,8 @@ from medallion_lib.errors import refusal
 from medallion_lib.gold.keys import equal, text
 from medallion_lib.gold.questions import Answer, ask
 from medallion_lib.mart import Mart
-from medallion_lib.silver.shape import PLAIN, Shape
+from medallion_lib.silver.shape import Shape
+from medallion_lib.silver.values import PLAIN
 from medallion_lib.tables import Tables
 
 

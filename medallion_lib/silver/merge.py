@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.silver.evolution import follow
-from medallion_lib.silver.shape import Shape, does_not_fit
+from medallion_lib.silver.shape import Shape
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, Tables
 
@@ -72,7 +72,7 @@ def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
         shape.check_complete(cursor, batch)
         shape.check_exact(cursor, batch)
         reason = problem.diag.message_primary
-        raise does_not_fit(table, reason) from problem
+        raise shape.unfit(reason) from problem
     except errors.ProgramLimitExceeded as problem:
         reason = problem.diag.message_primary
         raise refusal("row too wide", table=table.shown_history, reason=reason) from problem

@@ -9,28 +9,9 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.silver.values import NO_TIME, PLAIN, READ_AS, TIMES, WHOLE
 from medallion_lib.tables import Column, Table
 
-# Types that hold every value that they take. Others drop of an instant its hour or zone, of a text
-# its end, of a number its digits, unnoticed.
-WHOLE = (
-    "smallint", "integer", "bigint", "numeric", "boolean", "text", "character varying", "bpchar",
-    "uuid", "json", "xml", "bytea", "inet", "cidr", "macaddr", "macaddr8", "numrange",
-)  # fmt: skip
-# What values of a type are read as, and compared, where silver writes them otherwise than the
-# source. Of any other type they must be written alike.
-READ_AS = {
-    **dict.fromkeys(("numeric", "real", "double precision", "money"), "numeric"),
-    "timestamp without time zone": "timestamptz", "timestamp with time zone": "timestamptz",
-    "tsrange": "tstzrange", "tstzrange": "tstzrange",
-    "tsmultirange": "tstzmultirange", "tstzmultirange": "tstzmultirange",
-    "bpchar": "bpchar", "interval": "interval",
-}  # fmt: skip
-# In the text of a time: what is another time tomorrow, and what is beyond microseconds.
-TIMES = ("timestamptz", "tstz", "interval")
-NO_TIME = r"now|to(day|morrow)|yesterday|\.\d{6}\d*[1-9]"
-# Types whose equal values are written alike.
-PLAIN = ("smallint", "integer", "bigint", "date", "timestamp with time zone", "uuid")
 # What the statements call their own beside a table's columns.
 OWN_NAMES = ("is_newest", "first_change", "row_before", "merge_action", "is_key_closed")
 PAIRS = 50  # that jsonb_build_object takes: a function has 100 arguments at most
@@ -299,10 +280,9 @@ class Shape(NamedTuple):
         if found := cursor.fetchone():
             column, type_, value = found
             reason = f"{column} is {type_} there, and the source has {value!r}"
-            raise does_not_fit(self.table, reason)
+            raise self.unfit(reason)
 
-
-def does_not_fit(table: Table, reason: str) -> Exception:
-    """The refusal of a value that silver's column can't hold, with the remedy for its table."""
-    about = "value does not fit its column" if table.follows else "value does not fit"
-    return refusal(about, table=table.shown_history, reason=reason)
+    def unfit(self, reason: str) -> Exception:
+        """The refusal of a value that silver's column can't hold, with the table's remedy."""
+        about = "value does not fit its column" if self.table.follows else "value does not fit"
+        return refusal(about, table=self.table.shown_history, reason=reason)

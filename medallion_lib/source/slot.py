@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 
 from psycopg2 import errors, sql
@@ -73,6 +73,9 @@ def lacking(cursor: Cursor, captured: Sequence[Table], slot: str = "") -> list[L
         version = cursor.connection.get_parameter_status("server_version")
         needed = f"{OLDEST} or newer is needed. Upgrade it, or name another."
         return [Lack(f"It is PostgreSQL {version}; {needed}")]
+    with suppress(errors.InsufficientPrivilege):  # which is among what is lacking
+        # A key's column may have been renamed.
+        captured = [Catalog(cursor, ()).as_it_is(table) for table in captured]
     facts = {"captured": described(captured), "slot": slot}
     cursor.execute(sqlfile.read("source/preflight"), facts)
     return [Lack(*row) for row in cursor]

@@ -47,15 +47,14 @@ class Watermark:
         return row and cls(*row, tables)
 
     def write(self, cursor: Cursor) -> None:
-        """Let the warehouse know how far bronze is, and at the beginning of what."""
+        """Let the warehouse know how far bronze is, and of what; the tables first, as others do."""
+        if self.is_kept and self.changes:
+            Tables.change(cursor, self.with_changes)
         facts = vars(self) | {"names": self.names and json.dumps(self.names)}
         sqlfile.run(cursor, f"source/watermark_{'land' if self.is_kept else 'write'}", facts)
         if not self.is_kept:
             self.tables.keep(cursor)
-            self.is_kept = True
-        elif self.changes:
-            Tables.change(cursor, self.with_changes)
-        self.changes = []
+        self.is_kept, self.changes = True, []
 
     def with_changes(self, tables: Tables) -> Tables:
         """The tables with the changes of columns that the warehouse is yet to be told."""
