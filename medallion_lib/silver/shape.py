@@ -58,7 +58,8 @@ class Shape(NamedTuple):
         found = found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
         if missing is None:
             return found
-        is_there = sqlfile.each(map(sql.Literal, names), row + "full_row ?| ARRAY[{}]")
+        listed = sqlfile.each(map(sql.Literal, names))
+        is_there = sql.SQL(row + "full_row ?| ARRAY[{}]").format(listed)
         return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
             is_there, found, sql.Literal(missing)
         )

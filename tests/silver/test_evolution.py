@@ -78,6 +78,14 @@ def test_what_earlier_rows_have_in_an_added_column_is_known_of_any_type_and_of_p
     is_well(opened)
 
 
+def test_an_added_column_keeps_what_earlier_rows_have_in_it_when_it_is_renamed(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing ADD colour text DEFAULT 'red'", "UPDATE thing SET colour = 'blue' WHERE id = 1",
+        "ALTER TABLE thing RENAME colour TO tint", "UPDATE thing SET tint = NULL WHERE id = 2")  # fmt: skip
+    lab.capture(merging=True)
+    assert asked(lab, "SELECT id, tint FROM silver.thing ORDER BY id") == [(1, "blue"), (2, None), (3, "red")]
+    is_well(lab)
+
+
 def test_more_columns_than_a_table_can_have_are_refused(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing " + ", ".join(f"ADD c{number} integer" for number in range(1596)), "UPDATE thing SET c1 = 1")
     lab.capture()
