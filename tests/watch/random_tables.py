@@ -152,12 +152,12 @@ def alterations(draw: Callable, columns: Sequence[Column], parted_by: Column | N
 
 
 @st.composite
-def histories(draw: Callable, columns: tuple[Column, ...], parts: int, parted_by: Column | None, evolves: bool) -> list[Transaction]:
+def histories(draw: Callable, columns: tuple[Column, ...], parts: int, parted_by: Column | None) -> list[Transaction]:
     """Transactions, some of which alter the columns."""
     made, used = [], {each.name for each in columns}
     for _ in range(draw(st.integers(2, 6))):
         now, some = columns, []
-        alter_at = draw(st.integers(0, 9)) if evolves else 9
+        alter_at = draw(st.integers(0, 9))
         for place in range(draw(st.integers(1, 4))):
             if place == alter_at and len(used) < 30:
                 some.append(draw(alterations(now, parted_by, used)))
@@ -209,7 +209,7 @@ def identified(draw: Callable, key: str, is_parted: bool) -> list[str]:
 
 
 @st.composite
-def plans(draw: Callable, kind: str, evolves: bool = False) -> Plan:
+def plans(draw: Callable, kind: str) -> Plan:
     """A table whose key begins with a column of this type."""
     key = [kind, *draw(st.lists(st.sampled_from(list(kinds.KEYS)), max_size=2))]
     rest = draw(st.lists(st.sampled_from(list(kinds.ALL)), max_size=5))
@@ -227,4 +227,4 @@ def plans(draw: Callable, kind: str, evolves: bool = False) -> Plan:
     ddl += [f"ALTER TABLE {T} ADD {quoted(name)} {FILLED[name]}" for name in filled]
     seen = tuple(Column(name, FILLED[name], False, -1 - place) for place, name in enumerate(filled) if name != "virtual")
     first = Transaction(draw(st.lists(changes(shown, 0), max_size=4)))
-    return Plan(shown, seen, ddl, partitions, first, draw(histories(shown, parts, by if partitions else None, evolves)))
+    return Plan(shown, seen, ddl, partitions, first, draw(histories(shown, parts, by if partitions else None)))

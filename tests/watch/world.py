@@ -186,11 +186,17 @@ class World:
         return found or now
 
     def _differences(self, table: Played, known: Table) -> Iterator[str]:
-        last = {each.number: known.in_silver(each.name) for copy in table.copies for each in copy.columns}
+        names = {each.number: {} for copy in table.copies for each in copy.columns}
+        for copy in table.copies:
+            for each in copy.columns:
+                names[each.number][known.in_silver(each.name)] = None
         history = quoted(known.silver_schema, self.random.choice([known.history, known.history.removesuffix("_hist")]))
         with self.lab.warehouse.connect() as connection:
             there = {*connection.exec_driver_sql("SELECT * FROM " + history.replace("%", "%%") + " LIMIT 0").keys()}
-            kept = [[last[each.number] in there for each in copy.columns] for copy in table.copies]
+            # A new name, and a column that came later, are in silver with the first row that has them.
+            last = {number: next((name for name in reversed(each) if name in there), None) for number, each in names.items()}
+            assert all(last[each.number] for each in table.copies[0].columns), table.log
+            kept = [[bool(last[each.number]) for each in copy.columns] for copy in table.copies]
             queries = [f"(SELECT {number}, {texts([quoted(last[each.number]) for each in compress(copy.columns, kept[number])])} "
                        f"FROM {history} FOR SYSTEM_TIME AS OF {literal(copy.at)})" for number, copy in enumerate(table.copies)]  # fmt: skip
             told: list[list[str]] = [[] for _ in table.copies]
@@ -200,7 +206,6 @@ class World:
             then = [[*compress(row, which)] for row in copy.rows]
             if sorted(rows) != sorted(then):
                 yield f"{known.shown_history} as of {copy.at}: {sorted(rows)}, and at the source {sorted(then)}"
-
 
     def _miscounted(self, table: Played, known: Table) -> Iterator[str]:
         """Where the changes of a table without key do not add up to its rows."""
