@@ -19,6 +19,7 @@ from random_tables import NUMBER, Column, Plan, T, Transaction
 
 from medallion_lib import Medallion, server
 from medallion_lib.tables import Table, Tables
+from medallion_lib.watch.names import SYSTEM_COLUMNS
 
 SCHEMAS = ("public", 'Of "two" %s.é', "ü" * 31)
 # What tables' names begin with.
@@ -192,7 +193,7 @@ class World:
                 names[each.number][known.in_silver(each.name)] = None
         history = quoted(known.silver_schema, self.random.choice([known.history, known.history.removesuffix("_hist")]))
         with self.lab.warehouse.connect() as connection:
-            there = {*connection.exec_driver_sql("SELECT * FROM " + history.replace("%", "%%") + " LIMIT 0").keys()}
+            there = {*connection.exec_driver_sql("SELECT * FROM " + history.replace("%", "%%") + " LIMIT 0").keys()} - {*SYSTEM_COLUMNS}
             # A new name, and a column that came later, are in silver with the first row that has them.
             last = {number: next((name for name in reversed(each) if name in there), None) for number, each in names.items()}
             assert all(last[each.number] for each in table.copies[0].columns), table.log
