@@ -168,18 +168,32 @@ ANEW = ["TRUNCATE item, line, sale", *(each for each in SHOP.split(";\n") if eac
 TRANSACTIONS = st.lists(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4), min_size=1, max_size=6)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KINDLY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+
+
+@settings(max_examples=4, **KINDLY)
 @given(transactions=TRANSACTIONS)
 def test_the_same_changes_give_the_same_bronze_from_an_older_server(
     older: Source, newest: Source, transactions: list[list[str]]
 ) -> None:
     """Random transactions at PostgreSQL 14 to 17 land as they do at 18, but for positions and times."""
+    same_at_both(older, newest, transactions)
+
+
+def same_at_both(older: Source, newest: Source, transactions: list[list[str]]) -> None:
     for source in (older, newest):
         for statements in (ANEW, *transactions):
             source.run(f"BEGIN; {'; '.join(statements)}; COMMIT")
     rows = older.capture()
     assert len(rows) >= 13
     assert rows == newest.capture()
+
+
+@pytest.mark.slow
+@settings(max_examples=40, **KINDLY)
+@given(transactions=TRANSACTIONS)
+def test_many_more_changes_do(older: Source, newest: Source, transactions: list[list[str]]) -> None:
+    same_at_both(older, newest, transactions)
 
 
 def test_a_snapshot_of_an_older_server_is_the_same_and_goes_on_to_a_silver_that_is_the_sources(
