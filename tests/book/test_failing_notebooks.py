@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import kernels
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
@@ -115,14 +116,11 @@ def _write(path: Path, cells: list[str]) -> None:
 def _nbmake(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """`pytest --nbmake`, as typed into a shell: nothing of the surrounding run reaches it."""
     ours = ("PYTEST_", "MEDALLION_NAME")
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbmake", *map(str, arguments)],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        | {"PYTHONPATH": str(ROOT / "notebooks")},
-        capture_output=True,
-        text=True,
-    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment["PYTHONPATH"] = str(ROOT / "notebooks")
+    command = [sys.executable, "-m", "pytest", "--nbmake", *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as place, kernels.forked(Path(place), environment) as forking:
+        return subprocess.run(command, cwd=ROOT, env=forking, capture_output=True, text=True)
 
 
 def _failure(case: ElementTree.Element) -> str | None:
