@@ -45,9 +45,9 @@ def database(spare_url: URL) -> Iterator[Connection]:
     connection.close()
 
 
-@settings(max_examples=1_000, **SETTINGS)
+@settings(max_examples=400, **SETTINGS)
 @given(**EXAMPLES)
-def test_a_thousand_histories(database: Connection, items: dict, sales: dict, asked: Asked) -> None:
+def test_four_hundred_histories(database: Connection, items: dict, sales: dict, asked: Asked) -> None:
     check(database, Data(items, sales), asked)
 
 
