@@ -27,7 +27,7 @@ from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
 from medallion_lib.tables import Table, Tables
 
-pytestmark = pytest.mark.long(1)
+pytestmark = pytest.mark.long(3)
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one")
 OWNER, READER = f"shopkeeper_{WORKER}", f"reader_{WORKER}"
