@@ -126,7 +126,7 @@ def check_histories_of_the_shop(bench: Bench, examples: int, record: Record) -> 
 
 
 def test_versions_of_bronze_alone_are_those_of_each_merge(bench: Bench, record_property: Record) -> None:
-    check_histories_of_the_shop(bench, 50, record_property)
+    check_histories_of_the_shop(bench, 30, record_property)
 
 
 @pytest.mark.slow
