@@ -356,7 +356,7 @@ def test_a_table_is_removed_while_capture_goes_on(lab: Medallion, how: str) -> N
     assert lab.verify() == []
     remove(lab, ACCOUNT)
     change(lab.source, "UPDATE account SET n = 0")
-    change(lab.source, "UPDATE item SET n = 0")
+    change(lab.source, "INSERT INTO item VALUES (1000, 0, '')")  # the writer may have left it empty
     landed = lab.capture().rows
     assert landed == 0 if how == "added" else landed > 0
 
