@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -255,6 +258,25 @@ def test_a_watch_that_is_ended_by_a_signal_leaves_nothing_behind(url: URL) -> No
         assert to_its_end(watch)[0] == 130
     finally:
         other.close()
+
+
+@pytest.mark.parametrize("moments", (3, pytest.param(20, marks=pytest.mark.slow)))
+def test_a_watch_that_is_ended_at_any_moment_leaves_nothing_behind(url: URL, moments: int) -> None:
+    """SIGTERM comes at random moments, from before anything is made to when all is."""
+    chance, before, lab = random.Random(moments), traces(url), Medallion.find("crm", source=url)
+    whole, began = 0.0, time.monotonic()
+    for place in range(moments + 1):
+        watch = begin(None, "watch", libpq(url), "--name", "crm", "--yes")
+        if place:
+            with suppress(subprocess.TimeoutExpired):
+                watch.wait(whole * (place - chance.random()) / moments)
+            watch.send_signal(signal.SIGTERM)
+        ended, out, told = to_its_end(watch)
+        assert ended in (0, 130, -signal.SIGTERM) and "Traceback" not in told, told
+        if "History begins" in out:  # it had made all, and perhaps was on its way out
+            lab.unwatch(drop_warehouse=True, yes=True)
+        assert traces(url) == before, f"ended by {ended}, moment {place}"
+        whole = whole or time.monotonic() - began
 
 
 def test_a_killed_watch_is_cleared_by_unwatch(url: URL) -> None:
