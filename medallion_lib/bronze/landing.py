@@ -2,7 +2,8 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.bronze import piped
-from medallion_lib.errors import refusal, refusing
+from medallion_lib.errors import refusal
 from medallion_lib.progress import say
 from medallion_lib.source import pgoutput
 from medallion_lib.source.evolution import Found, evolved
@@ -112,7 +113,7 @@ class Landing:
             for table, lines in self.lines.items():
                 if lines:
                     rows = io.StringIO("".join(lines))
-                    with refusing("row too large", errors.ProgramLimitExceeded, table=table.shown):
+                    with _fitting(table):
                         cursor.copy_expert(COPY.format(table.bronze), rows, size=1 << 20)
                     lines.clear()
         self.since_commit += self.waiting
@@ -127,10 +128,7 @@ class Landing:
         self, table: Table, source: Cursor, query: sql.Composable, told: Callable[[int], object]
     ) -> int:
         """COPY a table's rows from the source straight into the open transaction; how many."""
-        with (
-            refusing("row too large", errors.ProgramLimitExceeded, table=table.shown),
-            self.warehouse.cursor() as cursor,
-        ):
+        with _fitting(table), self.warehouse.cursor() as cursor:
             rows = piped.copied(source, query, cursor, COPY.format(table.bronze), told)
         self.since_commit += rows
         return rows
@@ -196,4 +194,16 @@ def index_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
             lookup = sql.SQL("").join(
                 LOOKUP.format(table.bronze, sql.Literal(name)) for name in table.source_key[-1:]
             )
-            cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=lookup))
+            with _fitting(table):
+                cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=lookup))
+
+
+@contextmanager
+def _fitting(table: Table) -> Iterator[None]:
+    """Refuse a row that jsonb does not hold, or whose key no index does: 2,704 bytes."""
+    try:
+        yield
+    except errors.ProgramLimitExceeded as problem:
+        reason = problem.diag.message_primary
+        about = "key too long" if reason.startswith("index row") else "row too large"
+        raise refusal(about, table=table.shown, reason=reason) from None

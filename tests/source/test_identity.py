@@ -214,6 +214,18 @@ def test_the_old_row_is_the_last_also_when_the_log_ceases_to_have_it(shop: Shop)
     ]  # fmt: skip
 
 
+def test_a_key_whose_text_no_index_holds_is_refused_in_the_snapshot_and_in_the_log(shop: Shop) -> None:
+    """1,600 bytes of bytea, which an index at the source does hold, are text of 3,202."""
+    tables, long = Table("wordy", ("id",)), "(SELECT decode(string_agg(md5(n::text), ''), 'hex') FROM generate_series(1, 100) AS n)"
+    shop.declare("CREATE TABLE wordy (id bytea PRIMARY KEY)", tables)
+    shop.run(f"INSERT INTO wordy VALUES ({long})")
+    told = "A row of wordy has a key whose text is too long for bronze to find it by: index row size 32"
+    assert told in shop.refused()
+    assert told in shop.refused(resnapshot=True)
+    shop.run("DELETE FROM wordy")
+    shop.resnapshot()
+
+
 def test_an_old_row_that_bronze_does_not_know_is_refused_and_the_remedy_helps(shop: Shop) -> None:
     shop.declare("CREATE TABLE forgotten (id integer PRIMARY KEY, long text STORAGE EXTERNAL)",
                  Table("forgotten", ("id",)))  # fmt: skip
