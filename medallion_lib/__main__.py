@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.errors import Unconfirmed, refusal
-from medallion_lib.tables import Tables
+from medallion_lib.tables import NONE, Tables
 from medallion_lib.watch.plan import Asked
 from medallion_lib.watching import Begun
 
@@ -63,7 +63,7 @@ def watch(
     pairs = (each.rpartition("=") for each in key)
     keys = {table: tuple(columns.split(",")) for table, _, columns in pairs}
     names = tuple(add or (each for each in what if "://" not in each))
-    asked = Asked(names, tuple(exclude), keys, strict, lab.declared)
+    asked = Asked(names, tuple(exclude), keys, strict, lab.declared or NONE)
     if dry_run or yes:
         told = lab.preview(asked, adding=bool(add))
         if dry_run:

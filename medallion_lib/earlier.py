@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
 from medallion_lib.silver.shape import Shape
-from medallion_lib.tables import Column, Table, Tables, is_there
+from medallion_lib.tables import Column, Table, Tables, by_source, is_there
 
 
 def is_earlier(cursor: Cursor) -> bool:
@@ -21,7 +21,7 @@ def tables(cursor: Cursor) -> Tables:
     from medallion_lib import shop  # which is all that an earlier version made silver and gold of
 
     captured, versioned = sqlfile.run(cursor, "earlier_tables").fetchone()
-    sample = {table.source.strings: table for table in shop.TABLES.each}
+    sample = by_source(shop.TABLES.each)
     known = {(each["schema"], each["name"]): each for each in captured}
     known |= {names: {} for names, table in sample.items() if is_there(cursor, table.bronze)}
     histories = {tuple(each["events"] or ("bronze", f"br_{each['source']}_cdc")): each

@@ -40,11 +40,16 @@ class Mart:
     @classmethod
     def of_json(cls, facts: Mapping[str, Any]) -> Self:
         """The same from what `as_json` gives, or a TOML file has."""
-        known = {each.name for each in fields(cls)}
-        if unknown := facts.keys() - known:
-            named = ", ".join(sorted(known))
-            raise refusal("no such fact", of="mart", facts=", ".join(sorted(unknown)), named=named)
+        check_facts(cls, facts)
         return cls(**facts)
+
+
+def check_facts(of: type, facts: Mapping[str, Any]) -> None:
+    """Raise MedallionError where there is a fact that no field of this class is for."""
+    known = {each.name for each in fields(of)}
+    if unknown := facts.keys() - known:
+        told = {"facts": ", ".join(sorted(unknown)), "named": ", ".join(sorted(known))}
+        raise refusal("no such fact", of=of.__name__.lower(), **told)
 
 
 class Script(NamedTuple):

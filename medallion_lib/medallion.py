@@ -25,7 +25,7 @@ from medallion_lib.source import catalog, slot
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.status import Status
 from medallion_lib.system_time import functions
-from medallion_lib.tables import Tables
+from medallion_lib.tables import Tables, by_source
 from medallion_lib.watching import Watching
 
 RETRY = 1.0  # seconds between attempts to find a lost server again
@@ -177,7 +177,7 @@ class Medallion(Watching):
             return kept
         with server.session(source) as at_source:
             wanted = catalog.completed(at_source, self.declared, kept).taken_over(kept)
-        here = {table.source.strings for table in wanted.captured}
+        here = by_source(wanted.captured)
         if left := [each.shown for each in kept.captured if each.source.strings not in here]:
             told(f"No longer captured, as it is not declared: {', '.join(left)}.")
         return wanted

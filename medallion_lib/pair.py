@@ -125,9 +125,12 @@ class Pair:
             with self._setting_up() as cursor:
                 server.set_notebook_role(cursor, self.place.notebook_password)
 
+    def _runs(self) -> bool:
+        return not isinstance(self.place, Embedded) or self.place.running("FATAL:")
+
     def must_run(self) -> None:
         """Raise MedallionError where the embedded server does not run; it stays so."""
-        if isinstance(self.place, Embedded) and not self.place.running("FATAL:"):
+        if not self._runs():
             raise refusal("server stopped", place=self.place.place)
 
     def address(self, which: str) -> URL:
@@ -232,16 +235,14 @@ class Pair:
                 raise refusal("history not made", table=table.shown_history)
         return table
 
-    def _check_declared(self, kept: Tables) -> None:
-        """Raise MedallionError where this process declares other tables than the warehouse has."""
+    def _take_reading(self, cursor: Cursor) -> None:
+        """Let the warehouse know how this process declares that columns are read.
+
+        Raises MedallionError where other tables are declared than the warehouse has.
+        """
+        kept = Tables.read(cursor)
         if self.declared:
             self.declared.check(kept, self.warehouse_name)
-
-    def _take_reading(self, cursor: Cursor) -> None:
-        """Let the warehouse know how this process declares that columns are read."""
-        kept = Tables.read(cursor)
-        self._check_declared(kept)
-        if self.declared:
             Tables.change(cursor, lambda now: now.reading(self.declared))
         cursor.connection.commit()
 

@@ -58,11 +58,10 @@ def rebuild(
             kept.keep(cursor)
         schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
         tables = _make_anew(cursor, schemas, tables)
-        made = tables.made(cursor)
-        merge.attach_months(cursor, batch, made)
-        for table in made:
-            upto = table.adding.merged if table.adding else batch["upto"]
-            merge.merge_table(cursor, table, batch | {"upto": upto})
+        for table in tables.made(cursor):
+            its = batch | {"upto": table.adding.merged} if table.adding else batch
+            merge.attach_months(cursor, table, its)
+            merge.merge_table(cursor, table, its)
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
@@ -107,14 +106,19 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> Tables
     return tables
 
 
+def _now(cursor: Cursor, before: Shape) -> tuple[Shape, list[str]]:
+    """The table as it was made anew, and its columns that are of the same type as before."""
+    now = Shape.read(cursor, before.table)
+    return now, [name for name in now.types if now.types[name] == before.types.get(name)]
+
+
 def _lost(cursor: Cursor, before: Shape) -> str:
     """How many rows a table would lose, with some keys; empty where it is none.
 
     Where silver.sql has other columns now, versions may be divided or joined: what each said must
     still be said at its beginning and at its end.
     """
-    table, now = before.table, Shape.read(cursor, before.table)
-    same = [name for name in now.types if now.types[name] == before.types.get(name)]
+    table, (now, same) = before.table, _now(cursor, before)
     of_all = sql.SQL("ROW({})").format(sqlfile.identifiers(now.keys))
     parts = {
         "kept": _kept(table),
@@ -131,10 +135,9 @@ def _lost(cursor: Cursor, before: Shape) -> str:
 
 
 def _compared(cursor: Cursor, before: Shape, is_earlier: bool) -> Rebuilt:
-    table, now = before.table, Shape.read(cursor, before.table)
-    columns = [name for name in now.types if now.types[name] == before.types.get(name)]
+    table, (now, same) = before.table, _now(cursor, before)
     hashed = ["row_hash"] if now.types == before.types and not is_earlier else []
-    columns += ["sys_start", "sys_end", *hashed]
-    parts = {"kept": _kept(table), "silver": table.silver, "columns": sqlfile.identifiers(columns)}
+    columns = sqlfile.identifiers([*same, "sys_start", "sys_end", *hashed])
+    parts = {"kept": _kept(table), "silver": table.silver, "columns": columns}
     cursor.execute(sqlfile.compose("rebuild_compare", **parts))
     return Rebuilt(table.shown_history, *cursor.fetchone())

@@ -6,7 +6,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.tables import Tables
+from medallion_lib.tables import Table, Tables, by_source
 from medallion_lib.watch import asking
 
 
@@ -24,6 +24,14 @@ class Status(dict[str, Any]):
         return "\n".join(f"{name:<28}{fact}" for name, fact in told.items())
 
 
+def _unmerged(table: Table) -> sql.Composed:
+    """How many changes merge has yet to read. An added table has a position of its own."""
+    since = sql.SQL("coalesce(merged.lsn, 0)")
+    if table.adding:
+        since = sql.Literal(table.adding.merged)
+    return sql.SQL(" + (SELECT count(*) FROM {} WHERE lsn >= {})").format(table.bronze, since)
+
+
 def read(
     warehouse: Cursor, source: Cursor, place: str, slot: str, declared: Tables | None
 ) -> Status:
@@ -36,22 +44,17 @@ def read(
     count = sql.SQL("{}, (SELECT count(*) FROM {})")
     counts = [count.format(sql.Literal(".".join(name.strings)), name) for name in every]
     newest = ", (SELECT load_ts FROM {} ORDER BY lsn DESC, seq DESC LIMIT 1)"
-    unmerged = " + (SELECT count(*) FROM {} WHERE lsn >= {})"
-    since = [sql.SQL("coalesce(merged.lsn, 0)") if table.adding is None
-             else sql.Literal(table.adding.merged) for table in kept.captured]  # fmt: skip
-    pairs = [(table.bronze, begun) for table, begun in zip(kept.captured, since, strict=True)
-             if not table.is_pending]  # fmt: skip
-    whole = [sql.SQL(unmerged).format(*pair) for pair in pairs]
+    unmerged = [_unmerged(table) for table in kept.captured if not table.is_pending]
     facts = sqlfile.compose(
         "status",
         newest=sqlfile.each(bronze, newest, between=""),
-        unmerged=sqlfile.each(whole, between=""),
+        unmerged=sqlfile.each(unmerged, between=""),
         counts=sqlfile.each(counts),
     )
     warehouse.execute(facts)
     (found,) = warehouse.fetchone()
     (at_source,) = sqlfile.run(source, "source/slot_status", {"slot": slot}).fetchone()
-    wanted, there = declared or kept, {table.source.strings for table in kept.captured}
+    wanted, there = declared or kept, by_source(kept.captured)
     in_silver = {table.silver.strings for table in versioned}
     missing = {
         "not_captured_yet": [t.shown for t in wanted.captured if t.source.strings not in there],

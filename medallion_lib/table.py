@@ -1,13 +1,16 @@
 """A table of a warehouse, as a value: what it is called, and its key, in each layer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from psycopg2 import sql
 
 from medallion_lib.errors import refusal
+from medallion_lib.mart import check_facts
+
+SYSTEM_COLUMNS = ("row_hash", "sys_start", "sys_end", "sys_period")  # a history's, beside its own
 
 
 class Column(NamedTuple):
@@ -110,9 +113,7 @@ class Table:
 
     @property
     def current(self) -> str:
-        """The view of its history's current rows, as meta.current_view names it."""
-        before = self.history.removesuffix("_hist")
-        return before if before not in ("", self.history) else f"{self.history}_current"
+        return current(self.history)
 
     @property
     def source(self) -> sql.Identifier:
@@ -173,10 +174,18 @@ class Table:
     @classmethod
     def of_json(cls, facts: Mapping[str, Any]) -> Self:
         """The same from what `as_json` gives, or a TOML file has."""
-        known = {each.name for each in fields(cls)}
-        if unknown := facts.keys() - known:
-            named = ", ".join(sorted(known))
-            raise refusal("no such fact", of="table", facts=", ".join(sorted(unknown)), named=named)
+        check_facts(cls, facts)
         columns = tuple(Column(*each) for each in facts.get("columns", ()))
         adding = Adding(*facts["adding"]) if facts.get("adding") else None
         return cls(**{**facts, "columns": columns, "adding": adding})
+
+
+def current(history: str) -> str:
+    """The view of a history's current rows, as meta.current_view names it."""
+    before = history.removesuffix("_hist")
+    return before if before not in ("", history) else f"{history}_current"
+
+
+def by_source(tables: Iterable[Table]) -> dict[tuple[str, ...], Table]:
+    """Tables by their schema and name at the source."""
+    return {table.source.strings: table for table in tables}

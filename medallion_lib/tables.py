@@ -17,9 +17,9 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.mart import Mart, Own
-from medallion_lib.table import Adding, Column, Table
+from medallion_lib.table import Adding, Column, Table, by_source
 
-__all__ = ["NONE", "Adding", "Column", "Table", "Tables", "described", "is_there"]
+__all__ = ["NONE", "Adding", "Column", "Table", "Tables", "by_source", "described", "is_there"]
 
 # What a warehouse is made by, and how its columns are read, which may be said anew.
 MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month", "lookups",
@@ -108,6 +108,10 @@ class Tables:
         named = {mart.name: mart for mart in self.declared_marts}
         return named.get(name.removeprefix("gold."))
 
+    def of(self, table: Table) -> Table | None:
+        """The one of the same table of the source, if there is one."""
+        return by_source(self.each).get(table.source.strings)
+
     def made(self, cursor: Cursor) -> list[Table]:
         """Those whose history is in the warehouse, with their bronze."""
         return [each for each in self.versioned
@@ -135,7 +139,7 @@ class Tables:
 
     def taken_over(self, before: Self) -> Self:
         """These after a snapshot, and histories that go on no more, with the SQL of those."""
-        here = {each.source.strings for each in self.each}
+        here = by_source(self.each)
         ended = tuple(replace(each, is_captured=False) for each in before.versioned
                       if each.source.strings not in here)  # fmt: skip
         made = self + replace(before, each=ended) if ended else self
@@ -150,8 +154,7 @@ class Tables:
             raise refusal("other tables", database=database, differences="\n".join(lines))
 
     def _differences(self, kept: Self, facts: Sequence[str]) -> list[str]:
-        here, there = ({table.source.strings: table for table in each.captured}
-                       for each in (self, kept))  # fmt: skip
+        here, there = by_source(self.captured), by_source(kept.captured)
         lines = [f"    {here[name].shown}: not in the warehouse" for name in here.keys() - there]
         lines += [f"    {there[name].shown}: in the warehouse only" for name in there.keys() - here]
         for name in here.keys() & there.keys():
@@ -166,7 +169,7 @@ class Tables:
         """These, with what others declare of the same tables: how columns are read, or `facts`."""
         if declared is None:
             return self
-        said = {table.source.strings: table for table in declared.each}
+        said = by_source(declared.each)
 
         def read(table: Table) -> Table:
             other = said.get(table.source.strings, table)
@@ -208,16 +211,14 @@ class Tables:
 
     def put(self, *tables: Table) -> Self:
         """These with the tables in the place of those of the same name, or at the end."""
-        new = {table.source.strings: table for table in tables}
+        new = by_source(tables)
         each = [new.pop(table.source.strings, table) for table in self.each]
         return replace(self, each=(*each, *new.values()))
 
     def made_like(self, made: Self) -> Self:
         """These, of which the same follow their source's columns as of others."""
-        follows = {table.source.strings: table.follows for table in made.each}
-        return replace(self, each=tuple(
-            replace(table, follows=follows.get(table.source.strings, table.follows))
-            for table in self.each))  # fmt: skip
+        each = (replace(table, follows=(made.of(table) or table).follows) for table in self.each)
+        return replace(self, each=tuple(each))
 
     def evolved(self, table: Table, told: Sequence[str], at: str) -> Self:
         """These once a table's columns have changed, and the sentences on that which are new."""

@@ -42,7 +42,7 @@ class Watching(Pair):
         """
         return self._told(self._planned(asked, adding), adding)
 
-    def _told(self, found: Plan, adding: bool = False) -> str:
+    def _told(self, found: Plan, adding: bool) -> str:
         if adding:
             altered = [f"publication {self.slot}, which is altered"]
             return preview(found, ["the tables alone"], altered)
@@ -63,24 +63,26 @@ class Watching(Pair):
         Raises Unconfirmed, with the preview, unless `yes`. Raises MedallionError where something
         is missing, with the statements that mend it. What fails leaves nothing behind.
         """
-        found = self._planned(asked)
-        self._check_sure(found, self._told(found), yes)
+        found = self._sure(asked, yes)
         with self._undone_unless_made() as cursor:
             databases.create(cursor, self.warehouse_name)
             self._build_warehouse(found.tables)
             largest = max(found.each, key=lambda each: bool(each.table.history) * (each.rows or 1))
             return self._snapshot(largest.table)
 
-    def _check_sure(self, found: Plan, told: str, yes: bool) -> None:
+    def _sure(self, asked: Asked | None, yes: bool, adding: bool = False) -> Plan:
+        """The plan. Raises MedallionError where it can't be made, Unconfirmed unless `yes`."""
+        found = self._planned(asked, adding)
         if found.wrong:
-            raise refusal("watch unfit", preview=told)
+            raise refusal("watch unfit", preview=self._told(found, adding))
         if not yes:
-            raise refusal("watch unconfirmed", Unconfirmed, preview=told)
+            raise refusal("watch unconfirmed", Unconfirmed, preview=self._told(found, adding))
+        return found
 
-    def _planned(self, asked: Asked | None, adding: bool = False) -> Plan:
+    def _planned(self, asked: Asked | None, adding: bool) -> Plan:
         if not self.own_source:
             raise refusal("no source named")
-        asked = asked or Asked(self.named, declared=self.declared)
+        asked = asked or Asked(self.named, declared=self.declared or NONE)
         mark, name = None, None if adding else self.slot
         if not adding and self._runs():
             with databases.administering(self.place.url) as cursor:
@@ -89,9 +91,6 @@ class Watching(Pair):
         kept = self._tables() if adding else NONE
         with server.session(self.own_source, autocommit=True) as at_source:
             return plan(at_source, asked, kept, self.own_source, name, mark)
-
-    def _runs(self) -> bool:
-        return not hasattr(self.place, "running") or self.place.running("FATAL:")
 
     def _check_new(self, cursor: Cursor) -> None:
         """Raise MedallionError where the warehouse is there already."""
@@ -147,8 +146,7 @@ class Watching(Pair):
 
         Raises Unconfirmed, with the preview, unless `yes`. See `adding.add`.
         """
-        found = self._planned(asked, adding=True)
-        self._check_sure(found, self._told(found, adding=True), yes)
+        found = self._sure(asked, yes, adding=True)
         with self._connected(self.warehouse_url) as cursor, shown("snapshot", "rows") as show:
             adding.add(self.own_source, cursor.connection, found.tables.each, show)
         return [each.shown for each in found.tables.each]

@@ -13,7 +13,7 @@ from psycopg2 import extensions, sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, sqlfile
-from medallion_lib.batch.declared import SOURCES, Column, Landing
+from medallion_lib.batch.declared import SOURCES, Column
 from medallion_lib.batch.files import MANIFEST, Promise, pyarrow, write_manifest
 from medallion_lib.errors import refusal
 from medallion_lib.instants import instant
@@ -88,9 +88,9 @@ def _written(
 
 
 def source_columns(at_source: Cursor, table: Table) -> list[Column]:
-    at_source.execute(sqlfile.read("source/columns"), (table.source.as_string(at_source),))
-    rows = [row[:5] for row in at_source.fetchall()]  # without the comment
-    return list(Landing.of(table.name, rows).columns.values())
+    of = (table.source.as_string(at_source),)
+    rows = sqlfile.run(at_source, "source/columns", of)
+    return [Column(name, type_, *plain) for _, name, type_, _, _, _, *plain in rows]
 
 
 def _select(table: Table, columns: list[sql.Composable]) -> sql.Composed:

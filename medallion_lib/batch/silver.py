@@ -15,7 +15,9 @@ def merge(lab: Medallion) -> list[Merged]:
     """
     with lab._connected(lab.warehouse_url) as cursor:
         with cursor.connection:
-            attach_months(cursor, _batch(cursor), VERSIONED)
+            batch = _batch(cursor)
+            for table in VERSIONED:
+                attach_months(cursor, table, batch)
         with cursor.connection:
             batch = _batch(cursor)
             done = [merge_table(cursor, table, batch)._replace(table=table.history)

@@ -42,7 +42,6 @@ class Target:
 
     table: Table
     relation: Relation
-    source: str  # the relation, as SQL names it
     columns: tuple[str, ...]
     is_whole: bool  # whether the log has the whole old row
     places: list[int] | None  # of its columns in the log's rows, where not all of those land
@@ -95,9 +94,9 @@ class Landing:
         key_types = tuple(types[place] for place in key)
         write = pgoutput.json_writer(columns, types, base_types, table.landed_as_null)
         write_key = pgoutput.json_writer(key_names, key_types, base_types)
-        is_whole, lines = relation.identity == "f", self.lines[table]
-        facts = (relation, relation.quoted, columns, is_whole, places if left_out else None)
-        return Target(table, *facts, key, write, write_key, lines)
+        is_whole, landing = relation.identity == "f", places if left_out else None
+        facts = (columns, is_whole, landing, key, write, write_key, self.lines[table])
+        return Target(table, relation, *facts)
 
     def add(self, target: Target, position: str, op: str, row: str | None, tail: str) -> None:
         """One row as JSON: `position` is lsn and seq, `tail` the time, both as COPY has them."""

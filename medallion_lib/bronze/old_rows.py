@@ -26,7 +26,7 @@ def last_row(into: Landing, target: Target, key: Row, new: Row = ()) -> tuple[st
     pairs = zip(target.columns, new, strict=False)
     needed = {name for name, value in pairs if value is UNCHANGED}
     if row is None or not values.keys() >= needed:
-        raise refusal("old row unknown", table=target.source, key=found_by)
+        raise refusal("old row unknown", table=target.relation.quoted, key=found_by)
     return row, [values.get(name) for name in target.columns]
 
 

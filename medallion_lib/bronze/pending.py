@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.bronze.landing import Landing, Target
 from medallion_lib.source.pgoutput import UNCHANGED, Row
-from medallion_lib.tables import Table, Tables
+from medallion_lib.tables import Table, Tables, by_source
 
 EMPTIED = "[]"  # the row of a T that emptied some partitions: which rows they had is unknown
 
@@ -53,7 +53,7 @@ def settled(into: Landing) -> Tables:
 
 def _settled(cursor: Cursor, into: Landing, now: Tables) -> Iterator[Table]:
     """Those whose adding has come further with this landing."""
-    captured = {table.source.strings for table in now.captured}
+    captured = by_source(now.captured)
     for table in into.watermark.tables.captured:
         if table.is_pending and table.source.strings not in captured:
             drop_since(cursor, table, table.adding.begun)
@@ -67,13 +67,14 @@ def _settled(cursor: Cursor, into: Landing, now: Tables) -> Iterator[Table]:
 
 def begun_anew(tables: Tables, kept: Tables) -> Tables:
     """The tables as in a snapshot of all: whole if they were not, and published with the others."""
-    adding = {table.source.strings: table.adding for table in kept.each if table.adding}
-    for name, each in adding.items():
-        if not each.is_whole:
-            adding[name] = each._replace(snapshot=None, is_whole=True)
-    every = (replace(table, published=None, adding=adding.get(table.source.strings))
-             for table in tables.each)  # fmt: skip
-    return replace(tables, each=tuple(every))
+
+    def anew(table: Table) -> Table:
+        adding = (kept.of(table) or table).adding
+        if adding and not adding.is_whole:
+            adding = adding._replace(snapshot=None, is_whole=True)
+        return replace(table, published=None, adding=adding)
+
+    return replace(tables, each=tuple(map(anew, tables.each)))
 
 
 def drop_begun(into: Landing) -> None:

@@ -16,7 +16,7 @@ from medallion_lib.source.pgoutput import (
     UNCHANGED, Begin, Column, Commit, Delete, Insert, Message, Relation, Truncate, Type, Update,
 )  # fmt: skip
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Table, Tables
+from medallion_lib.tables import Table, Tables, by_source
 
 BUSINESS_TIME = "medallion.system_time"  # the message's prefix: when a replayed change happened
 MARKER = "medallion.marker"
@@ -106,7 +106,7 @@ class Decoder:
     def _retarget(self) -> None:
         """Let each relation's rows go where the tables of now say."""
         self.catalog.tables = tables = self.landing.watermark.tables.captured
-        captured = {table.source.strings: table for table in tables}
+        captured = by_source(tables)
         for oid, target in [*self.targets.items()]:
             if table := captured.get(target.table.source.strings):
                 target.table = table
@@ -172,11 +172,9 @@ class Decoder:
                 emptied[target.table].append(oid)
         for table, leaves in emptied.items():
             target = self.targets[leaves[0]]
-            if self.catalog.is_all_of(table, leaves):
-                self._add(target, "T", None)
-                continue
-            if table.is_pending:
-                self._add(target, "T", EMPTIED)
+            is_whole = self.catalog.is_all_of(table, leaves)
+            if is_whole or table.is_pending:
+                self._add(target, "T", None if is_whole else EMPTIED)
                 continue
             rows = live_rows(self.landing, table)
             for row in self.catalog.rows_in(table, leaves, self.begun.xid, rows):

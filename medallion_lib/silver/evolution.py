@@ -1,6 +1,6 @@
 """Silver's tables follow the columns of their source, with the views and functions above them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg2
 from psycopg2 import errors, sql
@@ -12,6 +12,7 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.source.types import widens
 from medallion_lib.tables import Column, Table
 
+Pair = tuple[Column, str | None, str]  # see _pairs
 # What PostgreSQL says where something of the user's is in the way, or can't be made again.
 UNFOLLOWED = psycopg2.ProgrammingError, psycopg2.NotSupportedError, psycopg2.InternalError
 
@@ -25,7 +26,9 @@ def follow(cursor: Cursor, table: Table) -> None:
     if not table.follows:
         return
     try:
-        steps = [*_renamings(cursor, table), *_retypings(cursor, table), *_additions(cursor, table)]
+        pairs = [*_pairs(cursor, table)]
+        steps = [*_renamings(cursor, table, pairs), *_retypings(cursor, table, pairs),
+                 *_additions(table, pairs)]  # fmt: skip
         if steps:
             cursor.execute("SET LOCAL lock_timeout = '5s'")  # readers wait behind who waits
             cursor.execute(sqlfile.read("silver/readers"))
@@ -44,7 +47,7 @@ def _literal(cursor: Cursor, table: Table) -> sql.Literal:
     return sql.Literal(table.silver.as_string(cursor))
 
 
-def _pairs(cursor: Cursor, table: Table) -> Iterator[tuple[Column, str | None, str]]:
+def _pairs(cursor: Cursor, table: Table) -> Iterator[Pair]:
     """Each column, and its name and type in silver; no name where silver has not got it yet."""
     types = Shape.read(cursor, table).types
     for column in table.columns:
@@ -53,21 +56,21 @@ def _pairs(cursor: Cursor, table: Table) -> Iterator[tuple[Column, str | None, s
         yield column, name, types.get(name, column.type)
 
 
-def _renamings(cursor: Cursor, table: Table) -> Iterator[sql.Composed]:
+def _renamings(cursor: Cursor, table: Table, pairs: Sequence[Pair]) -> Iterator[sql.Composed]:
     cursor.execute("SELECT meta.current_view(%s::regclass)", (table.silver.as_string(cursor),))
     view = sql.SQL(cursor.fetchone()[0])
-    for column, name, _ in _pairs(cursor, table):
+    for column, name, _ in pairs:
         if name and name != column.name:
             for kind, relation in (("TABLE", table.silver), ("VIEW", view)):
                 rename = sql.SQL(f"ALTER {kind} {{}} RENAME COLUMN {{}} TO {{}}")
                 yield rename.format(relation, *map(sql.Identifier, (name, column.name)))
 
 
-def _retypings(cursor: Cursor, table: Table) -> Iterator[sql.Composed]:
+def _retypings(cursor: Cursor, table: Table, pairs: Sequence[Pair]) -> Iterator[sql.Composed]:
     """To a type that holds more. What partitions go by stays as it is."""
     alter = sql.SQL("ALTER COLUMN {0} TYPE {1} USING {0}::{1}")
     each = [alter.format(sql.Identifier(column.name), sql.SQL(column.type))
-            for column, name, type_ in _pairs(cursor, table)
+            for column, name, type_ in pairs
             if name and column.name != table.by_month and widens(type_, column.type)]  # fmt: skip
     if each:
         alteration = sql.SQL("ALTER TABLE {} {}").format(table.silver, sqlfile.each(each))
@@ -76,10 +79,10 @@ def _retypings(cursor: Cursor, table: Table) -> Iterator[sql.Composed]:
         )
 
 
-def _additions(cursor: Cursor, table: Table) -> Iterator[sql.Composed]:
+def _additions(table: Table, pairs: Sequence[Pair]) -> Iterator[sql.Composed]:
     add = sql.SQL("ALTER TABLE {0} ADD COLUMN {1} {2} DEFAULT {3}; "
                   "ALTER TABLE {0} ALTER COLUMN {1} DROP DEFAULT")  # fmt: skip
-    for column, name, _ in _pairs(cursor, table):
+    for column, name, _ in pairs:
         if name is None:
             its, type_ = sql.Identifier(column.name), sql.SQL(column.type)
             had = sql.SQL("({})::{}").format(sql.Literal(column.missing), type_)

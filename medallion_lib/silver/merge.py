@@ -43,7 +43,7 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
         whole = _whole(cursor)
         come = {table.source.strings: table.adding for table in whole}
         for table in whole:
-            attach_months(cursor, _batch_of(table, batch), [table])
+            attach_months(cursor, table, _batch_of(table, batch))
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
         # What is whole since then has no months yet, and waits for the next merge.
@@ -69,17 +69,14 @@ def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
         cursor.execute(shape.statement(), batch)
     except UNFIT as problem:
         cursor.execute("ROLLBACK TO before")
-        shape.check_complete(cursor, batch)
-        shape.check_exact(cursor, batch)
-        reason = problem.diag.message_primary
-        raise shape.unfit(reason) from problem
+        shape.check(cursor, batch)
+        raise shape.unfit(problem.diag.message_primary) from problem
     except errors.ProgramLimitExceeded as problem:
         reason = problem.diag.message_primary
         raise refusal("row too wide", table=table.shown_history, reason=reason) from problem
     *counts, unfit = cursor.fetchone()
     if unfit:
-        shape.check_complete(cursor, batch)
-        shape.check_exact(cursor, batch)
+        shape.check(cursor, batch)
     step(f"merged {table.history}")
     return Merged(table.shown_history, *counts)
 
@@ -140,11 +137,10 @@ def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
     cursor.execute(sqlfile.compose("silver/merge_watermark", latest=latest), batch)
 
 
-def attach_months(cursor: Cursor, batch: dict[str, int], facts: Sequence[Table]) -> None:
-    """Give the months of a batch's facts partitions."""
-    call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
-    for table in facts:
-        if table.by_month:
-            fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
-            dated = list(table.in_bronze(table.by_month))
-            cursor.execute(call, (fact, bronze, dated, *batch.values()))
+def attach_months(cursor: Cursor, table: Table, batch: dict[str, int]) -> None:
+    """Give the months of a batch partitions, where a history is by month."""
+    if table.by_month:
+        fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)
+        dated = list(table.in_bronze(table.by_month))
+        call = "CALL meta.attach_months(%s, %s, %s, %s, %s)"
+        cursor.execute(call, (fact, bronze, dated, batch["since"], batch["upto"]))

@@ -245,7 +245,12 @@ class Shape(NamedTuple):
         some = [sql.SQL("full_row ?| ARRAY[{}]").format(each) for each in several]
         return sql.SQL(" AND ").join([every, *some])
 
-    def check_complete(self, cursor: Cursor, batch: dict[str, int]) -> None:
+    def check(self, cursor: Cursor, batch: dict[str, int]) -> None:
+        """Raise MedallionError for the first row of a batch that silver can't take."""
+        self._check_complete(cursor, batch)
+        self._check_exact(cursor, batch)
+
+    def _check_complete(self, cursor: Cursor, batch: dict[str, int]) -> None:
         """Raise MedallionError when rows lack a tracked column that rows before them had."""
         pair = sql.SQL("({}, ARRAY[{}])")
         expected = [pair.format(sql.Literal(name), sqlfile.each(map(sql.Literal, names)))
@@ -266,7 +271,7 @@ class Shape(NamedTuple):
         each = [exact for name in self.from_source if (exact := self._is_exact(name))]
         return sql.SQL(" AND ").join([sql.SQL("true"), *each])
 
-    def check_exact(self, cursor: Cursor, batch: dict[str, int]) -> None:
+    def _check_exact(self, cursor: Cursor, batch: dict[str, int]) -> None:
         """Raise MedallionError when silver's column can't hold a value, or not exactly."""
         one = sql.SQL("({name}, {type}, {text}, CASE WHEN NOT pg_input_is_valid({text}, {type}) "
                       "THEN false ELSE {exact} END)")  # fmt: skip

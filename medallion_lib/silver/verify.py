@@ -21,7 +21,7 @@ from medallion_lib.source import slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.rows import rows
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Table, Tables
+from medallion_lib.tables import Table, Tables, by_source
 
 
 def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
@@ -46,7 +46,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
         warehouse.commit()
         capture.capture(source, warehouse, watermark, progress)
         merge.merge(warehouse, upto=watermark.here(point))
-        here = {table.source.strings for table in copied}
+        here = by_source(copied)
         merged = [table for table in Tables.read(cursor).made(cursor) if table.is_captured
                   and table.source.strings in here]  # fmt: skip
         with server.session(source, autocommit=True) as at_source:

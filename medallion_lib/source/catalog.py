@@ -12,7 +12,7 @@ from medallion_lib import sqlfile
 from medallion_lib.errors import refusal, refusing
 from medallion_lib.source.evolution import Found, evolved, numbered
 from medallion_lib.source.pgoutput import Relation
-from medallion_lib.tables import EVOLVING, NONE, Column, Table, Tables, described
+from medallion_lib.tables import EVOLVING, NONE, Table, Tables, described
 
 
 @dataclass
@@ -70,9 +70,8 @@ class Catalog:
 
     def found(self, table: Table) -> list[Found]:
         """The columns that a table has now."""
-        return [Found(number, name, type_, missing, comment, is_filled)
-                for number, name, type_, _, _, comment, missing, is_filled, _ in
-                _columns(self.cursor, table)]  # fmt: skip
+        of = (table.source.as_string(self.cursor),)
+        return [Found(*row[:6]) for row in sqlfile.run(self.cursor, "source/columns", of)]
 
     def oid(self, table: Table) -> str:
         """What tells the table from another that gets its name later."""
@@ -196,12 +195,12 @@ def completed(at_source: Cursor, tables: Tables, kept: Tables = NONE) -> Tables:
 
     def with_columns(table: Table) -> Table:
         before = known.get(table.silver.strings) if table.history else None
-        if not before or table.columns or table.source != before.source:
-            return _completed(at_source, table)
+        is_kept = before and before.source == table.source and not table.columns
+        if not (is_kept and before.evolves):
+            made = _completed(at_source, table)
+            return replace(made, follows=before.follows) if is_kept else made
         facts = {fact: getattr(before, fact) for fact in (*EVOLVING, "follows")}
-        facts |= {"renamed": {**table.renamed, **before.renamed}}
-        made = table if before.evolves else _completed(at_source, table)
-        return replace(made, **facts) if before.evolves else replace(made, follows=before.follows)
+        return replace(table, **facts | {"renamed": {**table.renamed, **before.renamed}})
 
     return replace(tables, each=tuple(map(with_columns, tables.each)))
 
@@ -209,15 +208,6 @@ def completed(at_source: Cursor, tables: Tables, kept: Tables = NONE) -> Tables:
 def _completed(at_source: Cursor, table: Table) -> Table:
     if not table.history or table.columns:
         return table
-    rows = _columns(at_source, table)
-    apart = {*table.left_out, *table.excluded}
-    columns = tuple(Column(table.in_silver(name), type_, comment, number)
-                    for number, name, type_, _, _, comment, *_ in rows
-                    if name not in apart)  # fmt: skip
-    numbers = {row[1]: row[0] for row in rows if row[1] in apart}
-    return replace(table, columns=columns, numbers=numbers)
-
-
-def _columns(at_source: Cursor, table: Table) -> list[tuple]:
-    at_source.execute(sqlfile.read("source/columns"), (table.source.as_string(at_source),))
-    return at_source.fetchall()
+    made, _ = evolved(table, Catalog(at_source, ()).found(table))
+    columns = tuple(each._replace(missing=None) for each in made.columns)  # all rows have a value
+    return replace(made, columns=columns)

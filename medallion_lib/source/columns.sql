@@ -27,13 +27,12 @@ WITH RECURSIVE named AS (
 )
 SELECT attnum, attname,
        CASE WHEN is_common THEN format_type(type, typmod) ELSE 'text' END,
-       CASE WHEN is_common THEN format_type(type, -1) ELSE 'text' END,
-       attnotnull, comment,
        CASE WHEN type = 'boolean'::regtype THEN missing::boolean::text
             WHEN type = ANY ('{smallint,integer,bigint,oid,real,double precision,numeric}'::regtype[])
                  AND missing ~ '\d$' AND missing <> '-0' THEN missing::jsonb #>> '{}'
             ELSE missing END,
-       is_filled, attrelid::bigint
+       comment, is_filled,
+       CASE WHEN is_common THEN format_type(type, -1) ELSE 'text' END, attnotnull
 FROM named
 JOIN pg_type ON pg_type.oid = named.type AND pg_type.typtype <> 'd'
 CROSS JOIN LATERAL (

@@ -9,9 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from medallion_lib.source.types import holds, holding, widens
-from medallion_lib.table import Column, Table
-
-SYSTEM = ("row_hash", "sys_start", "sys_end", "sys_period")  # silver's own, beside a table's
+from medallion_lib.table import SYSTEM_COLUMNS, Column, Table
 
 
 class Found(NamedTuple):
@@ -42,7 +40,7 @@ def evolved(
             table, known = _renamed(table, known, each, told)
             table = _retyped(table, known, each, anew, told)
         else:
-            table = _added(table, each, told)
+            table = _added(table, each, names, told)
     return _without_dropped(table, names, told), [f"{table.shown}: {text}" for text in told]
 
 
@@ -99,7 +97,7 @@ def _renamed(
 
 def _is_free(table: Table, name: str) -> bool:
     """Whether silver may call a column so."""
-    return name not in (*SYSTEM, *table.lookups, *(each.name for each in table.columns))
+    return name not in (*SYSTEM_COLUMNS, *table.lookups, *(each.name for each in table.columns))
 
 
 def _retyped(table: Table, known: Column, found: Found, anew: bool, told: list[str]) -> Table:
@@ -114,13 +112,14 @@ def _retyped(table: Table, known: Column, found: Found, anew: bool, told: list[s
     return _with(table, known, known._replace(type=type_))
 
 
-def _added(table: Table, found: Found, told: list[str]) -> Table:
-    name = found.name
-    while not _is_free(table, name):
+def _added(table: Table, found: Found, names: set[str], told: list[str]) -> Table:
+    """With one more column, under a name that silver has left, and that no other column has."""
+    name = table.in_silver(found.name)
+    while not _is_free(table, name) or name in names - {found.name}:
         name += "_"
     type_ = found.type or "text"
     column = Column(name, type_, found.comment, found.number, found.missing)
-    renamed = {**table.renamed, name: (found.name,)} if name != found.name else table.renamed
+    renamed = {name: (found.name,), **table.renamed} if name != found.name else table.renamed
     text = f"column {found.name}, {type_}, was added"
     if found.missing is not None:
         text += f"; earlier rows have {found.missing!r} in it"

@@ -24,26 +24,23 @@ def join(cursor: Cursor, watermark: Watermark, tables: Sequence[Table]) -> list[
     return _told(cursor, watermark, tables)
 
 
-def leaving(
-    cursor: Cursor, watermark: Watermark, tables: Sequence[Table]
-) -> tuple[str, list[Table]]:
-    """What tells the publication of the others alone, and these tables with what tells them."""
-    told = _told(cursor, watermark, tables)
-    others = replace(watermark, tables=watermark.tables.put(*told))
+def leaving(cursor: Cursor, watermark: Watermark, table: Table) -> tuple[str, Table]:
+    """What tells the publication of the others alone, and the table with what tells it."""
+    (told,) = _told(cursor, watermark, [table])
+    others = replace(watermark, tables=watermark.tables.put(told))
     return _read(cursor, others).version, told
 
 
-def leave(cursor: Cursor, watermark: Watermark, tables: Sequence[Table]) -> None:
-    """Have the publication send nothing of these any more, where it does."""
-    there = [each for each in _told(cursor, watermark, tables) if each.published]
+def leave(cursor: Cursor, watermark: Watermark, table: Table) -> None:
+    """Have the publication send nothing of the table any more, where it does."""
+    there = [each for each in _told(cursor, watermark, [table]) if each.published]
     _alter(cursor, watermark, "DROP", there)
 
 
 def _read(cursor: Cursor, watermark: Watermark) -> Publication:
     name = slot.named(watermark.slot, watermark.tables)
-    for each in slot.publications(cursor, watermark.tables.each):
-        if each.name == name:
-            return each
+    if found := slot.publication(cursor, name, watermark.tables.each):
+        return found
     raise refusal("no publication", publication=name)
 
 

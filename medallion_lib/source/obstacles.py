@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.source.slot import Lack, publications, publishing
+from medallion_lib.source.slot import Lack, publication, publishing
 from medallion_lib.tables import Table, described
 
 TAKEN = 'A {} "{}" is there that this warehouse did not make. Give it another name, by --name.'
@@ -19,7 +19,7 @@ def obstacles(
     A publication is the warehouse's own that has its mark, as `slot.marked` says it; one that has
     no mark is read if it is fit.
     """
-    found = {each.name: each for each in publications(cursor, captured)}.get(name)
+    found = publication(cursor, name, captured)
     facts = {"captured": described(captured), "name": name}
     role, has_slot, may_publish = sqlfile.run(cursor, "source/obstacles", facts).fetchone()
     is_ours = found is not None and found.mark == mark is not None

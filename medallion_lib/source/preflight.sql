@@ -45,13 +45,10 @@ role AS (
     LEFT JOIN pg_roles AS hosted ON hosted.rolname = 'rds_replication'
     WHERE role.rolname = current_user
 )
-SELECT format('Its wal_level is %%s; capture needs logical. As a superuser:', current_setting('wal_level')),
-       'ALTER SYSTEM SET wal_level = ''logical'';  -- then restart the server', NULL::oid
-FROM role WHERE current_setting('wal_level') <> 'logical' AND NOT is_hosted
-UNION ALL
-SELECT format('Its wal_level is %%s; capture needs logical. Set rds.logical_replication to 1 in its parameter '
-              'group, and restart it.', current_setting('wal_level')), NULL, NULL
-FROM role WHERE current_setting('wal_level') <> 'logical' AND is_hosted
+SELECT format('Its wal_level is %%s; capture needs logical. ', current_setting('wal_level'))
+       || CASE WHEN is_hosted THEN 'Set rds.logical_replication to 1 in its parameter group, and restart it.' ELSE 'As a superuser:' END,
+       CASE WHEN NOT is_hosted THEN 'ALTER SYSTEM SET wal_level = ''logical'';  -- then restart the server' END, NULL::oid
+FROM role WHERE current_setting('wal_level') <> 'logical'
 UNION ALL
 SELECT 'It is a standby, which takes no marker messages. Name its primary.', NULL, NULL
 WHERE pg_is_in_recovery()

@@ -109,6 +109,10 @@ def publications(cursor: Cursor, captured: Sequence[Table]) -> list[Publication]
     return [Publication(*row) for row in cursor]
 
 
+def publication(cursor: Cursor, name: str, captured: Sequence[Table]) -> Publication | None:
+    return next((each for each in publications(cursor, captured) if each.name == name), None)
+
+
 def publishing(cursor: Cursor, name: str, captured: Sequence[Table], mark: str | None) -> str:
     """What makes the publication. Of partitions under their root, a TRUNCATE of one is not sent."""
     parts = {"publication": sql.Identifier(name), "mark": sql.Literal(mark)}
@@ -124,8 +128,7 @@ def _publish(
 
     Raises MedallionError where there is another's, which is only read if it is fit and unmarked.
     """
-    every = {each.name: each for each in publications(cursor, captured)}
-    if found := every.get(name):
+    if found := publication(cursor, name, captured):
         is_ours = found.is_of(before, mark)
         if found.is_fit and (is_ours or found.mark is None):
             return found.version
@@ -138,8 +141,7 @@ def _publish(
         reason = problem.diag.message_primary
         shown = "\n".join(f"    {line}" for line in statements.split("\n"))
         raise refusal("publication not made", reason=reason, statements=shown) from None
-    (made,) = (each for each in publications(cursor, captured) if each.name == name)
-    return made.version
+    return publication(cursor, name, captured).version
 
 
 @contextmanager
@@ -222,9 +224,8 @@ def _is_ours(cursor: Cursor, slot: str, before: Watermark | None, mark: str | No
         return True
     here = (slot, *sqlfile.run(cursor, "source/identity").fetchone())
     read = before and (before.slot, before.source_system, before.source_name)
-    return read == here or any(
-        (each.name, each.mark) == (slot, mark) for each in publications(cursor, ())
-    )
+    found = publication(cursor, slot, ())
+    return read == here or bool(found and found.mark == mark)
 
 
 def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> bool:

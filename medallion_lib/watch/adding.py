@@ -22,7 +22,7 @@ truncation, at the same instant, so that keys that are gone end and rows that ar
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -41,7 +41,7 @@ from medallion_lib.source.evolution import unnumbered
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.system_time import functions
-from medallion_lib.tables import Adding, Table, Tables
+from medallion_lib.tables import Adding, Table, Tables, by_source
 
 AGAIN = 0.05  # seconds between looks at how far another capture is
 
@@ -54,7 +54,7 @@ def add(source: URL, warehouse: Connection, tables: Sequence[Table], progress: P
     """
     with server.session(source, autocommit=True) as at_source, warehouse.cursor() as cursor:
         server.only_one_session(cursor, "add")
-        names = {table.source.strings for table in tables}
+        names = by_source(tables).keys()
         wanted = catalog.completed(at_source, Tables(tuple(tables))).each
         others = [each for each in Tables.read(cursor).captured if each.source.strings not in names]
         slot.preflight(at_source, source, (*others, *wanted))
@@ -88,7 +88,7 @@ def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> Non
         kept = kept.put(*(unnumbered(each) for each in ended if not each.is_captured))
         return kept.put(*(_added(kept, table, adding, database) for table in wanted))
 
-    names = {table.source.strings for table in wanted}
+    names = by_source(wanted)
     made = [each for each in Tables.change(cursor, added).each if each.source.strings in names]
     landing.make_missing(cursor, made)
     landing.index_missing(cursor, made)
@@ -99,13 +99,11 @@ def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> Non
 
 def _added(kept: Tables, table: Table, adding: Adding | None, database: str) -> Table:
     """The table as it is pending from now on, or is already."""
-    names = table.bronze.strings, table.history and table.silver.strings
     for other in kept.each:
-        is_same = other.source.strings == table.source.strings
-        if not is_same and (other.bronze.strings == names[0]
-                            or (other.history and other.silver.strings == names[1])):  # fmt: skip
+        is_same_history = table.history and other.history and table.silver == other.silver
+        if other.source != table.source and (is_same_history or table.bronze == other.bronze):
             raise refusal("name of another", table=table.shown, other=other.shown)
-    known = next((each for each in kept.each if each.source.strings == table.source.strings), None)
+    known = kept.of(table)
     if known is None:
         return replace(table, adding=adding and adding._replace(merged=0))
     captured = replace(known, is_captured=True)
@@ -119,9 +117,9 @@ def _added(kept: Tables, table: Table, adding: Adding | None, database: str) -> 
     return replace(captured, adding=adding, published=None)
 
 
-def _pending(cursor: Cursor, names: set[tuple[str, ...]]) -> list[Table]:
+def _pending(cursor: Cursor, names: Set[tuple[str, ...]]) -> list[Table]:
     """Those that are not whole yet. MedallionError where one was removed meanwhile."""
-    captured = {table.source.strings: table for table in Tables.read(cursor).captured}
+    captured = by_source(Tables.read(cursor).captured)
     cursor.connection.commit()
     if gone := names - captured.keys():
         raise refusal("table not captured", table=".".join(min(gone)))
@@ -211,14 +209,13 @@ def _dated(into: Landing, watermark: Watermark, taken_at: datetime) -> datetime:
 
 def _with_snapshot(now: Tables, told: Sequence[Table], snapshot: int) -> Tables:
     """The tables, of which these have a snapshot now. MedallionError where one was removed."""
-    captured = {table.source.strings: table for table in now.captured}
     for table in told:
-        known = captured.get(table.source.strings)
-        if known is None or known.adding != table.adding:
+        known = now.of(table)
+        if known is None or not known.is_captured or known.adding != table.adding:
             raise refusal("table not captured", table=table.shown)
-    done = [replace(captured[table.source.strings], published=table.published,
-                    adding=table.adding._replace(snapshot=snapshot)) for table in told]  # fmt: skip
-    return now.put(*done)
+        adding = known.adding._replace(snapshot=snapshot)
+        now = now.put(replace(known, published=table.published, adding=adding))
+    return now
 
 
 def remove(source: URL, warehouse: Connection, tables: Sequence[Table]) -> None:
@@ -237,14 +234,13 @@ def remove(source: URL, warehouse: Connection, tables: Sequence[Table]) -> None:
 def _remove(at_source: Cursor, cursor: Cursor, table: Table) -> None:
     kept = Tables.read(cursor)
     watermark = Watermark.read(cursor, kept)
-    if not (found := [t for t in kept.published if t.source.strings == table.source.strings]):
+    if not (known := by_source(kept.published).get(table.source.strings)):
         raise refusal("table not captured", table=table.shown)
-    (known,) = found
     if known.is_captured:
         known = _let_go(at_source, cursor, watermark, known)
         step("removal known")
     if watermark:
-        membership.leave(at_source, watermark, [known])
+        membership.leave(at_source, watermark, known)
 
 
 def _let_go(
@@ -252,7 +248,7 @@ def _let_go(
 ) -> Table:
     """Let the warehouse know that a table is captured no more; the table with what tells of it."""
     if watermark:
-        version, (known,) = membership.leaving(at_source, watermark, [known])
+        version, known = membership.leaving(at_source, watermark, known)
         if known.published:
             _checked(at_source, cursor.connection)  # the other tables are as they were
     Tables.change(cursor, lambda now: now.put(_ended(cursor, now, known)))  # locks as capture does
@@ -264,7 +260,7 @@ def _let_go(
 
 
 def _ended(cursor: Cursor, now: Tables, table: Table) -> Table:
-    (known,) = (each for each in now.each if each.source.strings == table.source.strings)
+    known = now.of(table)
     adding = known.adding
     if known.is_pending:
         pending.drop_since(cursor, known, adding.begun)

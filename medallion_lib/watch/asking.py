@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.source.slot import Lack
-from medallion_lib.tables import Table, Tables
+from medallion_lib.tables import NONE, Table, Tables, by_source
 from medallion_lib.watch.names import near, spelled
 
 
@@ -21,7 +21,12 @@ class Asked(NamedTuple):
     excluded: tuple[str, ...] = ()  # schema.table.column, or table.column
     keys: Mapping[str, tuple[str, ...]] = {}  # table: columns
     is_strict: bool = False  # WITHOUT OVERLAPS for every history
-    declared: Tables | None = None  # what these say of a table wins over what is found
+    declared: Tables = NONE  # what these say of a table wins over what is found
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The names, and * for every table where there is none, nor one declared."""
+        return self.names or (() if self.declared.each else ("*",))
 
 
 class Relation(NamedTuple):
@@ -69,10 +74,10 @@ class Draft:
 def chosen(at_source: Cursor, asked: Asked, kept: Tables) -> dict[Relation, bool]:
     """The tables that are asked for, and whether by name."""
     every = [Relation(*row) for row in sqlfile.run(at_source, "watch/relations")]
-    here = {each.source.strings for each in kept.captured}
+    here = by_source(kept.captured)
     free = [each for each in every if each.is_offered and (each.schema, each.name) not in here]
     found: dict[Relation, bool] = {}
-    for text in asked.names or (() if asked.declared else ("*",)):
+    for text in asked.patterns:
         if text == "*":
             found |= {each: found.get(each, False) for each in free}
             continue
@@ -83,7 +88,7 @@ def chosen(at_source: Cursor, asked: Asked, kept: Tables) -> dict[Relation, bool
         if (one.schema, one.name) in here:
             raise refusal("watched already", table=one.shown)
         found[one] = True
-    for table in asked.declared.captured if asked.declared else ():
+    for table in asked.declared.captured:
         found[_of(every, [(table.schema, table.name)], table.shown)] = True
     return found
 
@@ -91,7 +96,7 @@ def chosen(at_source: Cursor, asked: Asked, kept: Tables) -> dict[Relation, bool
 def unwatched(at_source: Cursor, kept: Tables) -> list[str]:
     """The tables that came to the schemas which a warehouse watches whole, by name."""
     schemas = tuple(text for text in kept.watched if text.endswith("*"))
-    known = {each.source.strings for each in kept.each}
+    known = by_source(kept.each)
     found: dict[Relation, bool] = {}
     with suppress(MedallionError):  # a schema may be gone
         found = chosen(at_source, Asked(schemas), kept) if schemas else {}

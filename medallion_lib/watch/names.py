@@ -7,12 +7,12 @@ from hashlib import sha256
 from itertools import chain, count
 
 from medallion_lib.system_time.forms import FORMS
+from medallion_lib.table import current
 from medallion_lib.tables import Tables
 
 SIZE = 63  # bytes of a name that PostgreSQL keeps
 LONGEST = SIZE - len("_hist") - max(len(form.suffix) for form in FORMS)
 PART = r'"((?:[^"]|"")+)"|([^".]+)'
-SYSTEM_COLUMNS = ("row_hash", "sys_start", "sys_end", "sys_period")
 
 
 def spelled(text: str) -> list[tuple[str, ...]]:
@@ -57,9 +57,7 @@ class Names:
 
     def take_history(self, schema: str, history: str) -> None:
         """Let nothing else have a history's name, or that of its view of current rows."""
-        is_usual = history.endswith("_hist") and history != "_hist"
-        view = history.removesuffix("_hist") if is_usual else history + "_current"
-        self._take(schema, history, view)
+        self._take(schema, history, current(history))
 
     def layer(self, layer: str, schema: str) -> str:
         """The schema of a layer that the tables of a source's schema have."""
@@ -89,13 +87,3 @@ def _is_apart(base: str, taken: Collection[str]) -> bool:
     """Whether neither begins with the history of the other, as names of its indexes do."""
     histories = tuple(each for each in taken if each.endswith("_hist"))
     return not base.startswith(histories) and not any(x.startswith(f"{base}_hist") for x in taken)
-
-
-def renamed(columns: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """New names, for silver, of the source's columns that have the names of the system's."""
-    names = {}
-    for column in SYSTEM_COLUMNS:
-        if column in columns:
-            marked = (column + "_" * size for size in count(1))
-            names[next(each for each in marked if each not in columns)] = (column,)
-    return names

@@ -13,10 +13,11 @@ from medallion_lib import server, sqlfile
 from medallion_lib.source import catalog
 from medallion_lib.source.obstacles import obstacles
 from medallion_lib.source.slot import OLDEST, Lack, lacking
-from medallion_lib.tables import NONE, Column, Table, Tables
+from medallion_lib.table import SYSTEM_COLUMNS
+from medallion_lib.tables import NONE, Column, Table, Tables, by_source
 from medallion_lib.watch import asking
 from medallion_lib.watch.asking import Asked, Draft, Relation
-from medallion_lib.watch.names import SYSTEM_COLUMNS, Names, renamed
+from medallion_lib.watch.names import Names
 
 FEW = 100_000  # rows: a history of fewer is strict, and a table never analysed is counted so far
 MOST = 1_600 - len(SYSTEM_COLUMNS)  # columns
@@ -98,24 +99,23 @@ def plan(
     _take_lacks(at_source, drafts)
     skipped = {each.relation.shown: each.wrong[0].sentence for each in drafts if each.is_skipped}
     drafts = [each for each in drafts if not each.is_skipped]
-    declared = asked.declared or NONE
-    found = catalog.completed(at_source, replace(declared, each=_named(drafts, kept)), kept).each
+    named = replace(asked.declared, each=_named(drafts, kept))
+    found = catalog.completed(at_source, named, kept).each
     each = tuple(_planned(draft, table, asked) for draft, table in zip(drafts, found, strict=True))
     wrong += [lack for draft in drafts for lack in draft.wrong]
     if not each:
         wrong.append(Lack("There is no table to watch."))
     elif slot:
         wrong += obstacles(at_source, slot, [one.table for one in each], mark)
-    watched = asked.names or (() if asked.declared else ("*",))
-    made = {"each": tuple(one.table for one in each), "source": shown or None, "watched": watched}
-    return Plan(replace(declared, **made), each, source, skipped, tuple(wrong))
+    made = {"each": tuple(one.table for one in each), "source": shown or None}
+    tables = replace(asked.declared, **made, watched=asked.patterns)
+    return Plan(tables, each, source, skipped, tuple(wrong))
 
 
 def _drafts(
     at_source: Cursor, chosen: Mapping[Relation, bool], asked: Asked, kept: Tables
 ) -> list[Draft]:
-    before = {each.source.strings: each for each in kept.each}
-    said = before | {each.source.strings: each for each in (asked.declared or NONE).each}
+    said = by_source((*kept.each, *asked.declared.each))
     sqlfile.run(at_source, "watch/found", {"tables": [each.oid for each in chosen]})
     found = {oid: facts for oid, *facts in at_source.fetchall()}
     drafts = []
@@ -180,12 +180,8 @@ def _table(draft: Draft, names: Names) -> Table:
         table = replace(table, key=key, **{name: named[name] for name in wanted})
         if base != relation.name:
             draft.told.append(f"Its names here begin with {base}: its own would not do.")
-    known = {name for names in table.renamed.values() for name in names}
-    own = renamed([each["name"] for each in draft.columns if each["name"] not in known])
-    return replace(
-        table, key=key, is_captured=True, renamed={**own, **table.renamed},
-        excluded=tuple(dict.fromkeys([*table.excluded, *draft.excluded])),
-    )  # fmt: skip
+    excluded = tuple(dict.fromkeys([*table.excluded, *draft.excluded]))
+    return replace(table, key=key, is_captured=True, excluded=excluded)
 
 
 def _planned(draft: Draft, table: Table, asked: Asked) -> Planned:

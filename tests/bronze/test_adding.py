@@ -8,14 +8,12 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
-from pathlib import Path
 
 import forked
 import pytest
@@ -242,11 +240,6 @@ def test_adding_that_was_killed_is_done_again_and_nothing_is_lost(lab: Medallion
         if follows:
             stopped(process)
     all_is_there(lab, writer)
-
-
-def test_each_step_of_adding_is_one_at_which_a_test_kills() -> None:
-    named = re.findall(r'\bstep\("(.+?)"\)', Path(adding.__file__).read_text("utf-8"))
-    assert named == [*STEPS, REMOVAL]
 
 
 def test_a_removal_that_was_killed_is_done_again(lab: Medallion) -> None:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medallion_lib.source.evolution import Found, evolved
 from medallion_lib.system_time.forms import FORMS
 from medallion_lib.tables import NONE, Table, Tables
-from medallion_lib.watch.names import Names, renamed, spelled
+from medallion_lib.watch.names import Names, spelled
 
 PARTS = ("a", "b", "_", "_hist", "_cdc", "_pkey", "__as_of", "Ä", "😀", '"', ".", "%", "\n", "x" * 20, "é" * 15)
 NAMES = st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join).filter(lambda name: len(name.encode()) <= 63)
@@ -94,4 +95,5 @@ def test_a_name_is_read_as_sql_reads_it_and_then_as_it_is() -> None:
 
 def test_a_column_called_as_the_systems_gets_another_name() -> None:
     columns = ["id", "sys_start", "sys_end", "sys_end_", "row_hash"]
-    assert renamed(columns) == {"row_hash_": ("row_hash",), "sys_start_": ("sys_start",), "sys_end__": ("sys_end",)}
+    table, _ = evolved(Table("thing", "id"), [Found(*each, "text") for each in enumerate(columns, 1)])
+    assert table.renamed == {"row_hash_": ("row_hash",), "sys_start_": ("sys_start",), "sys_end__": ("sys_end",)}
