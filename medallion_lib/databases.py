@@ -13,7 +13,7 @@ from medallion_lib.bronze.landing import make_missing
 from medallion_lib.errors import TEXTS
 from medallion_lib.gold import marts
 from medallion_lib.server.databases import (  # noqa: F401 -- the warehouse's and any other's
-    administering, check_unused, create, drop, engine, exists, labs, rename,
+    administering, check_unused, create, drop, engine, exists, labs, rename, unlock,
 )  # fmt: skip
 from medallion_lib.silver import history
 from medallion_lib.system_time import functions

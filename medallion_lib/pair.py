@@ -20,6 +20,7 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables, is_there
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
+SETUP = "medallion.setup"  # who has this lock makes and drops databases
 
 
 class Pair:
@@ -248,7 +249,7 @@ class Pair:
 
     def _setting_up(self) -> AbstractContextManager[Cursor]:
         """A cursor for making and dropping databases, one process at a time."""
-        return databases.administering(self.place.url, lock="medallion.setup")
+        return databases.administering(self.place.url, lock=SETUP)
 
     def _connected(self, url: URL, autocommit: bool = False) -> AbstractContextManager[Cursor]:
         """A cursor of the server's own role on a database that must be there."""

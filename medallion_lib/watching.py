@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from medallion_lib import databases, server, sqlfile
 from medallion_lib.bronze import capture
 from medallion_lib.errors import ConnectionLost, Unconfirmed, refusal
-from medallion_lib.pair import Pair
+from medallion_lib.pair import SETUP, Pair
 from medallion_lib.progress import shown
 from medallion_lib.silver import merge
 from medallion_lib.source import slot
@@ -64,8 +64,7 @@ class Watching(Pair):
         is missing, with the statements that mend it. What fails leaves nothing behind.
         """
         found = self._sure(asked, yes)
-        with self._undone_unless_made() as cursor:
-            databases.create(cursor, self.warehouse_name)
+        with self._undone_unless_made():
             self._build_warehouse(found.tables)
             largest = max(found.each, key=lambda each: bool(each.table.history) * (each.rows or 1))
             return self._snapshot(largest.table)
@@ -100,8 +99,8 @@ class Watching(Pair):
             raise refusal("warehouse there", **of, rows=rows, since=since or "now")
 
     @contextmanager
-    def _undone_unless_made(self) -> Iterator[Cursor]:
-        """A cursor for making databases. What fails or is interrupted takes along what it made."""
+    def _undone_unless_made(self) -> Iterator[None]:
+        """Make the warehouse's database. What fails or is interrupted takes along what it made."""
         self.place.start()
         with self._setting_up() as cursor:
             self._check_new(cursor)
@@ -110,7 +109,9 @@ class Watching(Pair):
             try:
                 if not had_role:
                     server.set_notebook_role(cursor, self.place.notebook_password)
-                yield cursor
+                databases.create(cursor, self.warehouse_name)
+                databases.unlock(cursor, SETUP)  # a snapshot may take long
+                yield
             except BaseException as problem:
                 self._clear(cursor, problem)
                 if not had_role:

@@ -22,6 +22,11 @@ def administering(url: URL, lock: str | None = None) -> Iterator[Cursor]:
         yield cursor
 
 
+def unlock(cursor: Cursor, lock: str) -> None:
+    """Let the next process have it, before the session ends."""
+    cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", (lock,))
+
+
 def exists(cursor: Cursor, database: str) -> bool:
     cursor.execute("SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", (database,))
     return cursor.fetchone()[0]
