@@ -154,7 +154,7 @@ UNREADABLE = (f"{SCHEMA}.feeling",)  # no operator reads the bounds of partition
 FILLING = (f"{SCHEMA}.deep",)
 NO_DEFAULT = (*FILLING, *(f"{SCHEMA}.{name}" for name in ("few", "code", "positive")), "regrole")
 
-_LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+_LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\x01\x02")  # two stand for names
 # Beside their lists: values that nobody thought of.
 AT_RANDOM: dict[str, SearchStrategy[str]] = {
     "text": st.text(_LETTERS, max_size=8),
