@@ -45,6 +45,7 @@ class Played:
     copies: list[Shown] = field(default_factory=list)
     log: list[str] = field(default_factory=list)  # what was done, to be told where it goes wrong
     is_altered: bool = False  # since the last capture
+    was_altered: bool = False  # ever
 
     def __post_init__(self) -> None:
         self.columns = self.plan.columns  # as they are now
@@ -123,7 +124,7 @@ class World:
     def versions(self) -> dict[str, int]:
         """How many each history has, of tables whose columns stayed as they were."""
         histories = [known.silver.as_string(self.at_source) for table, known in zip(self.tables, self.histories(), strict=True)
-                     if known.history and table.columns == table.plan.columns]  # fmt: skip
+                     if known.history and not table.was_altered]  # fmt: skip
         counts = " UNION ALL ".join(f"SELECT {literal(each)}, count(*) FROM {each}" for each in histories)
         with server.session(self.lab.warehouse_url) as cursor:
             cursor.execute(counts)
@@ -163,6 +164,7 @@ class World:
         self.at_source.execute(";\n".join([*sent, end]))
         for table, transaction in parts if end == "COMMIT" else ():
             table.is_altered |= bool(transaction.altered)
+            table.was_altered |= table.is_altered
             table.columns = transaction.altered or table.columns
         for table, _ in parts:
             self.copy(table)
