@@ -76,9 +76,11 @@ class Shape(NamedTuple):
         element, type_ = self.plain[name].removesuffix("[]"), sql.SQL(self.types[name])
         if element in WHOLE and self.types[name] == self.plain[name]:
             return None
+        held = sql.SQL("{}::{}").format(self.value(name), type_)
+        if self.plain[name] == "bpchar":  # whose text is without the blanks at its end
+            return sql.SQL("{} IS NOT DISTINCT FROM {}").format(self.value(name), held)
         wider = READ_AS.get(element, "text") + self.plain[name].removeprefix(element)
         as_wider = wider + "::text" * (element == "interval")  # else 30 days equal a month
-        held = sql.SQL("{}::{}").format(self.value(name), type_)
         to_wider = "{}::{}" if element == "money" else "{}::text::{}"
         return sqlfile.compose(
             "silver/value_exact",
@@ -211,20 +213,25 @@ class Shape(NamedTuple):
 
     def _texts(self) -> sql.Composed:
         """The source's columns as one jsonb object of texts, for the row's hash."""
-        pairs = [self._hashed(name) for name in self.from_source]
+        kept = {name: self._kept(name) for name in self.from_source}
+        plain = {each.hashed or name: self.text(name)
+                 for name, each in kept.items() if each.missing is None}  # fmt: skip
+        names, texts = sqlfile.each(map(sql.Literal, plain)), sqlfile.each(plain.values())
+        pairs = [self._hashed(name) for name, each in kept.items() if each.missing is not None]
         parts = [sqlfile.each(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]
-        return sqlfile.each(parts, "jsonb_build_object({})", " || ")
+        # jsonb_build_object looks up the types of its arguments for each row.
+        each = sql.SQL("jsonb_object(ARRAY[{}]::text[], ARRAY[{}]::text[])").format(names, texts)
+        return each + sqlfile.each(parts, " || jsonb_build_object({})", "")
 
     def _hashed(self, name: str) -> sql.Composed:
-        """A column's part of the hash: under its first name, and nothing for what all rows had.
+        """A later column's part of the hash: under its first name, nothing for what all rows had.
 
         So neither a new name nor a new column changes the hash of a row that is there. No value is
         JSON's false where all rows had one: null would be as nothing.
         """
         column, value = self._kept(name), self.text(name)
-        if column.missing is not None:
-            had = "CASE WHEN {0} IS NULL THEN 'false' WHEN {0} <> {1} THEN to_jsonb({0}) END"
-            value = sql.SQL(had).format(value, sql.Literal(column.missing))
+        had = "CASE WHEN {0} IS NULL THEN 'false' WHEN {0} <> {1} THEN to_jsonb({0}) END"
+        value = sql.SQL(had).format(value, sql.Literal(column.missing))
         return sql.SQL("{}, {}").format(sql.Literal(column.hashed or name), value)
 
     def _expected(self) -> dict[str, tuple[str, ...]]:
