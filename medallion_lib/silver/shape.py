@@ -60,9 +60,8 @@ class Shape(NamedTuple):
             return found
         listed = sqlfile.each(map(sql.Literal, names))
         is_there = sql.SQL(row + "full_row ?| ARRAY[{}]").format(listed)
-        return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
-            is_there, found, sql.Literal(missing)
-        )
+        either = sql.SQL("CASE WHEN {} THEN {} ELSE {} END")
+        return either.format(is_there, found, sql.Literal(missing))
 
     def _kept(self, name: str) -> Column:
         return self.kept.get(name) or Column(name, self.types[name])
