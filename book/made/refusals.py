@@ -27,9 +27,9 @@ GROUPS = {
         "The first text is the whole message; `<reason>` is one of those after it.")),
     "marts not read": ("Marts of your own", ""),
     "no dbt": ("Building the star", ""),
+    "no table to watch": ("Choosing tables to watch", ""),
     "option not read": ("Tables that keep their versions", (
         "The table and its rows stay as they were. In psql the server sends the same texts.")),
-    "no table to watch": ("Choosing tables to watch", ""),
 }  # fmt: skip
 
 

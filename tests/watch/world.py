@@ -19,7 +19,7 @@ from random_tables import NUMBER, Column, Plan, T, Transaction
 
 from medallion_lib import Medallion, server
 from medallion_lib.tables import Table, Tables
-from medallion_lib.watch.names import SYSTEM_COLUMNS
+from medallion_lib.table import SYSTEM_COLUMNS
 
 SCHEMAS = ("public", 'Of "two" %s.é', "ü" * 31)
 # What tables' names begin with.
