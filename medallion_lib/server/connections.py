@@ -4,12 +4,13 @@ import hmac
 import os
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import encrypt_password
@@ -142,6 +143,17 @@ def _lock(cursor: Cursor, work: str, trying: str) -> None:
         if time.monotonic() > give_up:
             raise refusal(f"second {work}", Busy)
         time.sleep(0.05)
+
+
+def interruptibly(cursor: Cursor, statement: sql.Composable) -> None:
+    """Execute it, or end it when this process is interrupted; the driver's own wait would go on."""
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(cursor.execute, statement)
+        try:
+            done.result()
+        except KeyboardInterrupt:
+            cursor.connection.cancel()
+            raise
 
 
 def libpq(url: URL) -> str:

@@ -181,7 +181,7 @@ def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int
     create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput EXPORT_SNAPSHOT")
     too_many = refusing("no room for a slot", errors.ConfigurationLimitExceeded)
     with too_many, refusing("slot not made", errors.LockNotAvailable, slot=slot):
-        stream.execute(create.format(sql.Identifier(slot)))
+        server.interruptibly(stream, create.format(sql.Identifier(slot)))
     _, position, snapshot, _ = stream.fetchone()
     high, low = position.split("/")
     return int(high, 16) << 32 | int(low, 16), snapshot

@@ -255,6 +255,7 @@ def test_a_watch_that_is_ended_by_a_signal_leaves_nothing_behind(url: URL) -> No
         waits = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"
         wait_until(lambda: run(url, waits))
         watch.send_signal(signal.SIGTERM)
+        wait_until(lambda: watch.poll() is not None)  # long before the wait for a slot is given up
         assert to_its_end(watch)[0] == 130
     finally:
         other.close()
