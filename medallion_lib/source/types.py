@@ -37,7 +37,8 @@ def widens(old: str, new: str) -> bool:
     (before, had, array), (after, has, brackets) = _parts(old), _parts(new)
     if old == new or array != brackets:
         return False
-    if after in TEXTS and not has and before in AS_TEXT and not array:
+    # An array prints a boolean as t, and a text that one was cast to is true.
+    if after in TEXTS and not has and before in AS_TEXT and (not array or before != "boolean"):
         return True
     if before in DIGITS and after in DIGITS:
         return DIGITS[before] < DIGITS[after]

@@ -39,6 +39,7 @@ def test_a_type_widens_another_if_it_prints_each_of_its_values_alike() -> None:
                 filled = after.rstrip("0").rstrip(".") if "." in after else after.rstrip(" ")
                 assert before in (after, filled) or before.rstrip(" ") == filled, (old, new, value)
     assert not any(holds(new, old) is False for old, new in pairs)
+    assert widens("character varying(3)[]", "text[]") and not widens("boolean[]", "text[]")
     assert not any(widens(new, old) for old, new in pairs if new not in ("text", "character varying"))
 
 
