@@ -221,7 +221,7 @@ def parser() -> argparse.ArgumentParser:
     add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
     _add_watching(add[watch], add[unwatch])
     for command in (down, watch, unwatch, reset, load, rebuild):
-        add[command]("--yes", action="store_true", help="do not ask before history ends")
+        add[command]("--yes", action="store_true", help="do not ask")
     add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
     add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
     add[load]("file", help="a dump of Pagila's data")

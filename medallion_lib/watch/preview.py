@@ -18,7 +18,7 @@ COST = "per million: about what a million changes take here, in bronze and in hi
 CHEAP = (
     "cheap: the server holds (key, sys_end) to be unique and each version to begin before it ends; "
     "that no two overlap, verify checks. strict: the server itself refuses overlaps, WITHOUT "
-    "OVERLAPS, which makes an insert five to six times as slow; --strict insists."
+    "OVERLAPS, which makes an insert about ten times as slow; --strict insists."
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from psycopg2 import sql
 from sqlalchemy import URL
-from test_random_schemas import WORKER, source_of
+from test_random_schemas import WORKER, clear, source_of
 
 from medallion_lib import Medallion, databases, server
 from medallion_lib.bronze import piped
@@ -31,10 +31,7 @@ def first_as_of(source: URL, query: str) -> float:
         took = time.perf_counter() - began
         assert count
     finally:
-        lab.close()
-        lab.unwatch(yes=True)
-        with databases.administering(lab.place.url) as cursor:
-            databases.drop(cursor, lab.warehouse_name)
+        clear(lab)
     return took
 
 

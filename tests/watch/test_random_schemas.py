@@ -64,10 +64,15 @@ def played(plans: list[Plan], number: int) -> Iterator[World]:
                 made.begin()
                 yield made
         finally:
-            lab.close()
-            lab.unwatch(yes=True)
-            with databases.administering(lab.place.url) as cursor:
-                databases.drop(cursor, lab.warehouse_name)
+            clear(lab)
+
+
+def clear(lab: Medallion) -> None:
+    """Remove what watch made, but for the role, which other tests use."""
+    lab.close()
+    lab.unwatch(yes=True)
+    with databases.administering(lab.place.url) as cursor:
+        databases.drop(cursor, lab.warehouse_name)
 
 
 def test_a_history_is_to_be_strict_only_where_the_server_can_keep_it_so() -> None:
