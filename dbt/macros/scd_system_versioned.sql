@@ -405,11 +405,11 @@
 {% macro scd__is_function(table, view) -%}
   (proname, prorettype) IN (
       SELECT relname || '__' || form, reltype
-      FROM pg_class, unnest(ARRAY['as_of', 'from_to', 'between', 'contained_in', 'all']) AS form
+      FROM pg_class, unnest(ARRAY['as_of', 'from_to', 'between', 'symmetric', 'contained_in', 'all']) AS form
       WHERE pg_class.oid IN (to_regclass({{ scd__literal(table) }}), to_regclass({{ scd__literal(view) }})))
 {%- endmacro %}
 
 {#- Whether the view and all the functions are there. -#}
 {% macro scd__answers(table, view) %}
-  {{ return(scd__value('SELECT count(*) FROM pg_proc WHERE ' ~ scd__is_function(table, view)) == 10) }}
+  {{ return(scd__value('SELECT count(*) FROM pg_proc WHERE ' ~ scd__is_function(table, view)) == 12) }}
 {% endmacro %}

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.system_time import option
-from medallion_lib.system_time.forms import FORMS, Form
+from medallion_lib.system_time.forms import WRITTEN, Form
 from medallion_lib.system_time.references import Reference, references
 from medallion_lib.system_time.tokens import (
     RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, name_start,
     quoted, says, tokenize,
 )  # fmt: skip
 
-_BY_WORD = {form.clause.split()[0]: form for form in FORMS}
+_BEGIN = {clause.split()[0]: (clause, form) for clause, form in WRITTEN}
 _NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS", "OPTION"])  # FOR and a name
 # What may follow: any reserved word but those of an expression, or the end.
 _FOLLOWS = {*RESERVED, "", ")", ",", ";"} - {
@@ -86,7 +86,7 @@ def _is_clause(tokens: list[Token], reference: Reference) -> bool:
     Nor that of a role, type or provider of this name: CREATE USER MAPPING FOR system_time.
     """
     i = reference.clause
-    if tokens[i + 1].text == "TIMESTAMP" and tokens[i + 2].text not in _BY_WORD:
+    if tokens[i + 1].text == "TIMESTAMP" and tokens[i + 2].text not in _BEGIN:
         return False  # as %sqlplot has it
     named = tokens[i - 1].text in _NAMES_FOLLOW or reference.in_call in ("SUBSTRING", "OVERLAY")
     return reference.is_read or not named
@@ -118,26 +118,32 @@ def _read(tokens: list[Token], i: int) -> tuple[Form, list[tuple[int, int]], int
 
     jupysql's %sqlplot prints two of them with brackets: FROM (a, b), BETWEEN (a, b).
     """
-    if (form := _BY_WORD.get(tokens[i].text)) is None:
+    if tokens[i].text not in _BEGIN:
         raise refusal("clause unfinished", SystemTimeError)
-    printed = tokens[i - 1].text == "TIMESTAMP"
-    clause = re.sub(r"{} \w+ {}", "({}, {})", form.clause) if printed else form.clause
-    written = form.clause.format("…", "…")
+    clause, form = next((each for each in WRITTEN if says(tokens, i, *_words(each[0])[0])),
+                        _BEGIN[tokens[i].text])  # fmt: skip
+    written, example = clause.format("…", "…"), clause.format("'2023-07-01'", "'2023-08-01'")
+    if tokens[i - 1].text == "TIMESTAMP":
+        clause = re.sub(r"{} \w+ {}", "({}, {})", clause)
     end, instants = 0, []
-    for piece in clause.split("{}"):
+    for words in _words(clause):
         if end:
             begin, i = i, after_expression(tokens, i)
             if i == begin:
                 raise refusal("no instant", SystemTimeError, form=written)
             end = tokens[i - 1].end
             instants.append((tokens[begin].start, end))
-        for word in re.findall(r"\w+|\S", piece):
+        for word in words:
             if tokens[i].text != word:
-                example = form.clause.format("'2023-07-01'", "'2023-08-01'")
                 facts = {"form": written, "word": word, "example": example}
                 raise refusal("form unfinished", SystemTimeError, **facts)
             i, end = i + 1, tokens[i].end
     return form, instants, i, end
+
+
+def _words(clause: str) -> list[list[str]]:
+    """The words and signs before, between and after its instants."""
+    return [re.findall(r"\w+|\S", piece) for piece in clause.split("{}")]
 
 
 def _check_table(sql: str, tokens: list[Token], reference: Reference) -> None:

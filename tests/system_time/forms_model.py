@@ -97,10 +97,14 @@ RELATIONS = [
 ]  # fmt: skip
 
 # When a version is among those that a form names: from its start on, and up to but without its end.
+# A period that ends before it begins has none.
 CURRENT: dict[str, Callable[..., bool]] = {
     "AS OF {}": lambda version, at: version.start <= at < version.end,
-    "FROM {} TO {}": lambda version, a, b: version.start < b and a < version.end,
-    "BETWEEN {} AND {}": lambda version, a, b: version.start <= b and a < version.end,
+    "FROM {} TO {}": lambda version, a, b: a < b and version.start < b and a < version.end,
+    "BETWEEN {} AND {}": lambda version, a, b: a <= b and version.start <= b and a < version.end,
+    "BETWEEN ASYMMETRIC {} AND {}": lambda *asked: CURRENT["BETWEEN {} AND {}"](*asked),
+    "BETWEEN SYMMETRIC {} AND {}": lambda version, *between: (
+        CURRENT["BETWEEN {} AND {}"](version, *sorted(between))),
     "CONTAINED IN ({}, {})": lambda version, a, b: a <= version.start and version.end <= b,
     "ALL": lambda version: True,
 }

@@ -240,7 +240,7 @@ def test_partitions_are_pruned(database: Connection) -> None:
 # --- Making them -------------------------------------------------------------------------------
 
 FUNCTIONS = r"""SELECT p.oid, pg_get_functiondef(p.oid), obj_description(p.oid) FROM pg_proc p
-    WHERE proname ~ '__(as_of|from_to|between|contained_in|all)$' ORDER BY p.oid"""
+    WHERE proname ~ '__(as_of|from_to|between|symmetric|contained_in|all)$' ORDER BY p.oid"""
 
 
 def names(connection: Connection) -> set[str]:

@@ -44,6 +44,8 @@ PERIODS = [
     ("from {}\nto {} -- until", "from_to"),
     ("BETWEEN {} AND {}", "between"),
     ("between {} -- from\n and {}", "between"),
+    ("BETWEEN ASYMMETRIC {} AND {}", "between"),
+    ("between\nsymmetric {} and {}", "symmetric"),
     ("CONTAINED IN ({}, {})", "contained_in"),
     ("contained/* */in( {},{} )", "contained_in"),
 ]
@@ -310,6 +312,9 @@ WRONG = [
     ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a TO b", "BETWEEN … AND … lacks its AND"),
     ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a, b", "BETWEEN … AND … lacks its AND"),
     ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN a AND", "BETWEEN … AND … needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN SYMMETRIC a", "BETWEEN SYMMETRIC … AND … lacks its AND. Write for example FOR SYSTEM_TIME BETWEEN SYMMETRIC '2023-07-01' AND"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN ASYMMETRIC AND b", "BETWEEN ASYMMETRIC … AND … needs an instant"),
+    ("SELECT * FROM t FOR SYSTEM_TIME BETWEEN SYMMETRIC ASYMMETRIC a AND b", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED (a, b)", "CONTAINED IN (…, …) lacks its IN"),
     ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN a, b", "CONTAINED IN (…, …) lacks its ("),
     ("SELECT * FROM t FOR SYSTEM_TIME CONTAINED IN (a)", "CONTAINED IN (…, …) lacks its ,"),

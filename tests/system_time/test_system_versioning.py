@@ -242,11 +242,12 @@ def played(connection: Connection, transactions: list[Any]) -> list[Version]:
     return sorted([*history, *((k, v, began[k], FOREVER) for k, v in now.items())])
 
 
-# Each form, as SQL Server's documentation has it, of a version's start and end.
+# Each form, of a version's start and end; a period that ends before it begins has none.
 FORMS = {
     "AS OF a.at": lambda s, e, a, b: s <= a < e,
-    "FROM a.at TO b.at": lambda s, e, a, b: s < b and e > a,
-    "BETWEEN a.at AND b.at": lambda s, e, a, b: s <= b and e > a,
+    "FROM a.at TO b.at": lambda s, e, a, b: a < b and s < b and e > a,
+    "BETWEEN a.at AND b.at": lambda s, e, a, b: a <= b and s <= b and e > a,
+    "BETWEEN SYMMETRIC a.at AND b.at": lambda s, e, a, b: s <= max(a, b) and e > min(a, b),
     "CONTAINED IN (a.at, b.at)": lambda s, e, a, b: s >= a and e <= b,
     "ALL": lambda s, e, a, b: True,
 }

@@ -31,6 +31,7 @@ FORMS = {
     "AS OF {july}": "sys_start <= {july} AND sys_end > {july}",
     "FROM {july} TO {august}": "sys_start < {august} AND sys_end > {july}",
     "BETWEEN {july} AND {august}": "sys_start <= {august} AND sys_end > {july}",
+    "BETWEEN SYMMETRIC {august} AND {july}": "sys_start <= {august} AND sys_end > {july}",
     "CONTAINED IN ({july}, {august})": "sys_start >= {july} AND sys_end <= {august}",
     "ALL": "true",
 }
