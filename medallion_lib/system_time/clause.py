@@ -101,14 +101,17 @@ def _call(sql: str, tokens: list[Token], reference: Reference) -> Call:
         facts = {"table": name.identifier, "suffix": form.suffix}
         raise refusal("name too long", SystemTimeError, **facts)
     own = sql[name.start : name.end] if name.is_name else f'"{name.identifier}"'
-    alias = "" if _check_after(tokens, i, form) else f" AS {own}"
+    given = _check_after(tokens, i, form)
+    for lock in reference.locks((given or name).identifier):
+        facts = {"table": name.identifier, "lock": lock.words}
+        raise refusal("clause with a lock", SystemTimeError, **facts)
     close = name.start + name.text.rindex('"') if name.kind == "quoted" else name.end
     # The text between the instants gives way: before the first, after each, and after the last.
     edits, at, text = list[Edit](), close, f"{form.suffix}{sql[close : name.end]}("
     for before, after in instants:
         edits.append((at, before, text))
         at, text = after, ", "
-    edits.append((at, end, f"{'' if instants else text}){alias}"))
+    edits.append((at, end, f"{'' if instants else text}){'' if given else f' AS {own}'}"))
     function = f"{quoted(name.identifier + form.suffix)}({form.types})"
     return Call(name.identifier, tokens[reference.name - 1].text == ".", function, edits)
 
@@ -172,8 +175,8 @@ def _check_table(sql: str, tokens: list[Token], reference: Reference) -> None:
     raise refusal("clause without a table", SystemTimeError)
 
 
-def _check_after(tokens: list[Token], i: int, form: Form) -> bool:
-    """Whether an alias begins at tokens[i]. Raise where what comes next can't follow the clause."""
+def _check_after(tokens: list[Token], i: int, form: Form) -> Token | None:
+    """The alias that begins at tokens[i]. Raise where what comes next can't follow the clause."""
     named = i + 1 if tokens[i].text == "AS" else i
     has_alias = named > i or (tokens[i].is_name and not says(tokens, i, "FORMAT", "JSON"))
     after = named + has_alias if tokens[named].text != "(" else named
@@ -185,4 +188,4 @@ def _check_after(tokens: list[Token], i: int, form: Form) -> bool:
     if goes_on and not says(tokens, after, "FORMAT", "JSON"):
         facts = {"form": form.clause.format("…", "…"), "word": tokens[after].text}
         raise refusal("clause goes on", SystemTimeError, **facts)
-    return has_alias
+    return tokens[named] if has_alias else None

@@ -19,6 +19,15 @@ _LIST_ENDS = frozenset([
 _WRITING = ("DELETE", "MERGE", "UPDATE", "INSERT")
 _MAKE = BEFORE_NAME | {"CREATE", "ALTER", "DROP", "REPLACE", "FOREIGN", "MATERIALIZED", "RECURSIVE"}
 _BEFORE_NEW = BEFORE_NAME | {"TABLE", "TO"}
+_LOCKS = (("UPDATE",), ("NO", "KEY", "UPDATE"), ("SHARE",), ("KEY", "SHARE"))
+_AFTER_QUERY = ("FOR", "ORDER", "LIMIT", "OFFSET", "FETCH")  # if that is in brackets
+
+
+class Lock(NamedTuple):
+    """FOR UPDATE, or the like, at the end of a query."""
+
+    words: str
+    names: list[str]  # of the references that OF names; none if it means all
 
 
 class Reference(NamedTuple):
@@ -29,6 +38,14 @@ class Reference(NamedTuple):
     is_read: bool  # as a table of a FROM list
     in_call: str  # the word before the bracket it stands in, if that holds no query
     hidden_by: str | None  # what the name means here, if not a table: WITH or CREATE
+    level: "_Level"
+
+    def locks(self, alias: str) -> Iterator[Lock]:
+        """Those that mean the reference of this alias, once all of the text is read."""
+        level: _Level | None = self.level
+        while level:
+            yield from (lock for lock in level.locks if not lock.names or alias in lock.names)
+            alias, level = level.alias or alias, level.outer
 
 
 @dataclass
@@ -41,6 +58,9 @@ class _Level:
     verb: str = ""
     with_names: frozenset[str] = frozenset()
     coming: dict[int, str] = field(default_factory=dict)  # names of WITH, by where they begin
+    outer: "_Level | None" = None  # whose locks mean what this one reads, too
+    alias: str | None = None  # of this one in that
+    locks: list[Lock] = field(default_factory=list)
 
 
 def references(tokens: list[Token]) -> Iterator[Reference]:
@@ -53,11 +73,11 @@ def references(tokens: list[Token]) -> Iterator[Reference]:
         if token.text in ("(", "["):
             inside = _Level(tokens[i - 1].text, with_names=level.with_names)
             if level.table == i:
-                inside.part, inside.table = "FROM", i + 1
+                inside.part, inside.table, inside.outer = "FROM", i + 1, level
             levels.append(inside)
         elif token.text in (")", "]"):
             if len(levels) > 1:
-                levels.pop()
+                _leave(tokens, i, levels.pop(), levels[-1])
         elif token.text == ";":
             outer = levels[-2].with_names if len(levels) > 1 else frozenset()
             levels[-1] = _Level(with_names=outer)
@@ -68,6 +88,7 @@ def references(tokens: list[Token]) -> Iterator[Reference]:
         elif token.text == "FOR" and tokens[i + 1].text in ("SYSTEM_TIME", "TIMESTAMP"):
             yield _reference(tokens, i, level, made)
         elif token.kind == "word" and tokens[i - 1].text != ".":
+            level.locks += _locks(tokens, i)
             making |= _made(tokens, i, level)
             _enter(tokens, i, level)
 
@@ -94,7 +115,29 @@ def _reference(tokens: list[Token], i: int, level: _Level, made: set[str]) -> Re
     if first == last and name in made | level.with_names:
         hidden_by = "WITH" if name in level.with_names else "CREATE"
     is_read = level.table == first and tokens[first].is_name
-    return Reference(last, i, is_read, "" if level.part else level.opened_by, hidden_by)
+    return Reference(last, i, is_read, "" if level.part else level.opened_by, hidden_by, level)
+
+
+def _leave(tokens: list[Token], i: int, level: _Level, outer: _Level) -> None:
+    """Note how the query around the bracket that ends at tokens[i] has what is in it."""
+    alias = tokens[i + 1 + (tokens[i + 1].text == "AS")]
+    if level.outer and alias.is_name:
+        level.alias = alias.identifier
+    is_query = tokens[i + 1].text in _AFTER_QUERY or (
+        tokens[i + 1].text == ")" and level.opened_by == "(")  # fmt: skip
+    if outer.part not in ("SELECT", "FROM", "OTHER") and is_query:
+        level.outer = outer
+
+
+def _locks(tokens: list[Token], i: int) -> Iterator[Lock]:
+    """The one that begins at tokens[i], if any."""
+    for words in _LOCKS:
+        if says(tokens, i, "FOR", *words):
+            after, names = i + 1 + len(words), list[str]()
+            while tokens[after].text in ("OF", ",") and tokens[after + 1].is_name:
+                names.append(tokens[after + 1].identifier)
+                after += 2
+            yield Lock(" ".join(["FOR", *words]), names)
 
 
 def _enter(tokens: list[Token], i: int, level: _Level) -> None:

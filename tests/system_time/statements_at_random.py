@@ -251,7 +251,7 @@ class Maker:
         targets = self.one(["*", "a, b AS from", "a AS select, t.from", "a join, b", "DISTINCT ON (a, b) *", "count(*)", "a IS NOT DISTINCT FROM b, c",
                             "substring(a FROM b), d", "'FROM', \"FROM\"", "", "extract(year FROM a) AS using, b", "a delete, b update", "rows"])  # fmt: skip
         rest = self.one(["", "", "", " WHERE §", " WHERE a IS DISTINCT FROM b", " WHERE a IN (SELECT b FROM §)", " GROUP BY a HAVING §", " ORDER BY a USING <, b LIMIT 1",
-                         " FETCH FIRST ROW ONLY", " FOR UPDATE", " WINDOW w AS (ORDER BY a)", " OFFSET 1", "\n"])  # fmt: skip
+                         " FETCH FIRST ROW ONLY", " FOR UPDATE OF k", " WINDOW w AS (ORDER BY a)", " OFFSET 1", "\n"])  # fmt: skip
         more = [self.table(names) if "FROM §" in rest else self.expression(names, True)] if "§" in rest else []
         return filled(f"SELECT {targets} FROM §{rest}", self.tables(names), *more)
 
@@ -292,6 +292,8 @@ STATEMENTS = [
     "SELECT * INTO w FROM {tables}", "SELECT json_array(SELECT a FROM {reference} FORMAT JSON)", "SELECT ARRAY({query}), EXISTS ({query}), ({query})", "CALL p(({query}))", "WITH z AS (INSERT INTO u {query} RETURNING *) SELECT * FROM z, {tables}", "WITH z AS (DELETE FROM u USING {tables} RETURNING a AS from) UPDATE u SET a = b FROM {tables}",
     "WITH z AS (MERGE INTO u USING {table} ON true WHEN MATCHED THEN DO NOTHING RETURNING *) DELETE FROM v USING {table}", "SELECT substring((SELECT a FROM {tables}) FOR 2)", "INSERT INTO substring (SELECT * FROM {tables})", "SELECT * FROM u substring (a), {tables}", "SELECT * FROM x, (SELECT 1) y, {reference}",
     "SELECT a {expression} FROM {tables}", "SELECT {expression}, {expression} FROM {reference}", "SELECT substring(a FOR system_time), overlay(a PLACING b FROM 1 FOR system_time) FROM {reference}", "SELECT a FROM u ORDER BY (SELECT 1 FROM {table})",
+    "SELECT * FROM {reference}, u FOR UPDATE!clause with a lock", "({query} UNION TABLE v); SELECT a FROM u JOIN ({reference} JOIN v ON {expression}) ON true WHERE a IN ({query}) FOR SHARE NOWAIT!clause with a lock", "SELECT * FROM u, (SELECT * FROM {reference} LIMIT 1) AS k WHERE {expression} FOR NO KEY UPDATE OF u FOR KEY SHARE OF k!clause with a lock", "(SELECT * FROM {reference}) ORDER BY 1 FOR UPDATE!clause with a lock",
+    "SELECT * FROM u WHERE a IN ({query}) FOR UPDATE", "SELECT * FROM u, ({query}) AS q, {tables} FOR SHARE OF u, k", "WITH z AS ({query}) SELECT * FROM u FOR UPDATE", "CREATE POLICY p ON u FOR UPDATE USING (a IN ({query}))",
     "TABLE {reference}!clause with TABLE or ONLY|clause on a query", "SELECT * FROM ONLY {reference}!clause with TABLE or ONLY", "SELECT * FROM ONLY (t FOR SYSTEM_TIME ALL)!clause with TABLE or ONLY", "SELECT * FROM t FOR SYSTEM_TIME ALL TABLESAMPLE system (1)!clause goes on", "SELECT * FROM t FOR SYSTEM_TIME AS OF {expression} AS d TABLESAMPLE system (1)!clause goes on",
     "SELECT * FROM f(1) FOR SYSTEM_TIME AS OF {expression}!clause after a bracket", "SELECT * FROM ({query}) FOR SYSTEM_TIME AS OF {expression}!clause after a bracket", "SELECT * FROM t FOR SYSTEM_TIME ALL WITH ORDINALITY!clause goes on",
     "UPDATE {reference} SET a = 1!history written", "UPDATE ONLY {reference} SET a = 1!history written", "DELETE FROM {reference}!history written", "DELETE FROM ONLY {reference}!history written", "INSERT INTO {reference} VALUES (1)!history written", "MERGE INTO {reference} USING u ON true WHEN MATCHED THEN DELETE!history written",

@@ -249,6 +249,52 @@ PLACES = [
     ("CREATE TABLE t AS SELECT * FROM t FOR SYSTEM_TIME ALL", "CREATE TABLE t AS SELECT * FROM t__all() AS t"),
 ]  # fmt: skip
 
+# § is a reference. A lock of the query that reads it would mean it, in brackets or in a sub-query too.
+LOCKED = [
+    "SELECT * FROM § FOR UPDATE",
+    "SELECT * FROM § d FOR NO KEY UPDATE",
+    "SELECT * FROM § AS d WHERE a FOR SHARE OF d",
+    "SELECT * FROM §, s FOR KEY SHARE NOWAIT",
+    "SELECT * FROM s JOIN § USING (a) ORDER BY a FOR UPDATE OF s FOR SHARE OF t LIMIT 1",
+    "SELECT * FROM (SELECT * FROM §) x FOR UPDATE OF x",
+    "SELECT * FROM (SELECT * FROM §) x FOR UPDATE",
+    "SELECT * FROM (§ JOIN u ON true) FOR UPDATE",
+    "SELECT * FROM (§ JOIN u ON true), v FOR UPDATE OF v, t",
+    "(SELECT * FROM §) FOR UPDATE",
+    "((SELECT * FROM § d)) ORDER BY 1 FOR UPDATE OF d",
+    "INSERT INTO s SELECT * FROM § FOR UPDATE",
+    "WITH x AS (SELECT * FROM § FOR UPDATE) TABLE x",
+    "DECLARE c CURSOR FOR SELECT * FROM § FOR UPDATE",
+    "SELECT * FROM s, LATERAL (SELECT * FROM § LIMIT 1) AS x FOR SHARE SKIP LOCKED",
+    "SELECT (SELECT a FROM § FOR UPDATE) FROM s",
+    "SELECT * FROM ((SELECT * FROM §)) AS x FOR UPDATE OF x",
+    'SELECT * FROM § "D" FOR UPDATE OF s, "D"',
+    "WITH x AS (SELECT 1) (SELECT * FROM §) FOR UPDATE",
+    "CREATE VIEW v AS (SELECT * FROM §) FOR UPDATE",
+    "SELECT * FROM s.t FOR SYSTEM_TIME ALL FOR UPDATE OF t",
+]
+# These locks mean others.
+NOT_LOCKED = [
+    "SELECT * FROM §, s FOR UPDATE OF s",
+    "SELECT * FROM § d, s AS t FOR UPDATE OF t NOWAIT",
+    "SELECT * FROM s WHERE EXISTS (SELECT FROM §) FOR UPDATE",
+    "WITH x AS (SELECT * FROM §) SELECT * FROM s FOR UPDATE",
+    "WITH RECURSIVE x AS MATERIALIZED (SELECT * FROM §) SELECT * FROM s, x FOR UPDATE OF s",
+    "SELECT * FROM §; SELECT * FROM s FOR UPDATE",
+    "SELECT * FROM §, (SELECT * FROM s FOR UPDATE) x",
+    "SELECT (SELECT a FROM §) FROM s FOR SHARE",
+    "CREATE POLICY p ON s FOR UPDATE USING (EXISTS (SELECT FROM §))",
+    "SELECT * FROM (SELECT * FROM §) x, s FOR UPDATE OF s",
+    "SELECT 1 AS for, a AS update FROM §",
+    "SELECT * FROM § update",
+    "DECLARE c CURSOR FOR SELECT * FROM § FOR READ ONLY",
+    "SELECT * FROM s FOR UPDATE; SELECT * FROM §",
+    "(SELECT * FROM §) UNION (SELECT * FROM s FOR UPDATE)",
+    "SELECT substring(a FOR share) FROM §",
+    "SELECT * FROM s ORDER BY (SELECT a FROM §) FOR UPDATE",
+    "WITH x AS (SELECT * FROM §) (SELECT * FROM s) FOR UPDATE",
+]
+
 NAMED_BY_WITH = "t is a query here, named by WITH"
 WRONG = [
     ("WITH t AS (SELECT 1) SELECT * FROM t FOR SYSTEM_TIME ALL", NAMED_BY_WITH),
@@ -389,6 +435,19 @@ def test_a_clause_that_cannot_be_says_what_to_write_instead(sql: str, advice: st
     with pytest.raises(SystemTimeError) as error:
         rewrite(sql)
     assert advice in str(error.value)
+
+
+@pytest.mark.parametrize("sql", LOCKED)
+def test_a_lock_of_what_has_been_is_refused(sql: str) -> None:
+    with pytest.raises(SystemTimeError, match="would lock no row of t FOR SYSTEM_TIME"):
+        rewrite(sql.replace("§", "t FOR SYSTEM_TIME AS OF now()"))
+
+
+@pytest.mark.parametrize("sql", NOT_LOCKED)
+def test_a_lock_of_other_tables_is_not(sql: str) -> None:
+    written, sent = "t FOR SYSTEM_TIME AS OF now()", "t__as_of(now())"
+    alias = "" if "§ d" in sql or "§ update" in sql else " AS t"
+    assert rewrite(sql.replace("§", written)) == sql.replace("§", sent + alias)
 
 
 def test_a_name_of_the_greatest_length_is_taken() -> None:
