@@ -16,7 +16,7 @@ from medallion_lib.system_time import option
 from medallion_lib.system_time.forms import WRITTEN, Form
 from medallion_lib.system_time.references import Reference, references
 from medallion_lib.system_time.tokens import (
-    RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, name_start,
+    DEPTH, RESERVED, Edit, Token, Unfinished, after_bracket, after_expression, edited, name_start,
     quoted, says, tokenize,
 )  # fmt: skip
 
@@ -25,7 +25,7 @@ _NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS", "OPTION"])
 # What may follow: any reserved word but those of an expression, or the end.
 _FOLLOWS = {*RESERVED, "", ")", ",", ";"} - {
     "AND", "OR", "NOT", "IS", "ISNULL", "NOTNULL", "IN", "LIKE", "ILIKE", "SIMILAR", "OVERLAPS",
-    "TABLESAMPLE",
+    "TO", "TABLESAMPLE",
 }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def _read(tokens: list[Token], i: int) -> tuple[Form, list[tuple[int, int]], int
     for words in _words(clause):
         if end:
             begin, i = i, after_expression(tokens, i)
-            if i == begin:
+            if i == begin or _introduces(tokens, begin, i, words):
                 raise refusal("no instant", SystemTimeError, form=written)
             end = tokens[i - 1].end
             instants.append((tokens[begin].start, end))
@@ -142,6 +142,15 @@ def _read(tokens: list[Token], i: int) -> tuple[Form, list[tuple[int, int]], int
                 raise refusal("form unfinished", SystemTimeError, **facts)
             i, end = i + 1, tokens[i].end
     return form, instants, i, end
+
+
+def _introduces(tokens: list[Token], i: int, after: int, words: list[str]) -> bool:
+    """Whether tokens[i] is a word before what may be an instant: TIMESTAMP now(), TRANSACTION 5."""
+    next_ = tokens[i + 1]
+    is_value = next_.kind in ("number", "string", "parameter")
+    is_name = next_.is_name and bool(words) and next_.text != words[0]
+    is_alone = after == i + 1 and (is_value or is_name)
+    return tokens[i].is_name and (is_alone or (is_value and tokens[i].text == "TRANSACTION"))
 
 
 def _words(clause: str) -> list[list[str]]:
@@ -168,11 +177,23 @@ def _check_table(sql: str, tokens: list[Token], reference: Reference) -> None:
         return
     table = first - 2 if tokens[before].text == "AS" else first - 1
     if ")" in (name.text, tokens[table].text):
-        raise refusal("clause after a bracket", SystemTimeError)
+        about = "with a sample" if _is_sampled(tokens, reference.name) else "after a bracket"
+        raise refusal(f"clause {about}", SystemTimeError)
     if name.is_name and tokens[table].is_name:
         named = sql[tokens[name_start(tokens, table)].start : tokens[table].end]
         raise refusal("clause after the alias", SystemTimeError, table=named, alias=read)
     raise refusal("clause without a table", SystemTimeError)
+
+
+def _is_sampled(tokens: list[Token], i: int) -> bool:
+    """Whether TABLESAMPLE … (…), with REPEATABLE (…) or not, ends at tokens[i]."""
+    depth = 0
+    while i and (depth or tokens[i].kind == "word" or tokens[i].text in (")", ".")):
+        depth -= DEPTH.get(tokens[i].text, 0)
+        if depth == 0 and tokens[i].text == "TABLESAMPLE":
+            return True
+        i -= 1
+    return False
 
 
 def _check_after(tokens: list[Token], i: int, form: Form) -> Token | None:
@@ -184,7 +205,9 @@ def _check_after(tokens: list[Token], i: int, form: Form) -> Token | None:
         if not tokens[after + 1].is_name:  # TIMESTAMP now(), of which the instant is TIMESTAMP
             raise refusal("no instant", SystemTimeError, form=form.clause.format("…", "…"))
         after = after_bracket(tokens, after)
-    goes_on = tokens[after].text not in _FOLLOWS or says(tokens, after, "WITH", "ORDINALITY")
+    if tokens[after].text == "TABLESAMPLE" or says(tokens, after, "WITH", "ORDINALITY"):
+        raise refusal("clause with a sample", SystemTimeError)
+    goes_on = tokens[after].text not in _FOLLOWS
     if goes_on and not says(tokens, after, "FORMAT", "JSON"):
         facts = {"form": form.clause.format("…", "…"), "word": tokens[after].text}
         raise refusal("clause goes on", SystemTimeError, **facts)

@@ -150,6 +150,8 @@ def translate(context: ExceptionContext) -> MedallionError | None:
     parsed = _parsed(context.execution_context, context.statement or "")
     if diagnosis.sqlstate == "42P10":
         return _of_conflict(context.engine, parsed)
+    if diagnosis.sqlstate == "42601" and '"system_time"' in message.lower():
+        return refusal("clause in a body", SystemTimeError)
     if not parsed.calls and not _calls(parsed.tokens):
         return None
     if diagnosis.sqlstate in ("22007", "22008"):
@@ -178,9 +180,11 @@ def _of_function(engine: Engine | None, message: str) -> MedallionError | None:
     if found is None or engine is None:
         return None
     table, types = found[1], found[3].split(", ") if found[3] else []
+    form = next(form.clause.format("…", "…") for form in FORMS if form.suffix == found[2])
     for type_ in types:
         if type_ not in ("unknown", "date") and not type_.startswith("timestamp"):
-            return refusal("instant of another type", SystemTimeError, table=table, type=type_)
+            facts = {"table": table, "form": form, "type": type_}
+            return refusal("instant of another type", SystemTimeError, **facts)
     others = ", ".join(with_history(engine)) or "nothing yet"
     return refusal("no history", SystemTimeError, table=table, others=others)
 

@@ -320,8 +320,11 @@ WRONG = [
     ("UPDATE ONLY t FOR SYSTEM_TIME ALL SET a = 1", "can only be read"),
     ("DELETE FROM ONLY t FOR SYSTEM_TIME ALL", "can only be read"),
     ("MERGE INTO t FOR SYSTEM_TIME ALL USING s ON true WHEN MATCHED THEN DELETE", "can only be read"),
-    ("SELECT * FROM t FOR SYSTEM_TIME ALL TABLESAMPLE system (1)", "TABLESAMPLE can't follow"),
-    ("SELECT * FROM t FOR SYSTEM_TIME ALL AS d TABLESAMPLE system (1)", "TABLESAMPLE can't follow"),
+    ("SELECT * FROM t FOR SYSTEM_TIME ALL TABLESAMPLE system (1)", "without TABLESAMPLE"),
+    ("SELECT * FROM s JOIN a.t TABLESAMPLE x.system (f(1)) REPEATABLE (2) FOR SYSTEM_TIME ALL", "without TABLESAMPLE"),
+    ("SELECT * FROM s TABLESAMPLE system (1), f(1) FOR SYSTEM_TIME ALL", "Put the clause inside"),
+    ("SELECT * FROM t FOR SYSTEM_TIME ALL AS d TABLESAMPLE system (1)", "without TABLESAMPLE"),
+    ("SELECT * FROM t FOR SYSTEM_TIME AS OF a TO b", "TO can't follow"),
     ("SELECT * FROM t FOR SYSTEM_TIME ALL WITH ORDINALITY AS d", "ORDINALITY"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF a IS NULL", "IS can't follow"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF a => now()", "=> can't follow"),
@@ -347,6 +350,9 @@ WRONG = [
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP now()", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME FROM a TO TIMESTAMP date_trunc('day', b)", "needs an instant"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS OF now() - ;", "needs an instant"),
+    *[(f"SELECT * FROM t FOR SYSTEM_TIME {form}", "needs an instant") for form in (
+        "AS OF TRANSACTION 5", "AS OF TRANSACTION '5' AS d", "AS OF TRANSACTION :at", "AS OF scn 5", "FROM TIMESTAMP now() TO now()", "FROM TRANSACTION 1 TO TRANSACTION 2",
+        "BETWEEN a AND TRANSACTION 2", "BETWEEN SYMMETRIC DATE a AND b", "CONTAINED IN (TIMESTAMP now(), b)")],
     ("SELECT * FROM t FOR SYSTEM_TIME", "must go on with AS OF"),
     ("SELECT * FROM t FOR SYSTEM_TIME AS d", "AS OF … lacks its OF. Write for example FOR SYSTEM_TIME AS OF '"),
     ("SELECT * FROM t FOR SYSTEM_TIME '2023-07-01'", "must go on with AS OF"),
@@ -453,6 +459,13 @@ def test_a_lock_of_other_tables_is_not(sql: str) -> None:
 def test_a_name_of_the_greatest_length_is_taken() -> None:
     name = "t" * 56
     assert f"{name}__as_of(now())" in rewrite(f"SELECT * FROM {name} FOR SYSTEM_TIME AS OF now()")
+
+
+@pytest.mark.parametrize("sent", ["transaction", "date", "timestamp d", "transaction AS d", "date, s", "timestamp d (a, b)"])
+def test_such_a_word_alone_is_a_column(sent: str) -> None:
+    word, after = re.fullmatch(r"(\w+)(.*)", sent).groups()
+    alias = after if after[:1] == " " else f" AS t{after}"
+    assert rewrite(f"SELECT * FROM u, t FOR SYSTEM_TIME AS OF {sent}") == f"SELECT * FROM u, t__as_of({word}){alias}"
 
 
 def test_an_instant_may_itself_look_back() -> None:

@@ -258,7 +258,10 @@ VERSIONED = 'CREATE TABLE "now 1%" (id int PRIMARY KEY, v int) WITH (system_vers
 NOT_THERE = {
     "SELECT * FROM dim_stre FOR SYSTEM_TIME AS OF '2023-07-01'": "dim_stre has no history. These have: .*dim_customer,",
     "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 'June'": "invalid input syntax.*\\nAn instant is written like",
-    "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 5": "The instant is of type integer. Cast it: dim_customer FOR",
+    "SELECT * FROM dim_customer FOR SYSTEM_TIME AS OF 5": "An instant of dim_customer FOR SYSTEM_TIME AS OF … is of type integer. Cast it",
+    "SELECT * FROM dim_customer FOR SYSTEM_TIME FROM now() TO 5": "SYSTEM_TIME FROM … TO … is of type integer. Cast it",
+    "DO $$ BEGIN PERFORM 1 FROM dim_film FOR SYSTEM_TIME ALL; END $$": "call the table's function.*\n.*dim_customer_hist__as_of",
+    "DO $$ BEGIN EXECUTE 'TABLE dim_film FOR system_time ALL'; END $$": "call the table's function",
     'TRUNCATE "now 1%"': 'TRUNCATE would remove the history of scratch."now 1%"',
     'INSERT INTO "now 1%" VALUES (1, 1) ON CONFLICT (id) DO NOTHING': "only current rows are unique",
     'WITH one AS (SELECT 1) INSERT INTO "now 1%" SELECT 1, 1 ON CONFLICT (id) DO NOTHING': "only current rows are unique",
