@@ -184,8 +184,8 @@ class Watching(Pair):
             if drop_warehouse:
                 self.close()
                 if databases.exists(cursor, self.warehouse_name):
-                    databases.drop(cursor, self.warehouse_name)
                     removed.append(f"database {self.warehouse_name}")
+                databases.drop(cursor, self.warehouse_name)
                 if not databases.labs(cursor) and _drop_role(cursor):
                     removed.append(f"role {server.NOTEBOOK_ROLE}")
         return removed

@@ -28,7 +28,9 @@ def unlock(cursor: Cursor, lock: str) -> None:
 
 
 def exists(cursor: Cursor, database: str) -> bool:
-    cursor.execute("SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", (database,))
+    """Whether it is there. One whose DROP DATABASE was cut short is not: nothing reads it."""
+    whole = "SELECT FROM pg_database WHERE datname = %s AND datconnlimit <> -2"
+    cursor.execute(f"SELECT EXISTS ({whole})", (database,))
     return cursor.fetchone()[0]
 
 
@@ -36,13 +38,15 @@ def labs(cursor: Cursor) -> list[str]:
     """The names of those whose warehouse is on this server."""
     cursor.execute(
         "SELECT substr(datname, 11) FROM pg_database "
-        "WHERE datname ~ '^medallion(_[a-z0-9][a-z0-9_]*)?$' ORDER BY 1"
+        "WHERE datname ~ '^medallion(_[a-z0-9][a-z0-9_]*)?$' AND datconnlimit <> -2 ORDER BY 1"
     )
     return [name or "medallion" for (name,) in cursor]
 
 
 def create(cursor: Cursor, database: str, template: str = "template0") -> None:
     """By a copy of files: otherwise each page is in the log too, which every slot has to read."""
+    if not exists(cursor, database):
+        drop(cursor, database)  # the rest of it
     _execute(cursor, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", database, template)
 
 

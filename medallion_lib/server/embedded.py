@@ -26,6 +26,7 @@ PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
 OWNER = "medallion"  # the embedded server's superuser
 FULL = "FATAL: .*(too many clients|are reserved)"
+COMING = "FATAL: .*(starting up|in recovery mode|not yet accepting|shutting down)"
 SOCKET_DIR = re.compile(r"[\w./+-]{1,85}", re.ASCII)  # a socket's path may have about 100 bytes
 
 
@@ -129,8 +130,11 @@ class Embedded:
             raise refusal("server command failed", command=program, output=output, log=log)
 
     def start(self) -> bool:
-        """Make the server if there is none, start it if it does not run; whether it did not run."""
-        if self.running():
+        """Make the server if there is none, start it if it does not run; whether it did not run.
+
+        One that recovers from a crash runs: it lets us in once it is done.
+        """
+        if self._comes():
             return False
         home = next(filter(self._have, (self.home, *self._homes)), None)
         if home is None:
@@ -138,7 +142,7 @@ class Embedded:
         self.home = home
         with open(self.home / "start.lock", "w") as lock:  # a second starter waits, then finds it
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self.running():
+            if self._comes():
                 return False
             if not self._have(self.socket_dir):
                 raise refusal("no socket directory", path=self.socket_dir)
@@ -165,7 +169,7 @@ class Embedded:
                 how = ("-w", "-l", log, "-o", f"-k {self.socket_dir}", "start")
                 return self._postgres("pg_ctl", str(self.data), *how)
             except MedallionError:
-                if self.running():  # it was recovering, from a child's death
+                if self._comes():  # it was recovering, from a child's death
                     return None
                 if time.monotonic() > give_up:
                     raise
@@ -186,6 +190,12 @@ class Embedded:
         except psycopg2.OperationalError as problem:
             return re.search(or_says, str(problem)) is not None
         return True
+
+    def _comes(self) -> bool:
+        """Whether a server lets us in, be it after its recovery or another's start."""
+        while not (lets_in := self.running()) and self.running(COMING):
+            time.sleep(0.1)
+        return lets_in
 
     def was_killed(self) -> bool:
         """Whether it ended without being stopped: its pid file is there, and says nothing of it."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pandas
+import psutil
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from one_server import directory
 from pandas.errors import DatabaseError
-from test_server import asked, kill_server
+from test_server import asked, kill_server, postmaster
 from traitlets.config import Config
 
 import cells
-from medallion_lib import Medallion, MedallionError, server
+from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib.__main__ import up
+from medallion_lib.errors import ConnectionLost
 from medallion_lib.server.embedded import Embedded
 
 pytestmark = pytest.mark.long(1)
@@ -112,3 +118,87 @@ def test_a_server_of_ones_own_is_not_started(
     with pytest.raises(MedallionError, match="your own server"):
         pandas.read_sql(FILMS, ours.warehouse)
     assert not ours.place.running()
+
+
+def child(lab: Medallion, title: str) -> psutil.Process | None:
+    """The process of the server that has this title, if there is one."""
+    for process in psutil.Process(postmaster(lab.place)).children():
+        with suppress(psutil.Error):
+            if title in " ".join(process.cmdline()):
+                return process
+    return None
+
+
+def test_opening_waits_for_a_recovery_and_starts_nothing(
+    ours: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend's death has the server recover; its recovery is held up for as long as it is looked at."""
+    with databases.administering(ours.place.url) as cursor:
+        cursor.execute("CHECKPOINT; CREATE TABLE much AS SELECT generate_series(1, 500000) AS n; DROP TABLE much")
+        os.kill(cursor.connection.info.backend_pid, signal.SIGKILL)
+        while not (recovery := child(ours, "startup")):
+            pass
+        recovery.suspend()
+    monkeypatch.setattr(Embedded, "_postgres", lambda *_: pytest.fail("a program of PostgreSQL was run"))
+    with ThreadPoolExecutor(2) as beside:
+        opening = beside.submit(Medallion.open, "survivor")
+        reading = beside.submit(pandas.read_sql, FILMS, ours.warehouse)
+        time.sleep(1)
+        try:
+            assert recovery.status() == psutil.STATUS_STOPPED
+            assert not opening.done() and not reading.done()
+        finally:
+            recovery.resume()
+        lab = opening.result(timeout=10)
+        assert not lab.was_started
+        lab.close()
+        assert reading.result(timeout=10).at[0, "films"] == 1000
+
+
+INVALID = "SELECT count(*) FROM pg_database WHERE datconnlimit = -2"
+
+
+@pytest.mark.parametrize("which", ["source_name", "warehouse_name"])
+def test_reset_gets_over_a_kill_within_its_drop_of_a_database(ours: Medallion, which: str) -> None:
+    """DROP DATABASE marks it first, and then waits for a checkpoint, which is held up here."""
+    lab = Medallion.open("dropped")
+    lab.reset()
+    lab.close()
+    database, held_up = getattr(lab, which), child(ours, "checkpointer")
+
+    def dropping() -> None:
+        with databases.administering(lab.place.url) as cursor:
+            databases.drop(cursor, database)
+
+    held_up.suspend()
+    with ThreadPoolExecutor(1) as beside:
+        dropped = beside.submit(dropping)
+        while asked(ours.place, INVALID) == 0:
+            assert not dropped.done()
+        os.kill(postmaster(ours.place), signal.SIGKILL)
+        held_up.kill()
+        with pytest.raises(ConnectionLost):
+            dropped.result(timeout=10)
+    lab = Medallion.open("dropped")
+    assert asked(ours.place, INVALID) == 1
+    with pytest.raises(MedallionError, match="There is no database"):
+        lab.address(which.removesuffix("_name"))
+    lab.reset()
+    assert asked(ours.place, INVALID) == 0
+    assert lab.replay("2023-01-02") and lab.capture().rows > 5000
+    lab.drop()
+    lab.close()
+
+
+def test_up_makes_what_only_an_invalid_database_is_there_of(ours: Medallion) -> None:
+    """As a kill within DROP DATABASE leaves them; `watch` and `unwatch` take them for none, too."""
+    lab = Medallion.open("dropped")
+    with databases.administering(ours.place.url) as cursor:
+        for name in (lab.source_name, lab.warehouse_name):
+            databases.create(cursor, name)
+            cursor.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s", (name,))
+        assert "dropped" not in databases.labs(cursor)
+    assert "was made now, empty" in up(lab)
+    assert asked(ours.place, INVALID) == 0
+    lab.drop()
+    lab.close()
