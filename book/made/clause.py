@@ -1,0 +1,49 @@
+"""What `_static/ask/clause.js`, the clause in the page, has of the Python one: words, forms, texts.
+
+The script is the Python modules' twin in every rule, so it reads their private sets too. Of the
+refusals it gets those it names.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from medallion_lib import Medallion
+from medallion_lib.errors import TEXTS
+from medallion_lib.system_time import clause, option, references, tokens
+from medallion_lib.system_time.forms import FORMS
+
+SCRIPT = Path(__file__).parents[1] / "_static" / "ask" / "clause.js"
+DATA = SCRIPT.with_name("clause_data.js")  # in the executed copy, beside the script
+WORDS = {
+    "RESERVED": tokens.RESERVED,
+    "VALUES": tokens._VALUES,
+    "CALLED": tokens._CALLED,
+    "BEFORE_NAME": tokens.BEFORE_NAME,
+    "UNITS": tokens._UNITS,
+    "LIST_ENDS": references._LIST_ENDS,
+    "WRITING": frozenset(references._WRITING),
+    "MAKE": references._MAKE,
+    "BEFORE_NEW": references._BEFORE_NEW,
+    "NAMES_FOLLOW": clause._NAMES_FOLLOW,
+    "FOLLOWS": clause._FOLLOWS,
+    "MEANING": option._MEANING,
+}
+
+
+def page(_lab: Medallion, _copy: Path) -> str:
+    return "".join(_exports())
+
+
+def _exports() -> Iterator[str]:
+    script = SCRIPT.read_text(encoding="utf-8")
+    forms = [{"clause": form.clause, "suffix": form.suffix} for form in FORMS]
+    texts = {name: text for name, text in TEXTS.items() if f'"{name}"' in script}
+    for name, value in {**WORDS, "FORMS": forms, "TEXTS": texts}.items():
+        yield f"export const {name} = {_literal(value)};\n"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, set | frozenset):
+        return f"new Set({json.dumps(sorted(value))})"
+    return json.dumps(value, ensure_ascii=False)

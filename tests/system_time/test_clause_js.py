@@ -1,0 +1,157 @@
+"""The clause in JavaScript sends what the one in Python sends, and refuses with the same text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import pytest
+import test_rewrite
+import test_statements
+import test_system_versioning
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import clause as generated
+from statements_at_random import Maker
+from test_statements import MARK, with_clauses
+
+from medallion_lib.errors import MedallionError
+from medallion_lib.system_time import rewrite
+
+NODE = shutil.which("node")
+ASKED = Path(__file__).with_name("clause_asked.mjs")
+pytestmark = pytest.mark.skipif(NODE is None, reason="Node runs the clause in JavaScript, and there is none here")
+
+Answer = dict[str, str]  # what is sent, or the refusal
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script as the site has it, beside what is generated for it."""
+    folder = tmp_path_factory.mktemp("ask")
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / generated.DATA.name).write_text(generated.page(None, None), encoding="utf-8")
+    return Path(shutil.copy(generated.SCRIPT, folder))
+
+
+@pytest.fixture(scope="module")
+def ask(script: Path) -> Iterator[Ask]:
+    """What asks the script, in one process for all."""
+    with subprocess.Popen([NODE, ASKED, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          encoding="utf-8") as node:  # fmt: skip
+
+        def ask(sql: str, **more: object) -> Answer:
+            node.stdin.write(json.dumps({"sql": sql, **more}) + "\n")
+            node.stdin.flush()
+            return json.loads(node.stdout.readline())
+
+        yield ask
+
+
+def ours(sql: str) -> Answer:
+    """What Python does, for a statement that a driver fills in."""
+    try:
+        return {"sent": rewrite(sql)}
+    except MedallionError as error:
+        return {"refused": str(error)}
+
+
+def of_plain_text(sql: str) -> Answer:
+    """The same where no driver does: then each % stands for itself, as two do for a driver."""
+    return {way: text.replace("%%", "%") for way, text in ours(sql.replace("%", "%%")).items()}
+
+
+def differing(ask: Ask, statements: Iterable[str]) -> list[tuple[str, Answer, Answer]]:
+    found = []
+    for sql in statements:
+        for want, options in ((ours(sql), {"placeholders": True}), (of_plain_text(sql), {})):
+            if (got := ask(sql, options=options)) != want:
+                found.append((sql, got, want))
+    return found
+
+
+def shared() -> Iterator[str]:
+    """The statements that are written down for Python's clause."""
+    reading = "SELECT * FROM s, {}\nWHERE x".format
+    yield from test_statements.STATEMENTS
+    yield from (written for written, _ in test_statements.ONE_CLAUSE)
+    yield from (with_clauses(sql, MARK.finditer(sql))[0] for sql in test_statements.STATEMENTS)
+    yield from (reading(written) for written, _ in test_rewrite.REFERENCES)
+    yield from (sql for sql, _ in test_rewrite.PLACES + test_rewrite.WRONG)
+    yield from test_rewrite.UNTOUCHED + test_rewrite.FRAMES
+    for (clause, _), instant, alias in product(PERIODS, test_rewrite.INSTANTS, ["", " AS d(a, b)", " between"]):
+        yield reading(f"s.t FOR SYSTEM_TIME {clause.format('now()', instant)}\n{alias}")
+        yield reading(f"t FOR SYSTEM_TIME {clause.format(instant, instant)}\n{alias}")
+    for frame, (written, _) in product(test_rewrite.FRAMES, test_rewrite.REFERENCES):
+        yield frame.replace("{}", written)
+    yield from (sql for sql, *_ in test_system_versioning.MADE)
+    yield from test_system_versioning.UNTOUCHED
+
+
+PERIODS = [("AS OF {1}", "as_of"), *test_rewrite.PERIODS]
+
+
+def test_every_statement_that_is_written_down(ask: Ask, record_property: Callable) -> None:
+    statements = {*shared()}
+    record_property("statements", len(statements))
+    assert len(statements) > 3_000
+    assert differing(ask, statements) == []
+
+
+def at_random(seed: int, count: int) -> list[str]:
+    maker = Maker(Random(seed))
+    return [maker.statement().written for _ in range(count)]
+
+
+def test_random_statements(ask: Ask) -> None:
+    assert differing(ask, at_random(21, 400)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(22, 32))
+def test_thousands_of_random_statements(ask: Ask, seed: int) -> None:
+    assert differing(ask, at_random(seed, 2_000)) == []
+
+
+# Pieces of statements, put together without a plan: what is cut short, said twice or out of place.
+PIECES = st.sampled_from([
+    "SELECT", "*", "FROM", "t", "s.t", "FOR", "SYSTEM_TIME", "AS OF", "BETWEEN", "AND", "CONTAINED IN", "FROM", "TO", "ALL",
+    "FOR SYSTEM_TIME AS OF", "t FOR SYSTEM_TIME ALL", "FROM t FOR SYSTEM_TIME AS OF now()", "t FOR TIMESTAMP", "TIMESTAMP",
+    "SYMMETRIC", "ASYMMETRIC", "FOR UPDATE", "FOR SHARE OF", "TABLESAMPLE", "WITH", "RECURSIVE", "t AS (", "(", ")", "[", "]", ",", ";", ".",
+    "UPDATE", "DELETE", "INSERT INTO", "MERGE INTO", "USING", "ONLY", "TABLE", "JOIN", "ON", "LATERAL", "AS", "d", "CASE",
+    "WHEN", "END", "INTERVAL", "'1'", "DAY", "SECOND", "DATE", "DOUBLE PRECISION", "CHARACTER VARYING", "::", "int", "ARRAY", "AT TIME ZONE",
+    "AT LOCAL", "COLLATE", "OPERATOR(", "+", "-", "%", "%%", "%s", "%(a)s", ":a", "?", "$1", "||", "/", "=>", "OVER", "FILTER", "WITHIN GROUP",
+    "FORMAT JSON", "ORDINALITY", "substring(", "CREATE", "TEMP", "VIEW", "RENAME TO", "INTO", "DROP", "WITH (system_versioning = true)",
+    "CREATE TABLE t (a int)", "system_versioning", "=", "on", "'", "''", "E'\\'", "\\", '"', '""', '"a"', "U&\"d!0061\"", "UESCAPE", "'!'", "$$", "$a$",
+    "$A$", "$", "--", "\n", "/*", "*/", "é", "\u00a0", "\x1c", "\u2028", "1٣", "1_0", "1..2", ".5", "0x1F", "1e", "\U0001f600", "ſ", "İ", "UEſCAPE",
+])  # fmt: skip
+SOUP = st.lists(st.tuples(PIECES, st.sampled_from([" ", "", "\n", "\t", "/**/"])), max_size=24).map(
+    lambda pieces: "".join(map("".join, pieces)))
+NOISE = st.text(alphabet="aE'\"$%;:()[]-/*\\é&U!sfor .,\n01?=<>+\x1c\u00a0", max_size=40)
+
+
+def check(ask: Ask, before: str, soup: str, noise: str) -> None:
+    assert differing(ask, [before + soup, f"{noise} FROM t FOR SYSTEM_TIME AS OF {noise}", soup + noise]) == []
+
+
+BEFORE = st.sampled_from(["", "SELECT * FROM ", "SELECT * FROM t FOR SYSTEM_TIME AS OF ", "CREATE TABLE t (a int) WITH ("])
+
+
+@settings(max_examples=300, deadline=None)
+@given(before=BEFORE, soup=SOUP, noise=NOISE)
+def test_pieces_put_together_without_a_plan(ask: Ask, before: str, soup: str, noise: str) -> None:
+    check(ask, before, soup, noise)
+
+
+@pytest.mark.slow
+@settings(max_examples=20_000, deadline=None)
+@given(before=BEFORE, soup=SOUP, noise=NOISE)
+def test_many_pieces_put_together_without_a_plan(ask: Ask, before: str, soup: str, noise: str) -> None:
+    check(ask, before, soup, noise)
