@@ -8,13 +8,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from medallion_lib import Medallion
 from medallion_lib.errors import TEXTS
 from medallion_lib.system_time import clause, option, references, tokens
 from medallion_lib.system_time.forms import FORMS
 
 SCRIPT = Path(__file__).parents[1] / "_static" / "ask" / "clause.js"
-DATA = SCRIPT.with_name("clause_data.js")  # in the executed copy, beside the script
+NAME = "clause_data.js"
 WORDS = {
     "RESERVED": tokens.RESERVED,
     "VALUES": tokens._VALUES,
@@ -31,8 +30,9 @@ WORDS = {
 }
 
 
-def page(_lab: Medallion, _copy: Path) -> str:
-    return "".join(_exports())
+def write(folder: Path) -> None:
+    """Write what the script in this folder imports beside it."""
+    (folder / NAME).write_text("".join(_exports()), encoding="utf-8")
 
 
 def _exports() -> Iterator[str]:

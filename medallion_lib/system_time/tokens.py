@@ -28,7 +28,8 @@ _SPACE = r"(?:[ \t\n\r\f\v]|--[^\n\r]*+)*+"
 _MORE = r"(?:(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+"
 _TEXT, _ESCAPED = r"'(?:[^']|'')*+'", r"'(?:[^'\\]|\\.|'')*+'"
 _ESCAPE = rf"(?:{_SPACE}UESCAPE{_SPACE}{_TEXT})?"
-_PLACEHOLDER = r"%\([^()'\"]*\)s|%s(?!\w)"
+_PLACEHOLDER = r"%\([^()'\"]*\)s|%s(?![\w\x80-\U0010ffff])"
+# ASCII: PostgreSQL's digits and spaces are these only, and every byte beyond is a letter.
 _TOKEN = re.compile(
     rf"""{_SPACE}(?:
     (?P<string>E{_ESCAPED}{_MORE}{_ESCAPED})*+|[BXN]?{_TEXT}{_MORE}{_TEXT})*+
@@ -37,13 +38,13 @@ _TOKEN = re.compile(
     |(?P<quoted>"(?:[^"]|"")++"|U&"(?:[^"]|"")++"{_ESCAPE})
     |(?P<word>{_NAME})
     |(?P<number>0[XOB][\dA-F_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:E[+-]?\d[\d_]*)?)
-    |(?P<parameter>\$\d+|{_PLACEHOLDER}|:(?=[^\W\d])\w+)
+    |(?P<parameter>\$\d+|{_PLACEHOLDER}|:{_LETTER}[\w\x80-\U0010ffff]*)
     |(?P<comment>/\*)
     |(?P<unfinished>['"]|\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\$)
     |(?P<other>::|:=|=>(?![~!@\#^&|`?+*<>=/%-])|[^~!@\#^&|`?+*<>=/%\s-]|$)
     |(?P<operator>(?:[~!@\#^&|`?+*<>=]|-(?!-)|/(?!\*)|%%|(?!{_PLACEHOLDER})%)++)
     )""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE | re.ASCII,
 )
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 

@@ -37,7 +37,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The script as the site has it, beside what is generated for it."""
     folder = tmp_path_factory.mktemp("ask")
     (folder / "package.json").write_text('{"type": "module"}')
-    (folder / generated.DATA.name).write_text(generated.page(None, None), encoding="utf-8")
+    generated.write(folder)
     return Path(shutil.copy(generated.SCRIPT, folder))
 
 

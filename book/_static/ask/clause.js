@@ -12,7 +12,8 @@
 
    Text in, text out: no database, and nothing of the browser. The functions follow the Python ones,
    which have the same names, and tests/system_time/test_clause_js.py holds both to the same answers.
-   Words, forms and texts come from Python: book/made/clause.py writes clause_data.js at each build.
+   Words, forms and texts come from Python: book/made/clause.py, by `write(folder)`, writes
+   clause_data.js beside this file at each build.
 
    What the hook on an engine does and this does not, since it takes the server:
    - make and drop functions around DDL. A new view has no AS OF until its functions are made, and
