@@ -10,9 +10,9 @@ from pathlib import Path
 
 from medallion_lib.errors import TEXTS
 from medallion_lib.system_time import clause, option, references, tokens
-from medallion_lib.system_time.forms import FORMS
+from medallion_lib.system_time.forms import FORMS, WRITTEN
 
-SCRIPT = Path(__file__).parents[1] / "_static" / "ask" / "clause.js"
+SCRIPTS = Path(__file__).parents[1] / "_static" / "ask"
 NAME = "clause_data.js"
 WORDS = {
     "RESERVED": tokens.RESERVED,
@@ -22,6 +22,8 @@ WORDS = {
     "UNITS": tokens._UNITS,
     "LIST_ENDS": references._LIST_ENDS,
     "WRITING": frozenset(references._WRITING),
+    "LOCKS": references._LOCKS,
+    "AFTER_QUERY": frozenset(references._AFTER_QUERY),
     "MAKE": references._MAKE,
     "BEFORE_NEW": references._BEFORE_NEW,
     "NAMES_FOLLOW": clause._NAMES_FOLLOW,
@@ -36,10 +38,12 @@ def write(folder: Path) -> None:
 
 
 def _exports() -> Iterator[str]:
-    script = SCRIPT.read_text(encoding="utf-8")
-    forms = [{"clause": form.clause, "suffix": form.suffix} for form in FORMS]
+    script = "".join(path.read_text("utf-8") for path in SCRIPTS.glob("*.js"))
+    ways = {"FORMS": [(form.clause, form) for form in FORMS], "WRITTEN": WRITTEN}
+    forms = {name: [{"clause": clause, "suffix": form.suffix} for clause, form in written]
+             for name, written in ways.items()}  # fmt: skip
     texts = {name: text for name, text in TEXTS.items() if f'"{name}"' in script}
-    for name, value in {**WORDS, "FORMS": forms, "TEXTS": texts}.items():
+    for name, value in {**WORDS, **forms, "TEXTS": texts}.items():
         yield f"export const {name} = {_literal(value)};\n"
 
 

@@ -37,8 +37,10 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The script as the site has it, beside what is generated for it."""
     folder = tmp_path_factory.mktemp("ask")
     (folder / "package.json").write_text('{"type": "module"}')
+    for path in generated.SCRIPTS.glob("*.js"):
+        shutil.copy(path, folder)
     generated.write(folder)
-    return Path(shutil.copy(generated.SCRIPT, folder))
+    return folder / "clause.js"
 
 
 @pytest.fixture(scope="module")
