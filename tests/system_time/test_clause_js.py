@@ -6,10 +6,10 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import product
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import test_rewrite
@@ -22,7 +22,8 @@ from statements_at_random import Maker
 from test_statements import MARK, with_clauses
 
 from medallion_lib.errors import MedallionError
-from medallion_lib.system_time import rewrite
+from medallion_lib.system_time import hook, rewrite
+from medallion_lib.system_time.forms import FORMS
 
 NODE = shutil.which("node")
 ASKED = Path(__file__).with_name("clause_asked.mjs")
@@ -157,3 +158,38 @@ def test_pieces_put_together_without_a_plan(ask: Ask, before: str, soup: str, no
 @given(before=BEFORE, soup=SOUP, noise=NOISE)
 def test_many_pieces_put_together_without_a_plan(ask: Ask, before: str, soup: str, noise: str) -> None:
     check(ask, before, soup, noise)
+
+
+# What PostgreSQL says of statements with the clause, as code, message and hint.
+COMPLAINTS = [
+    ("ST001", "gold.m cannot be asked FOR SYSTEM_TIME ALL: it adds up.", "For today's rows, leave FOR SYSTEM_TIME out."),
+    ("ST002", "scratch.t has no primary key, and versions need one.", ""),
+    ("22023", 'unrecognized parameter "system_versioning"', ""),
+    ("22023", "time zone \"x\" not recognized", ""),
+    ("22007", 'invalid input syntax for type timestamp with time zone: "x"', ""),
+    ("22008", 'date/time field value out of range: "2023-13-01"', ""),
+    ("42601", 'syntax error at or near "SYSTEM_TIME"', ""),
+    ("42601", 'syntax error at or near "FROM"', ""),
+    ("42P01", 'relation "x" does not exist', ""),
+    *[("42883", f"function {name}{suffix}({types}) does not exist", "No function matches the given name and argument types.")
+      for name in ("t", "silver.t", '"My T') for types in ("unknown", "", "date, text", "timestamp without time zone", "integer")
+      for suffix in [form.suffix + '"' * name.startswith('"') for form in FORMS] + ["__else"]],
+]  # fmt: skip
+COMPLAINED_OF = [
+    "SELECT * FROM t FOR SYSTEM_TIME AS OF 'x'", "SELECT * FROM t__as_of('x')", 'SELECT * FROM "My T__all"()', "SELECT 't__as_of('",
+    "SELECT * FROM t FOR SYSTEM_TIME AS OF 'x", "DO $$ BEGIN PERFORM * FROM t FOR SYSTEM_TIME ALL; END $$", "SELECT * FROM t", "",
+    "ALTER TABLE t SET (system_versioning = true)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [[], ["dim_customer", "scratch.t"]])
+def test_a_complaint_is_explained_in_the_same_words(ask: Ask, monkeypatch: pytest.MonkeyPatch, others: list[str]) -> None:
+    """But for those that take the server to explain, which the script leaves as they are."""
+    monkeypatch.setattr(hook, "with_history", lambda engine: others)
+    for sql, (code, message, hint) in product(COMPLAINED_OF, COMPLAINTS):
+        diagnosis = SimpleNamespace(sqlstate=code, message_primary=message, message_hint=hint)
+        error = SimpleNamespace(diag=diagnosis)
+        context = SimpleNamespace(original_exception=error, engine=hook, statement=rewrite(sql), execution_context=None)
+        want = hook.translate(context)
+        told = {"code": code, "message": message, "hint": hint}
+        assert ask(sql, error=told, others=others) == {"refused": str(want) if want else None}, (sql, message)
