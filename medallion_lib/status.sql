@@ -5,7 +5,7 @@ WITH fact AS (
            to_char(merged.commit_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS history_is_final_until,
            '0/0'::pg_lsn + merged.lsn AS merged_lsn,
            (0{unmerged})::bigint AS events_not_merged,
-           round(extract(epoch FROM clock_timestamp() - greatest(NULL{newest})))::bigint
+           round(extract(epoch FROM clock_timestamp() - greatest(NULL::timestamptz{newest})))::bigint
                AS seconds_since_last_landing,
            json_build_object({counts}) AS rows
     FROM (VALUES (1)) AS one

@@ -215,6 +215,11 @@ class Tables:
         each = [new.pop(table.source.strings, table) for table in self.each]
         return replace(self, each=(*each, *new.values()))
 
+    def telling(self, at: str, sentences: Iterable[str]) -> Self:
+        """These with more news."""
+        news = (*self.news, *((at, sentence) for sentence in sentences))
+        return replace(self, news=news[-NEWS:])
+
     def made_like(self, made: Self) -> Self:
         """These, of which the same follow their source's columns as of others."""
         each = (replace(table, follows=(made.of(table) or table).follows) for table in self.each)
@@ -226,8 +231,7 @@ class Tables:
         each = tuple(replace(other, **facts) if other.source == table.source else other
                      for other in self.each)  # fmt: skip
         known = {text for _, text in self.news} if each == self.each else ()
-        news = (*self.news, *((at, text) for text in told if text not in known))
-        return replace(self, each=each, news=news[-NEWS:])
+        return replace(self, each=each).telling(at, (text for text in told if text not in known))
 
     def keep(self, cursor: Cursor) -> None:
         """Let the warehouse know them; the marts of a user's own stay."""

@@ -23,7 +23,7 @@ from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
 from medallion_lib.errors import Busy, MedallionError, refusal
 from medallion_lib.progress import Progress
-from medallion_lib.source import rows, slot
+from medallion_lib.source import continuity, rows, slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.evolution import unnumbered
 from medallion_lib.source.watermark import Watermark
@@ -68,10 +68,18 @@ def capture(
 
 
 def _check(source: Cursor, decoder: Decoder) -> str:
-    """See `slot.check`: the warehouse knows of tables that were added or removed meanwhile."""
+    """See `continuity.check`: the warehouse knows of tables that were added or removed meanwhile.
+
+    Of a table that was dropped it is told, and the others go on; of a column that was added, too.
+    """
+    known = decoder.landing.watermark.names
     while True:
         try:
-            return slot.check(source, decoder.landing.watermark)
+            publication = continuity.check(source, decoder.landing.watermark)
+            decoder.tell_filled(known)
+            return publication
+        except continuity.TablesGone as gone:
+            decoder.let_go(gone.tables, gone.version)
         except MedallionError:
             if not decoder.read_tables():
                 raise

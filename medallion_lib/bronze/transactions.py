@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from medallion_lib import sqlfile
 from medallion_lib.bronze.landing import Landing, Target
 from medallion_lib.bronze.old_rows import last_row, live_rows
 from medallion_lib.bronze.pending import EMPTIED, settled, unfinished
@@ -95,6 +97,33 @@ class Decoder:
         with self.landing.warehouse.cursor() as cursor:
             watermark.publication = Watermark.read(cursor).publication
         return before != (watermark.tables, watermark.publication)
+
+    def let_go(self, gone: Sequence[Table], publication: str) -> None:
+        """Go on without tables that were dropped; the warehouse is told by what lands next."""
+        kept = "was dropped at the source. Its bronze and its history stay as they are."
+        self._tell([f"{table.shown}: it {kept}" for table in gone], *gone)
+        with self.landing.warehouse.cursor() as cursor:
+            sqlfile.run(cursor, "source/watermark_publication", {"publication": publication})
+        self.read_tables()
+
+    def tell_filled(self, known: Mapping[str, str] | None) -> None:
+        """Tell of columns that earlier rows have a value in since `known`, which is not in the log.
+
+        Of a history that follows its table's columns, the first row that has them tells more.
+        """
+        if not known or self.landing.watermark.names.keys() <= known.keys():
+            return
+        lacking = "earlier rows have a value in it that is not in the log. A new snapshot brings it"
+        self._tell([f"{table.shown}: column {name} was added; {lacking}: "
+                    "python -m medallion_lib capture --resnapshot"
+                    for table, name in self.catalog.filled(known)])  # fmt: skip
+
+    def _tell(self, sentences: Sequence[str], *changed: Table) -> None:
+        if sentences:
+            at = f"{self.catalog.clock():%Y-%m-%d %H:%M:%S}"
+            with self.landing.warehouse.cursor() as cursor:
+                Tables.change(cursor, lambda now: now.put(*changed).telling(at, sentences))
+            self.landing.news += sentences
 
     def _take(self, tables: Tables) -> None:
         """Go on with the tables as the warehouse has them now: some were added, some removed."""

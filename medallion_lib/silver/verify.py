@@ -17,7 +17,7 @@ from medallion_lib.errors import refusal
 from medallion_lib.progress import Progress
 from medallion_lib.silver import merge
 from medallion_lib.silver.shape import Shape
-from medallion_lib.source import slot
+from medallion_lib.source import continuity, slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.rows import rows
 from medallion_lib.source.watermark import Watermark
@@ -36,7 +36,7 @@ def verify(source: URL, warehouse: Connection, progress: Progress) -> list[str]:
         if (watermark := Watermark.read(cursor, Tables.read(cursor))) is None:
             raise refusal("nothing captured")
         with server.session(source, autocommit=True) as at_source:
-            slot.check(at_source, watermark)
+            continuity.check(at_source, watermark)
         with slot.replicating(source) as stream:
             point, exported = slot.create(stream, f"{watermark.slot}_verify", "TEMPORARY")
             with capture.exporting(source, exported) as shop:

@@ -59,12 +59,14 @@ class Catalog:
     def captured(self, relation: Relation) -> Table:
         """The captured table that a relation is, or is a partition of.
 
-        Raises MedallionError for any other relation: of one dropped since, its table is not known.
+        Raises MedallionError for any other relation. Of one dropped since, its table is not known,
+        unless that is captured no more.
         """
         self.cursor.execute(sqlfile.read("source/relation_root"), {"relation": relation.oid})
         root = self.cursor.fetchone()
         for table in self.tables:
-            if (table.schema, table.name) == root:
+            was = None if table.is_captured else (relation.schema, relation.name)
+            if (table.schema, table.name) == (root or was):
                 return table
         raise refusal("relation not captured", relation=relation.quoted)
 
@@ -72,6 +74,21 @@ class Catalog:
         """The columns that a table has now."""
         of = (table.source.as_string(self.cursor),)
         return [Found(*row[:6]) for row in sqlfile.run(self.cursor, "source/columns", of)]
+
+    def filled(self, known: Mapping[str, str]) -> list[tuple[Table, str]]:
+        """Columns that are new since `names` was `known`, and not null in a row from before them.
+
+        Those of histories that follow their table's columns are left out.
+        """
+        fixed = [each for each in self.tables if not each.evolves]
+        found = [(table, each.name) for table in fixed for each in self.found(table)
+                 if each.missing is not None or each.is_filled]  # fmt: skip
+        called = "SELECT format('column %%I of %%I.%%I', %s::text, %s::text, %s::text)"
+        new = []
+        for table, name in found:
+            self.cursor.execute(called, (name, table.schema, table.name))
+            new += [(table, name)] * (self.cursor.fetchone()[0] not in known)
+        return new
 
     def oid(self, table: Table) -> str:
         """What tells the table from another that gets its name later."""

@@ -1,7 +1,8 @@
 """The source's side of capture: publication, replication slot, and the checks before reading."""
 
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 
@@ -43,6 +44,8 @@ class Publication(NamedTuple):
     is_owned: bool  # by this role
     members: list[str | None]  # what each table's membership is told by, in the tables' order
     is_as_told: bool  # whether that is known of each that is told by it
+    known: dict[str, str]  # the same of each, by names as of `catalog.names`
+    gone: list[tuple[int, str]] | None  # which of the tables were dropped, from 1, and their own
 
     def is_of(self, before: Watermark | None, mark: str | None) -> bool:
         """Whether it is the warehouse's: marked as such, or the one that it has read until now."""
@@ -104,8 +107,11 @@ def marked(at_server: Cursor, warehouse: str) -> str:
     return f"For the warehouse {warehouse} of server {system}, by medallion_lib."
 
 
-def publications(cursor: Cursor, captured: Sequence[Table]) -> list[Publication]:
-    cursor.execute(sqlfile.read("source/publication"), {"captured": described(captured)})
+def publications(
+    cursor: Cursor, captured: Sequence[Table], names: Mapping[str, str] | None = None
+) -> list[Publication]:
+    facts = {"captured": described(captured), "names": json.dumps(names or {})}
+    cursor.execute(sqlfile.read("source/publication"), facts)
     return [Publication(*row) for row in cursor]
 
 
@@ -235,24 +241,6 @@ def unpublish(cursor: Cursor, before: Watermark | None, mark: str) -> bool:
     for name in ours:
         cursor.execute(sql.SQL("DROP PUBLICATION {}").format(name))
     return bool(ours)
-
-
-def check(cursor: Cursor, watermark: Watermark) -> str:
-    """The publication to read; raise MedallionError unless the slot continues where bronze ends."""
-    name = named(watermark.slot, watermark.tables)
-    facts = vars(watermark) | {"publication": name, "lsn": watermark.at_source}
-    problem, found = sqlfile.run(cursor, "source/slot_check", facts).fetchone()
-    if problem:
-        raise refusal(problem, **facts, **found)
-    every = {each.version: each for each in publications(cursor, watermark.tables.published)}
-    published = every.get(watermark.publication)
-    if published is None or not published.is_as_told:
-        is_there = any(each.name == facts["publication"] for each in every.values())
-        raise refusal("publication changed" if is_there else "no publication", **facts)
-    if published.others:
-        raise refusal("table not declared", publication=published.name, others=published.others)
-    watermark.names = Catalog(cursor, watermark.tables.captured).names(watermark.names)
-    return published.name
 
 
 def settle(cursor: Cursor, watermark: Watermark, closed: bool) -> None:

@@ -36,7 +36,7 @@ from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.progress import Progress
 from medallion_lib.silver import history
-from medallion_lib.source import catalog, membership, slot
+from medallion_lib.source import catalog, continuity, membership, slot
 from medallion_lib.source.evolution import unnumbered
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
@@ -184,7 +184,7 @@ def _checked(at_source: Cursor, warehouse: Connection) -> Watermark:
             watermark = Watermark.read(cursor, Tables.read(cursor))
             warehouse.commit()  # a new slot waits for all transactions of its server
             try:
-                slot.check(at_source, watermark)
+                continuity.check(at_source, watermark)
                 return watermark
             except MedallionError:
                 if Watermark.read(cursor).lsn == watermark.lsn:
@@ -253,8 +253,7 @@ def _let_go(
             _checked(at_source, cursor.connection)  # the other tables are as they were
     Tables.change(cursor, lambda now: now.put(_ended(cursor, now, known)))  # locks as capture does
     if watermark and known.published:
-        publish = "UPDATE meta.watermark SET publication = %s WHERE stage = 'capture'"
-        cursor.execute(publish, (version,))
+        sqlfile.run(cursor, "source/watermark_publication", {"publication": version})
     cursor.connection.commit()
     return known
 

@@ -369,6 +369,25 @@ def test_a_publication_that_somebody_else_alters_is_noticed_as_before(lab: Medal
         lab.capture()
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_a_table_that_was_added_and_is_dropped_is_let_go_and_can_be_added_again(lab: Medallion, both: bool) -> None:
+    """While capture goes on, and beside one of the first tables or alone."""
+    add(lab, ITEM)
+    with following(lab, heartbeat=0.1) as process:
+        change(lab.source, f"DROP TABLE item{', account' if both else ''}")
+        wait_until(lambda: "columns_changed" in lab.status())
+        stopped(process)
+    told = [line.partition("  ")[2].partition(":")[0] for line in lab.status()["columns_changed"]]
+    assert sorted(told) == ["account", "item"][not both :]
+    change(lab.source, "CREATE TABLE item (id integer PRIMARY KEY, n integer, long text)")
+    change(lab.source, "INSERT INTO item VALUES (1, 1, 'one')")
+    assert lab.capture(merging=True).rows == 0
+    add(lab, ITEM)
+    change(lab.source, "UPDATE item SET n = 2")
+    assert lab.verify() == []
+    assert rows(lab, "SELECT id, n FROM silver.item") == [(1, 2)]
+
+
 def test_a_snapshot_of_all_makes_whole_what_was_half_added(lab: Medallion) -> None:
     for at in ("table published", "snapshot copied"):
         killed(lab, at)
