@@ -289,6 +289,23 @@ def test_every_version_in_every_form_at_and_beside_every_boundary(
 
 # --- Two at once -------------------------------------------------------------------------------
 
+def test_an_answer_as_of_an_instant_within_a_long_transaction_changes_when_that_commits(
+    table: Connection, notebook_url: URL
+) -> None:
+    """A version begins with its transaction, as in SQL Server. Capture goes by commits: there each copy
+    of the source stays what it was, in tests/bronze/test_capture.py."""
+    do(table, "INSERT INTO t (id, v) VALUES (1, 1)")
+    table.commit()
+    asked = rewrite("SELECT v FROM t FOR SYSTEM_TIME AS OF %s")
+    with other(notebook_url) as long:
+        do(long, "UPDATE t SET v = 2")
+        ((within,),) = do(table, "SELECT clock_timestamp()")
+        assert do(table, asked, within) == [(1,)]
+        long.commit()
+    assert do(table, asked, within) == [(2,)]
+    table.rollback()
+
+
 LATE = ["UPDATE t SET v = 9 WHERE id = 1", "DELETE FROM t WHERE id = 1", "UPDATE t SET id = 3 WHERE id = 1",
         "INSERT INTO t (id) VALUES (2)", "UPDATE t SET id = 2 WHERE id = 4"]  # fmt: skip
 
