@@ -158,7 +158,7 @@ class Medallion(Watching):
                     if not isinstance(problem, Busy):  # the next merge will do it
                         told(str(problem))  # bronze goes on
 
-            url, kept, taken = self._existing(self.source_url), Tables.read(cursor), None
+            url, kept, taken = self._existing(self.source_url, cursor), Tables.read(cursor), None
             known = Watermark.read(cursor, kept)
             if known is None or resnapshot:
                 kept = self._to_snapshot(url, kept, told)
@@ -195,8 +195,8 @@ class Medallion(Watching):
 
         Returns each difference as a line of text; none when all is well.
         """
-        url = self._existing(self.source_url)
         with self._connected(self.warehouse_url) as cursor, shown("verify", "rows") as show:
+            url = self._existing(self.source_url, cursor)
             self._take_reading(cursor)
             return verify.verify(url, cursor.connection, show)
 

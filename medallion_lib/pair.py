@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Self
@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, Engine
 
 from medallion_lib import databases, server, sqlfile, system_time
-from medallion_lib.errors import MedallionError, Unconfirmed, refusal
+from medallion_lib.errors import ConnectionLost, MedallionError, Unconfirmed, refusal
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.source import catalog, slot
 from medallion_lib.source.watermark import Watermark
@@ -251,15 +251,23 @@ class Pair:
         """A cursor for making and dropping databases, one process at a time."""
         return databases.administering(self.place.url, lock=SETUP)
 
-    def _connected(self, url: URL, autocommit: bool = False) -> AbstractContextManager[Cursor]:
+    @contextmanager
+    def _connected(self, url: URL, autocommit: bool = False) -> Iterator[Cursor]:
         """A cursor of the server's own role on a database that must be there."""
-        return server.session(self._existing(url), autocommit)
+        with ExitStack() as stack:
+            try:
+                cursor = stack.enter_context(server.session(url, autocommit))
+            except ConnectionLost:
+                self._existing(url)  # says so where it isn't there
+                raise
+            yield cursor
 
-    def _existing(self, url: URL) -> URL:
+    def _existing(self, url: URL, at_server: Cursor | None = None) -> URL:
         """The same URL. Raises MedallionError when its database isn't there."""
         if url == self.own_source:
             return url
-        with databases.administering(self.place.url) as cursor:
+        asking = nullcontext(at_server) if at_server else databases.administering(self.place.url)
+        with asking as cursor:
             if not databases.exists(cursor, url.database):
                 there = ", ".join(databases.labs(cursor)) or "none"
                 raise refusal("no database", database=url.database, there=there)
