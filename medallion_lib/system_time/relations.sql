@@ -128,18 +128,20 @@ read_as AS (
 unsteady AS (
     SELECT part, word AS clock, NULL AS call
     FROM trees
+    CROSS JOIN LATERAL regexp_matches(tree, '{SQLVALUEFUNCTION :op ([0-9]+) ', 'g') AS found
     JOIN unnest(ARRAY[
         'CURRENT_DATE', 'CURRENT_TIME', 'CURRENT_TIME', 'CURRENT_TIMESTAMP', 'CURRENT_TIMESTAMP',
         'LOCALTIME', 'LOCALTIME', 'LOCALTIMESTAMP', 'LOCALTIMESTAMP'
-    ]) WITH ORDINALITY AS words (word, place)
-      ON strpos(tree, '{SQLVALUEFUNCTION :op ' || place - 1 || ' ') > 0
+    ]) WITH ORDINALITY AS words (word, place) ON place - 1 = found[1]::integer
     UNION ALL
     SELECT
         part,
         CASE WHEN pronamespace = 'pg_catalog'::regnamespace THEN proname || '()' END,
         CASE WHEN pronamespace <> 'pg_catalog'::regnamespace THEN pg_proc.oid::regprocedure::text END
     FROM functions
-    JOIN pg_proc ON pg_proc.oid = functions.function
+    CROSS JOIN LATERAL (  -- OFFSET: of the thousands there are, none is matched but what is called
+        SELECT * FROM pg_proc WHERE pg_proc.oid = functions.function OFFSET 0
+    ) AS pg_proc
     WHERE provolatile <> 'i' AND NOT (
         provolatile = 's' AND pronamespace = 'pg_catalog'::regnamespace
         AND proname ~ concat(
