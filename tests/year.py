@@ -117,9 +117,14 @@ def event_times() -> tuple[datetime, ...]:
     return tuple(datetime.fromisoformat(event["at"]) for event in read_events(DATA))
 
 
+@cache
+def shown_times() -> list[tuple[datetime, str]]:
+    return [(at, str(at)) for at in event_times()]
+
+
 def between(moment: str, count: int) -> list[datetime]:
     """`count` instants, each halfway between two neighbouring events of this day or hour."""
-    times = [at for at in event_times() if str(at).startswith(moment)]
+    times = [at for at, shown in shown_times() if shown.startswith(moment)]
     places = [number * (len(times) - 1) // count for number in range(count)]
     return [times[place] + (times[place + 1] - times[place]) / 2 for place in places]
 
