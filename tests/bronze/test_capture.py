@@ -129,16 +129,16 @@ def check_random_business(
 def test_random_business_lands_as_committed_and_silver_is_the_source_at_every_copy(
     shop: Shop, record_property: Callable[[str, object], None]
 ) -> None:
-    check_random_business(shop, 80, 10, record_property)
+    check_random_business(shop, 40, 10, record_property)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("begin_at", range(6))
+@pytest.mark.parametrize("begin_at", range(7))
 def test_much_random_business_does_too(
     shop: Shop, begin_at: int, record_property: Callable[[str, object], None]
 ) -> None:
     """In parts: a table has at most 1,600 columns in its life, those dropped since included."""
-    check_random_business(shop, 6_000 // 6, 15, record_property, begin_at)
+    check_random_business(shop, 6_300 // 7, 15, record_property, begin_at)
 
 
 def test_a_commit_time_that_goes_back_is_landed_a_microsecond_after_the_last() -> None:

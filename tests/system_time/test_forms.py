@@ -45,14 +45,14 @@ def database(spare_url: URL) -> Iterator[Connection]:
     connection.close()
 
 
-@settings(max_examples=400, **SETTINGS)
+@settings(max_examples=150, **SETTINGS)
 @given(**EXAMPLES)
-def test_four_hundred_histories(database: Connection, items: dict, sales: dict, asked: Asked) -> None:
+def test_a_hundred_and_fifty_histories(database: Connection, items: dict, sales: dict, asked: Asked) -> None:
     check(database, Data(items, sales), asked)
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, **SETTINGS)
+@settings(max_examples=20_300, **SETTINGS)
 @given(**EXAMPLES)
 def test_twenty_thousand_histories(
     database: Connection, items: dict, sales: dict, asked: Asked

@@ -425,14 +425,14 @@ def twins(plain: Connection) -> Iterator[Connection]:
     plain.commit()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 @given(triggers=TRIGGERS, changes=CHANGED)
 def test_triggers_lose_and_invent_no_version(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
     kept_together(twins, triggers, changes)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=2_000, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=2_050, suppress_health_check=list(HealthCheck))
 @given(triggers=TRIGGERS, changes=CHANGED)
 def test_two_thousand_sets_of_triggers(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
     kept_together(twins, triggers, changes)
