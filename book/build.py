@@ -8,10 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import kernels
 import offline
 from self_contained import problems
 
@@ -76,12 +79,24 @@ def _execute() -> None:
     notebooks = sorted((COPY / "notebooks").glob("*.ipynb"), reverse=True)
     if not notebooks:
         sys.exit("There is no notebook in notebooks/ to make a book of.")
-    workers = ["-n3"] if len(notebooks) > 1 else []
-    _run(
-        "A notebook failed; its name and cell are above.",
-        *[sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-v", *workers, *notebooks],
-        environment={"MEDALLION_NAME": "book"},
-    )
+    options = ["--nbmake", "--overwrite", "-v", *(["-n3"] if len(notebooks) > 1 else [])]
+    with _kernels() as environment:
+        _run(
+            "A notebook failed; its name and cell are above.",
+            *[sys.executable, "-m", "pytest", *options, *notebooks],
+            environment=environment | {"MEDALLION_NAME": "book"},
+        )
+
+
+@contextmanager
+def _kernels() -> Iterator[dict[str, str]]:
+    """What has each notebook's kernel forked; on Linux alone, where that is safe."""
+    if sys.platform != "linux":
+        yield {}
+        return
+    own = os.environ | {"PYTHONPATH": str(COPY / "notebooks")}
+    with tempfile.TemporaryDirectory() as place, kernels.forked(Path(place), own) as forking:
+        yield {name: forking[name] for name in ("JUPYTER_PATH", kernels.SERVING)}
 
 
 def _make() -> None:

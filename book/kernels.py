@@ -24,11 +24,12 @@ LENGTH = 9  # digits of how long a message is
 
 def serve(place: str) -> None:
     """Fork a kernel for each that asks, until it is ended."""
-    del sys.path[0]  # the tests' directory
+    del sys.path[0]  # this file's directory
     import cells  # noqa: F401 -- with all that it imports
     from ipykernel.kernelapp import IPKernelApp
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel's end but who asked for it
+    # Nobody waits for a kernel's end but who asked for it.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as serving:
         serving.bind(place)
         serving.listen(16)
@@ -70,10 +71,12 @@ def forked(place: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]
     """The environment in which kernels are forked, with what they import made in this one."""
     spec = place / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
-    spec.write_text(json.dumps({"argv": [sys.executable, __file__, "{connection_file}"], "display_name": "forked", "language": "python"}))
+    argv = [sys.executable, __file__, "{connection_file}"]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "forked", "language": "python"}))
     with tempfile.TemporaryDirectory() as short:  # as a socket's path has to be
         serving = f"{short}/kernels"
-        server = subprocess.Popen([sys.executable, __file__, "--serve", serving], env=environment, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, __file__, "--serve", serving]
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout.readline() == "serving\n"
             yield environment | {"JUPYTER_PATH": str(place), SERVING: serving}
