@@ -461,10 +461,9 @@ def test_a_server_without_room_for_a_slot_is_told(narrow: Medallion) -> None:
     pytest.param((None, "2023-01-03"), "must say its business time once, before its rows", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_a_business_time_out_of_order_is_told_and_nothing_of_it_lands(
-    lab: Medallion, order: tuple[str | None, ...], told: str
+    lab_at: Callable[[str], Medallion], order: tuple[str | None, ...], told: str
 ) -> None:
-    lab.replay("2023-01-03")
-    lab.capture()
+    lab = lab_at("2023-01-03")
     before = bronze(lab)
     with lab.source.begin() as shop:
         for time in order:
@@ -528,9 +527,10 @@ ODD = [
 
 
 @pytest.mark.parametrize("content", [b"soon", b"\xff"])
-def test_a_business_time_that_cannot_be_read_is_told_and_the_remedy_goes_on(lab: Medallion, content: bytes) -> None:
-    lab.replay("2023-01-03")
-    lab.capture(merging=True)
+def test_a_business_time_that_cannot_be_read_is_told_and_the_remedy_goes_on(
+    lab_at: Callable[[str], Medallion], content: bytes
+) -> None:
+    lab = lab_at("2023-01-03")
     before = bronze(lab)
     say(lab, content)
     message = refused(lab, "capture")
