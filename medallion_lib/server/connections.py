@@ -97,6 +97,14 @@ def _connect(asked: Mapping[str, object]) -> Connection:
 
 
 @contextmanager
+def beside(connection: Connection) -> Iterator[Cursor]:
+    """A cursor on another connection to the same database."""
+    asked = {**connection.get_dsn_parameters(), "password": connection.info.password or None}
+    with closing(_connect(asked)) as other, other.cursor() as cursor:
+        yield cursor
+
+
+@contextmanager
 def session(url: URL, autocommit: bool = False) -> Iterator[Cursor]:
     """A cursor on a connection of its own; what it did is committed at the end.
 

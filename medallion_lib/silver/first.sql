@@ -1,7 +1,11 @@
 -- The rows of a first snapshot, as the versions that they begin: one of each key, and none before it.
-INSERT INTO {silver} ({columns}, row_hash, sys_start)
-SELECT {values}, meta.row_hash({texts}), commit_ts
-FROM (
-    SELECT {row} AS full_row, commit_ts FROM {bronze} WHERE lsn = %(first)s AND op = 'R' OFFSET 0
-) AS read
-WHERE {is_complete} AND {is_exact}
+COPY (
+    SELECT {values}, {row_hash}
+    FROM (
+        SELECT {texts}
+        FROM (SELECT {row} AS full_row FROM {bronze} WHERE lsn = {first} AND op = 'R' OFFSET 0) AS row
+        WHERE {is_complete}
+        OFFSET 0
+    ) AS read
+    WHERE {is_exact}
+) TO STDOUT

@@ -53,7 +53,7 @@ class Shape(NamedTuple):
 
     def text(self, name: str, row: str = "") -> sql.Composable:
         """The column's value in bronze, as text."""
-        names, missing = self.table.in_bronze(name), self._kept(name).missing
+        names, missing = self.table.in_bronze(name), self.column(name).missing
         found = sqlfile.each(map(sql.Literal, names), row + "full_row ->> {}")
         found = found if len(names) == 1 else sql.SQL("coalesce({})").format(found)
         if missing is None:
@@ -63,7 +63,7 @@ class Shape(NamedTuple):
         either = sql.SQL("CASE WHEN {} THEN {} ELSE {} END")
         return either.format(is_there, found, sql.Literal(missing))
 
-    def _kept(self, name: str) -> Column:
+    def column(self, name: str) -> Column:
         return self.kept.get(name) or Column(name, self.types[name])
 
     def value(self, name: str, row: str = "") -> sql.Composed:
@@ -125,20 +125,6 @@ class Shape(NamedTuple):
             assignments=sqlfile.identifiers(assigned, "{0} = newest.{0}, ", ""),
         )
 
-    def first(self) -> sql.Composed:
-        """What begins an empty history. Parameter: the position of the first snapshot's rows."""
-        return sqlfile.compose(
-            "silver/first",
-            silver=self.table.silver,
-            bronze=self.table.bronze,
-            columns=sqlfile.identifiers(self._written),
-            values=sqlfile.each(map(self.value, self._written)),
-            texts=self._texts(),
-            row=self._row(),
-            is_complete=self._is_complete(),
-            is_exact=self._are_exact(),
-        )
-
     def whole_history(self) -> sql.Composed:
         """The query of all the table's versions, by bronze alone. Parameter: the position upto.
 
@@ -167,15 +153,15 @@ class Shape(NamedTuple):
             row_keys=self._each_key("{own}"),
             key_values=self._each_key("{value} AS {own}"),
             key_types=self._each_key("{own} {plain}"),
-            is_complete=self._is_complete(),
-            is_exact=self._are_exact(),
-            row=self._row(),
-            texts=self._texts(),
+            is_complete=self.is_complete(),
+            is_exact=self.are_exact(),
+            row=self.row(),
+            texts=self.texts(),
             values=sqlfile.each([self._each_key("{own} AS {name}"), *values, *looked_up]),
             lookup=sqlfile.compose(table.lookup, schema=schema) if looked_up else nothing,
         )
 
-    def _row(self) -> sql.SQL:
+    def row(self) -> sql.SQL:
         """A long row is stored compressed; so it is unpacked once, and not for each value."""
         return sql.SQL("full_row || '{}'" if len(self.from_source) > PAIRS else "full_row")
 
@@ -210,9 +196,9 @@ class Shape(NamedTuple):
     def _free(self, name: str) -> str:
         return self._free(name + "_") if name in self.types else name
 
-    def _texts(self) -> sql.Composed:
+    def texts(self) -> sql.Composed:
         """The source's columns as one jsonb object of texts, for the row's hash."""
-        kept = {name: self._kept(name) for name in self.from_source}
+        kept = {name: self.column(name) for name in self.from_source}
         plain = {each.hashed or name: self.text(name)
                  for name, each in kept.items() if each.missing is None}  # fmt: skip
         names, texts = sqlfile.each(map(sql.Literal, plain)), sqlfile.each(plain.values())
@@ -228,7 +214,7 @@ class Shape(NamedTuple):
         So neither a new name nor a new column changes the hash of a row that is there. No value is
         JSON's false where all rows had one: null would be as nothing.
         """
-        column, value = self._kept(name), self.text(name)
+        column, value = self.column(name), self.text(name)
         had = "CASE WHEN {0} IS NULL THEN 'false' WHEN {0} <> {1} THEN to_jsonb({0}) END"
         value = sql.SQL(had).format(value, sql.Literal(column.missing))
         return sql.SQL("{}, {}").format(sql.Literal(column.hashed or name), value)
@@ -243,7 +229,7 @@ class Shape(NamedTuple):
         return {name: self.table.in_bronze(name) for name in self.from_source
                 if name not in self.table.gone}  # fmt: skip
 
-    def _is_complete(self) -> sql.Composed:
+    def is_complete(self) -> sql.Composed:
         names = self._expected().values()
         alone = sqlfile.each(sql.Literal(first) for first, *more in names if not more)
         several = [sqlfile.each(map(sql.Literal, each)) for each in names if len(each) > 1]
@@ -273,7 +259,7 @@ class Shape(NamedTuple):
             facts = {"table": self.table.shown_history, "column": column, "names": names}
             raise refusal("column gone", position=position, **facts)
 
-    def _are_exact(self) -> sql.Composed:
+    def are_exact(self) -> sql.Composed:
         each = [exact for name in self.from_source if (exact := self._is_exact(name))]
         return sql.SQL(" AND ").join([sql.SQL("true"), *each])
 

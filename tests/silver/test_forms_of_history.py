@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from test_table_sets import refused, rows, run, taken_over
 
 from medallion_lib import Medallion, server
-from medallion_lib.silver import merge
+from medallion_lib.silver import first, merge
 from medallion_lib.silver.shape import Shape
 from medallion_lib.tables import Column, Table, Tables
 
@@ -65,22 +65,20 @@ def test_a_first_merge_of_a_snapshot_gives_what_any_merge_gives(lab: Medallion, 
             f"ALTER TABLE {each.name} ALTER size TYPE char(9)")  # fmt: skip
     lab.declared = Tables(both)
     taken_over(lab)
-    begun, ways = merge._begun, []
+    begun, ways = first.begun, {}
 
-    def watched(cursor: Cursor, shape: Shape, batch: dict[str, int]) -> merge.Merged | None:
-        ways.append(begun(cursor, shape, batch))
-        return ways[-1]
+    def watched(cursor: Cursor, shape: Shape, batch: dict[str, int]) -> tuple[int, int] | None:
+        return ways.setdefault(shape.table.history, begun(cursor, shape, batch))
 
-    monkeypatch.setattr(merge, "_begun", watched)
+    monkeypatch.setattr(first, "begun", watched)
     expected = [merge.Merged(f"{each.name}_hist", 10, 9, 0, 0, 0) for each in both]
-    done = lab.merge()
-    assert [each for each in done if each in ways] == expected
-    first = rows(lab, VERSIONS)
-    assert len(first) == 9
-    assert rows(lab, VERSIONS.replace("thing", "loose")) == first
-    monkeypatch.setattr(merge, "_begun", lambda *_: None)
+    assert [each for each in lab.merge() if ways.get(each.table)] == expected
+    versions = rows(lab, VERSIONS)
+    assert len(versions) == 9
+    assert rows(lab, VERSIONS.replace("thing", "loose")) == versions
+    monkeypatch.setattr(first, "begun", lambda *_: None)
     assert {(each.lost, each.gained) for each in lab.rebuild()} == {(0, 0)}
-    assert rows(lab, VERSIONS) == first
+    assert rows(lab, VERSIONS) == versions
 
 
 def test_a_snapshot_that_does_not_fit_is_refused_as_ever(lab: Medallion) -> None:

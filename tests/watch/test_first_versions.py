@@ -1,0 +1,149 @@
+"""A history that begins with a snapshot has the versions that bronze says."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import forked
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+from sqlalchemy import URL
+from test_random_schemas import WORKER, clear, played, random_plans, source_of
+
+from medallion_lib import Medallion, databases, server
+from medallion_lib.server import libpq
+from medallion_lib.silver import first, merge
+from medallion_lib.silver.shape import Shape
+from medallion_lib.tables import Table, Tables
+
+LAST = {"upto": (1 << 63) - 1}
+
+
+def not_as_bronze(cursor: Cursor, table: Table) -> list[tuple]:
+    """Versions that only the history has, or only the general query over bronze, by its own way to a hash."""
+    shape = Shape.read(cursor, table)
+    typed = sql.SQL(", ").join(sql.SQL("({}::{})::text").format(sql.Identifier(name), sql.SQL(type_))
+                               for name, type_ in shape.types.items())  # fmt: skip
+    columns, there = (each.as_string(cursor).replace("%", "%%") for each in (typed, table.silver))
+    expected = f"SELECT {columns}, row_hash, sys_start, sys_end FROM ({shape.whole_history().as_string(cursor)}) AS version"
+    there = f"SELECT {columns}, row_hash, sys_start, sys_end FROM {there} AS version"
+    cursor.execute(f"(({there}) EXCEPT ALL ({expected})) UNION ALL (({expected}) EXCEPT ALL ({there}))", LAST)
+    return cursor.fetchall()
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The histories that were begun by the short way."""
+    histories: list[str] = []
+    begun = first.begun
+
+    def told(cursor: Cursor, shape: Shape, batch: dict[str, int]) -> Any:
+        if done := begun(cursor, shape, batch):
+            histories.append(shape.table.history)
+        return done
+
+    monkeypatch.setattr(first, "begun", told)
+    return histories
+
+
+def test_a_hundred_random_tables_begin_with_the_versions_that_bronze_says(taken: list[str]) -> None:
+    """With keys of 78 types, each row's hash is what `meta.row_hash` makes of it."""
+    with played(random_plans(100, 31), 31) as made, server.session(made.lab.warehouse_url) as cursor:
+        histories = [table for table in Tables.read(cursor).versioned if not table.by_month]
+        assert [(table.name, not_as_bronze(cursor, table)) for table in histories
+                if not_as_bronze(cursor, table)] == []  # fmt: skip
+        filled = []
+        for table in histories:
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table.silver))
+            filled += [table.history] * (cursor.fetchone()[0] > 0)
+        assert set(filled) <= set(taken) and len(filled) > 30
+
+
+TEXTS = """
+CREATE TABLE texts ("b" integer PRIMARY KEY, "a""b\\\n" text, "größe" integer, long_name boolean, c char(3), n numeric, d date,
+                    u uuid, j jsonb, i bigint);
+INSERT INTO texts SELECT n, nullif(chr(n), 'c'), n, n % 2 = 0, 'x', 'NaN', CURRENT_DATE, NULL, '{"a": null}', -n
+FROM generate_series(1, 2000) AS n
+"""
+
+
+@pytest.fixture
+def texts() -> Iterator[URL]:
+    with source_of("texts") as source:
+        with databases.administering(source) as cursor:
+            cursor.execute(TEXTS)
+        yield source
+
+
+@pytest.mark.parametrize("name", ["größe", "plain"])
+def test_texts_that_json_escapes_have_the_hash_of_their_row(texts: URL, taken: list[str], name: str) -> None:
+    with databases.administering(texts) as cursor:
+        if name == "plain":
+            cursor.execute('ALTER TABLE texts RENAME "größe" TO plain')
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    try:
+        lab.watch(yes=True)
+        with server.session(lab.warehouse_url) as cursor:
+            (table,) = Tables.read(cursor).versioned
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table.silver))
+            assert cursor.fetchone() == (2000,)
+            assert not_as_bronze(cursor, table) == []
+            cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'",
+                           (table.silver.as_string(cursor),))  # fmt: skip
+            assert cursor.fetchone() == ("PRIMARY KEY (b, sys_period WITHOUT OVERLAPS)",)
+            cursor.execute("SELECT count(*) FROM information_schema.columns WHERE table_name = %s AND column_name = 'sys_start' "
+                           "AND column_default IS NOT NULL", (table.history,))  # fmt: skip
+            assert cursor.fetchone() == (0,)
+        assert taken == [table.history]
+    finally:
+        clear(lab)
+
+
+def test_a_reader_of_an_empty_history_is_not_waited_for(texts: URL, taken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The general statement merges then."""
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    general = merge.merge
+
+    def read_meanwhile(*args: Any) -> Any:
+        with server.session(lab.warehouse_url) as reader:
+            (table,) = Tables.read(reader).versioned
+            reader.execute(sql.SQL("SELECT FROM {}").format(table.silver))
+            return general(*args)
+
+    monkeypatch.setattr(merge, "merge", read_meanwhile)
+    try:
+        lab.watch(yes=True)
+        with server.session(lab.warehouse_url) as cursor:
+            (table,) = Tables.read(cursor).versioned
+            assert not_as_bronze(cursor, table) == []
+        assert taken == []
+    finally:
+        clear(lab)
+
+
+@pytest.mark.parametrize("at", ["landed", "first rows taken", "merged texts_hist", "merge watermark written"])
+def test_a_history_whose_first_rows_were_cut_off_begins_anew(texts: URL, at: str) -> None:
+    """SIGKILL before, between and after the parts; a merge then makes what bronze says."""
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    doomed = f"import os, signal\nfrom medallion_lib import Medallion, steps\n" \
+             f"steps.on_step = lambda step: step == {at!r} and os.kill(os.getpid(), signal.SIGKILL)\n" \
+             f"Medallion.find({lab.name!r}, source={libpq(texts)!r}).watch(yes=True)"  # fmt: skip
+    assert forked.run("-c", doomed, environment=os.environ).returncode == -signal.SIGKILL
+    try:
+        with server.session(lab.warehouse_url) as cursor:
+            (table,) = Tables.read(cursor).versioned
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table.silver))
+            assert cursor.fetchone() == (0,)
+        lab.merge()
+        with server.session(lab.warehouse_url) as cursor:
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table.silver))
+            assert cursor.fetchone() == (2000,)
+            assert not_as_bronze(cursor, table) == []
+        assert [each for each in lab.rebuild() if each.lost or each.gained] == []
+        assert lab.verify() == []
+    finally:
+        clear(lab)
