@@ -1,8 +1,10 @@
 """COPY from one server to another, with both at work at once."""
 
+import fcntl
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from psycopg2 import sql
@@ -33,6 +35,8 @@ def copied(
     other did then is not to be committed.
     """
     out, back = os.pipe()
+    with suppress(AttributeError, OSError):  # a small one, where the system has no other, has each wait
+        fcntl.fcntl(back, fcntl.F_SETPIPE_SZ, BUFFER)
     with ThreadPoolExecutor(1) as beside, open(out, "rb", BUFFER) as lines:
         sent = beside.submit(_send, source, sending, back)
         into.copy_expert(taking, _Counted(lines, told), size=BUFFER)
