@@ -85,7 +85,8 @@ class Decoder:
         watermark = self.landing.watermark
         self._take(settled(self.landing))
         if self.is_told_anew:
-            watermark.names = self.catalog.names(watermark.names)
+            known, watermark.names = watermark.names, self.catalog.names(watermark.names)
+            self.tell_filled(known)
             self.is_told_anew = False
         self.landing.land()
 
