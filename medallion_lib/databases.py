@@ -19,7 +19,7 @@ from medallion_lib.silver import history
 from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables
 
-PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers")
+PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers", "system_time/horizon")
 
 
 def build_warehouse(url: URL, tables: Tables | None = None) -> None:

@@ -62,7 +62,7 @@ def rewrite(sql: str) -> str:
     PostgreSQL does not inline the function: it makes all rows of that instant first.
     """
     low = sql.lower()
-    if "system_" not in low and "for timestamp" not in low:
+    if "system_" not in low and "for timestamp" not in low and "history" not in low:
         return sql
     return edited(sql, parse(sql).edits)
 
@@ -71,7 +71,8 @@ def parse(sql: str) -> Parsed:
     """`sql` read; as an empty text, where PostgreSQL will say that something has no end."""
     tokens, low, calls = tokenize(sql), sql.lower(), list[Call]()
     try:
-        edits = option.edits(sql, tokens) if "system_versioning" in low else []
+        has_option = "system_versioning" in low or "history" in low
+        edits = option.edits(sql, tokens) if has_option else []
         if "system_time" in low or "for timestamp" in low:
             found = [each for each in references(tokens) if _is_clause(tokens, each)]
             calls = [_call(sql, tokens, reference) for reference in found]

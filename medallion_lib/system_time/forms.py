@@ -17,6 +17,7 @@ class Form(NamedTuple):
     clause: str  # with {} for each instant
     parameters: tuple[str, ...]  # as its function names them
     condition: str  # of the versions, by the instants $1 and $2
+    since: str = "$1"  # from when on it needs a whole history, if there is such an instant
 
     @property
     def suffix(self) -> str:
@@ -47,10 +48,11 @@ FORMS = (
          "sys_start <= $2 AND sys_end > $1 AND $1 <= $2"),
     # The greatest of an instant and null is the instant, and a null instant names no versions.
     Form("symmetric", "BETWEEN SYMMETRIC {} AND {}", ("between symmetric", "and"),
-         "sys_start <= greatest($1, $2) AND sys_end > least($1, $2) AND ($1 <= $2) IS NOT NULL"),
+         "sys_start <= greatest($1, $2) AND sys_end > least($1, $2) AND ($1 <= $2) IS NOT NULL",
+         "least($1, $2)"),
     Form("contained_in", "CONTAINED IN ({}, {})", ("contained in", "and"),
          "sys_start >= $1 AND sys_end <= $2"),
-    Form("all", "ALL", ("all",), "true"),
+    Form("all", "ALL", ("all",), "true", ""),
 )  # fmt: skip
 AS_OF = FORMS[0]
 # Each form by how it is written, the longer ways first where one begins another.

@@ -33,6 +33,7 @@ class Relation(NamedTuple):
     fact: str | None
     is_mine: bool  # the connection's role owns it, and so its functions
     answers: bool  # it has a function that does
+    has_horizon: bool = False  # older versions were deleted
 
 
 def regenerate(connection: Any) -> dict[str, str]:
@@ -45,6 +46,8 @@ def regenerate(connection: Any) -> dict[str, str]:
     """
     with _transaction(connection) as cursor:
         relations = [Relation(*row) for row in sqlfile.run(cursor, "system_time/relations")]
+        cut = _with_horizon(cursor)
+        relations = [each._replace(has_horizon=each.oid in cut) for each in relations]
         if command := dropping(cursor, [relation.oid for relation in relations]):
             cursor.execute(command)
         refused = {}
@@ -57,6 +60,15 @@ def regenerate(connection: Any) -> dict[str, str]:
                 elif form is AS_OF and relation.is_mine:
                     refused[f"{relation.schema}.{relation.name}"] = reason
         return refused
+
+
+def _with_horizon(cursor: Any) -> list[int]:
+    """The tables whose older versions were deleted; without a warehouse there are none."""
+    cursor.execute("SELECT to_regclass('meta.horizon') IS NOT NULL")
+    if not cursor.fetchone()[0]:
+        return []
+    cursor.execute("SELECT relation::oid FROM meta.horizon")
+    return [oid for (oid,) in cursor.fetchall()]
 
 
 def drop(connection: Any) -> None:
@@ -124,6 +136,9 @@ def _make(cursor: Any, relation: Relation, form: Form, answering: _Names) -> Non
     if form is not AS_OF and not relation.is_plain:
         raise refusal("view over a period", SystemTimeError)
     query = f"{relation.query} WHERE {form.condition}"
+    if relation.has_horizon:
+        cursor.execute("SELECT meta.horizon_condition(%s, %s)", (relation.oid, form.since))
+        query += cursor.fetchone()[0]
     if relation.reads:
         query = _spliced(relation.query, answering.values(), form)
     cursor.execute("SAVEPOINT function")
@@ -169,6 +184,7 @@ def make_procedure(cursor: Any) -> None:
     rows = []
     for form in FORMS:
         arguments = ", ".join(("$1", "$2")[: form.count])
-        facts = form.name, form.clause.format("…", "…"), form.declared, arguments, form.condition
+        facts = (form.name, form.clause.format("…", "…"), form.declared, arguments, form.condition,
+                 form.since)  # fmt: skip
         rows.append("(" + ", ".join(f"'{fact}'" for fact in facts) + ")")
     cursor.execute(sqlfile.read("system_time/make_functions").format(forms=", ".join(rows)))

@@ -10,10 +10,11 @@ BEGIN
         SELECT format('%s.%I', relnamespace::regnamespace, relname || '__' || form) AS function, *,
                CASE WHEN oid <> versioned THEN format(
                    '%s.%I(%s) AS %I', of.layer, of.title || '__' || form, arguments, of.title)
-                   ELSE format('%s WHERE %s', versioned, condition) END AS source,
+                   ELSE format('%s WHERE %s%s', versioned, condition,
+                        meta.horizon_condition(versioned, since)) END AS source,
                (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
                 WHERE attrelid = oid AND attnum > 0 AND NOT attisdropped) AS columns
-        FROM (VALUES {forms}) AS forms (form, clause, parameters, arguments, condition)
+        FROM (VALUES {forms}) AS forms (form, clause, parameters, arguments, condition, since)
         CROSS JOIN (SELECT relnamespace::regnamespace, relname FROM pg_class WHERE oid = versioned) AS of (layer, title)
         JOIN pg_class ON oid IN (versioned, to_regclass(meta.current_view(versioned)))
         ORDER BY oid <> versioned

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.system_time.tokens import (
-    BEFORE_NAME, DEPTH, Edit, Token, after_bracket, after_name, says,
+    BEFORE_NAME, DEPTH, Edit, Token, after_bracket, after_expression,
+    after_name, says,
 )  # fmt: skip
 
 _KINDS = ("TABLE", "VIEW", "MATERIALIZED")
@@ -81,7 +82,24 @@ def edits(sql: str, tokens: list[Token]) -> list[Edit]:
 
     In a string, comment or index it is not the option.
     """
-    return [edit for statement in _statements(sql, tokens) for edit in _created(statement)]
+    every = [*_statements(sql, tokens)]
+    return [edit for each in every for edit in (*_created(each), *_history_deleted(each))]
+
+
+def _history_deleted(statement: _Statement) -> list[Edit]:
+    """What makes DELETE HISTORY FROM t BEFORE SYSTEM_TIME x, as MariaDB has it, a call."""
+    tokens = statement.tokens
+    name = next(statement.names(4), None) if says(tokens, 1, "DELETE", "HISTORY", "FROM") else None
+    if not name:
+        return []
+    after, text, last = 4 + len(name), statement.text(name), tokens[-3].end
+    begin = after + 2 * says(tokens, after, "BEFORE", "SYSTEM_TIME")
+    end = after_expression(tokens, begin) if begin > after else after
+    if end != len(tokens) - 2 or end == begin > after:
+        raise refusal("no history to delete", SystemVersioningError, table=text)
+    called, start = text.replace("'", "''"), tokens[1].start
+    edits = [(start, name[-1].end, f"CALL meta.delete_history('{called}'"), (last, last, ")")]
+    return edits + [(name[-1].end, tokens[begin].start, ", ")] * (end > begin)
 
 
 def _created(statement: _Statement) -> list[Edit]:
