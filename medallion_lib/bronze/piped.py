@@ -35,7 +35,7 @@ def copied(
     other did then is not to be committed.
     """
     out, back = os.pipe()
-    with suppress(AttributeError, OSError):  # a small one, where the system has no other, has each wait
+    with suppress(AttributeError, OSError):  # a small one has each wait
         fcntl.fcntl(back, fcntl.F_SETPIPE_SZ, BUFFER)
     with ThreadPoolExecutor(1) as beside, open(out, "rb", BUFFER) as lines:
         sent = beside.submit(_send, source, sending, back)
