@@ -89,15 +89,28 @@ def shared() -> Iterator[str]:
     yield from (reading(written) for written, _ in test_rewrite.REFERENCES)
     yield from (sql for sql, _ in test_rewrite.PLACES + test_rewrite.WRONG)
     yield from test_rewrite.UNTOUCHED + test_rewrite.FRAMES
-    for (clause, _), instant, alias in product(PERIODS, test_rewrite.INSTANTS, ["", " AS d(a, b)", " between"]):
+    yield from (sql.replace("§", "t FOR SYSTEM_TIME ALL") for sql in test_rewrite.LOCKED + test_rewrite.NOT_LOCKED)
+    for (clause, _), instant, alias in product(PERIODS, test_rewrite.INSTANTS, ["", " AS d(a, b)", " day"]):
         yield reading(f"s.t FOR SYSTEM_TIME {clause.format('now()', instant)}\n{alias}")
         yield reading(f"t FOR SYSTEM_TIME {clause.format(instant, instant)}\n{alias}")
     for frame, (written, _) in product(test_rewrite.FRAMES, test_rewrite.REFERENCES):
         yield frame.replace("{}", written)
     yield from (sql for sql, *_ in test_system_versioning.MADE)
     yield from test_system_versioning.UNTOUCHED
+    yield from (sql.replace("§", "t FOR SYSTEM_TIME ALL") for sql in TWISTED)
+    yield from (reading(f"t FOR SYSTEM_TIME AS OF {instant}") for instant in TWISTED_INSTANTS)
 
 
+# Where a rule of the one could be another's and no statement above would tell.
+TWISTED = [
+    "CREATE VIEW t AS SELECT * FROM §", "WITH RECURSIVE 1 AS (SELECT 1) SELECT * FROM §", "INSERT INTO s SELECT * FROM u ON CONFLICT (a), §",
+    "MERGE INTO s USING u ON true WHEN MATCHED THEN UPDATE SET a = 1, §", "SELECT * FROM u JOIN v ON a WHEN b, §", "SELECT * FROM u WHEN CONFLICT, §",
+    "SELECT DISTINCT FROM §", "SELECT a IS DISTINCT FROM §", "SELECT * FROM u WHERE a AS select, b FROM §", "SELECT a AS delete, b FROM u, §", "SELECT update FROM §",
+    "WITH x AS (SELECT 1) SELECT (SELECT 2), t AS (SELECT 3) FROM §", "WITH x AS (SELECT 1) (SELECT 2), t AS (TABLE u) SELECT * FROM §",
+    "SELECT * FROM s, (u) d FOR UPDATE OF d; SELECT * FROM (§) FOR UPDATE OF d", "UPDATE s SET a = (SELECT 1 FROM §) FOR UPDATE", "VALUES (1), (§) FOR UPDATE",
+]  # fmt: skip
+TWISTED_INSTANTS = ["date '1' day", "interval(3) '1' day", "a::interval(3) day", "a::interval day", "national 'x'", "national x", "character national 'x'",
+                    "f() OVER FORMAT JSON", "f() OVER d", "f() WITHIN GROUP (a) FILTER (b) OVER (c, d)", "a.5", "a.* d", "a.'x'", "double 'x'", "a::double d"]
 PERIODS = [("AS OF {1}", "as_of"), *test_rewrite.PERIODS]
 
 
@@ -140,24 +153,37 @@ SOUP = st.lists(st.tuples(PIECES, st.sampled_from([" ", "", "\n", "\t", "/**/"])
 NOISE = st.text(alphabet="aE'\"$%;:()[]-/*\\é&U!sfor .,\n01?=<>+\x1c\u00a0", max_size=40)
 
 
-def check(ask: Ask, before: str, soup: str, noise: str) -> None:
-    assert differing(ask, [before + soup, f"{noise} FROM t FOR SYSTEM_TIME AS OF {noise}", soup + noise]) == []
-
-
 BEFORE = st.sampled_from(["", "SELECT * FROM ", "SELECT * FROM t FOR SYSTEM_TIME AS OF ", "CREATE TABLE t (a int) WITH ("])
+# Queries in each other, each perhaps with a lock, which means what is in it or not.
+LOCKS = st.sampled_from(["", "", " FOR UPDATE", " FOR SHARE OF d", " FOR NO KEY UPDATE OF x, t", " FOR KEY SHARE OF s SKIP LOCKED"])
+AROUND = st.sampled_from([
+    "{}", "({})", "(({}))", "SELECT * FROM ({}) x", "SELECT * FROM ({}) AS d, s", "SELECT * FROM ({})", "WITH x AS ({}) TABLE x", "INSERT INTO s {}",
+    "INSERT INTO s ({})", "({}) UNION SELECT 1", "SELECT ({})", "SELECT f(({}))", "SELECT * FROM (t FOR SYSTEM_TIME ALL JOIN ({}) x ON true)",
+    "({}) ORDER BY 1", "{} LIMIT 1", "{}; TABLE s", "CREATE VIEW v AS ({})", "SELECT * FROM s WHERE EXISTS ({})", "SELECT * FROM u, LATERAL ({}) AS x",
+])  # fmt: skip
+LOCKING = st.recursive(
+    st.sampled_from(["SELECT * FROM t FOR SYSTEM_TIME ALL", "SELECT * FROM u JOIN t FOR SYSTEM_TIME AS OF now() AS d ON true"]),
+    lambda inner: st.builds(lambda around, query, lock: around.format(query) + lock, AROUND, inner, LOCKS))
+
+
+def check(ask: Ask, soup: str, noise: str, locking: str) -> None:
+    assert differing(ask, [soup, f"{noise} FROM t FOR SYSTEM_TIME AS OF {noise}", soup + noise, locking]) == []
+
+
+PARTS = {"soup": st.builds(str.__add__, BEFORE, SOUP), "noise": NOISE, "locking": LOCKING}
 
 
 @settings(max_examples=300, deadline=None)
-@given(before=BEFORE, soup=SOUP, noise=NOISE)
-def test_pieces_put_together_without_a_plan(ask: Ask, before: str, soup: str, noise: str) -> None:
-    check(ask, before, soup, noise)
+@given(**PARTS)
+def test_pieces_put_together_without_a_plan(ask: Ask, soup: str, noise: str, locking: str) -> None:
+    check(ask, soup, noise, locking)
 
 
 @pytest.mark.slow
 @settings(max_examples=20_000, deadline=None)
-@given(before=BEFORE, soup=SOUP, noise=NOISE)
-def test_many_pieces_put_together_without_a_plan(ask: Ask, before: str, soup: str, noise: str) -> None:
-    check(ask, before, soup, noise)
+@given(**PARTS)
+def test_many_pieces_put_together_without_a_plan(ask: Ask, soup: str, noise: str, locking: str) -> None:
+    check(ask, soup, noise, locking)
 
 
 # What PostgreSQL says of statements with the clause, as code, message and hint.
