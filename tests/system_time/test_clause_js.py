@@ -97,10 +97,13 @@ def shared() -> Iterator[str]:
         yield frame.replace("{}", written)
     yield from (sql for sql, *_ in test_system_versioning.MADE)
     yield from test_system_versioning.UNTOUCHED
+    yield from (f"DELETE HISTORY FROM {more}" for more in DELETED)
     yield from (sql.replace("§", "t FOR SYSTEM_TIME ALL") for sql in TWISTED)
     yield from (reading(f"t FOR SYSTEM_TIME AS OF {instant}") for instant in TWISTED_INSTANTS)
 
 
+DELETED = ["t", "silver.\"My ' T\"; SELECT 1", "t BEFORE SYSTEM_TIME now() - interval '1 year'", "t WHERE id = 1", "ONLY t", "",
+           "t BEFORE SYSTEM_TIME (SELECT max(a) FROM u FOR SYSTEM_TIME ALL)", "t BEFORE SYSTEM_TIME", "t BEFORE SYSTEM_TIME a b"]
 # Where a rule of the one could be another's and no statement above would tell.
 TWISTED = [
     "CREATE VIEW t AS SELECT * FROM §", "WITH RECURSIVE 1 AS (SELECT 1) SELECT * FROM §", "INSERT INTO s SELECT * FROM u ON CONFLICT (a), §",
@@ -145,7 +148,7 @@ PIECES = st.sampled_from([
     "WHEN", "END", "INTERVAL", "'1'", "DAY", "SECOND", "DATE", "DOUBLE PRECISION", "CHARACTER VARYING", "::", "int", "ARRAY", "AT TIME ZONE",
     "AT LOCAL", "COLLATE", "OPERATOR(", "+", "-", "%", "%%", "%s", "%(a)s", ":a", "?", "$1", "||", "/", "=>", "OVER", "FILTER", "WITHIN GROUP",
     "FORMAT JSON", "ORDINALITY", "substring(", "CREATE", "TEMP", "VIEW", "RENAME TO", "INTO", "DROP", "WITH (system_versioning = true)",
-    "CREATE TABLE t (a int)", "system_versioning", "=", "on", "'", "''", "E'\\'", "\\", '"', '""', '"a"', "U&\"d!0061\"", "UESCAPE", "'!'", "$$", "$a$",
+    "CREATE TABLE t (a int)", "DELETE HISTORY FROM t", "BEFORE SYSTEM_TIME", "system_versioning", "=", "on", "'", "''", "E'\\'", "\\", '"', '""', '"a"', "U&\"d!0061\"", "UESCAPE", "'!'", "$$", "$a$",
     "$A$", "$", "--", "\n", "/*", "*/", "é", "\u00a0", "\x1c", "\u2028", "1٣", "1_0", "1..2", ".5", "0x1F", "1e", "\U0001f600", "ſ", "İ", "UEſCAPE",
 ])  # fmt: skip
 SOUP = st.lists(st.tuples(PIECES, st.sampled_from([" ", "", "\n", "\t", "/**/"])), max_size=24).map(
@@ -153,7 +156,7 @@ SOUP = st.lists(st.tuples(PIECES, st.sampled_from([" ", "", "\n", "\t", "/**/"])
 NOISE = st.text(alphabet="aE'\"$%;:()[]-/*\\é&U!sfor .,\n01?=<>+\x1c\u00a0", max_size=40)
 
 
-BEFORE = st.sampled_from(["", "SELECT * FROM ", "SELECT * FROM t FOR SYSTEM_TIME AS OF ", "CREATE TABLE t (a int) WITH ("])
+BEFORE = st.sampled_from(["", "SELECT * FROM ", "SELECT * FROM t FOR SYSTEM_TIME AS OF ", "CREATE TABLE t (a int) WITH (", "DELETE HISTORY FROM t "])
 # Queries in each other, each perhaps with a lock, which means what is in it or not.
 LOCKS = st.sampled_from(["", "", " FOR UPDATE", " FOR SHARE OF d", " FOR NO KEY UPDATE OF x, t", " FOR KEY SHARE OF s SKIP LOCKED"])
 AROUND = st.sampled_from([

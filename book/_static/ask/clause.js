@@ -44,7 +44,9 @@ const wordsOf = (clause) => clause.split("{}").map((piece) => piece.match(/\w+|\
 /* The statement to send for `sql`; the same text where nothing is to do. */
 export function rewrite(sql, { placeholders = false } = {}) {
   const low = sql.toLowerCase();
-  if (!low.includes("system_") && !low.includes("for timestamp")) return sql;
+  if (!low.includes("system_") && !low.includes("for timestamp") && !low.includes("history")) {
+    return sql;
+  }
   return edited(sql, parse(sql, placeholders).edits);
 }
 
@@ -53,7 +55,8 @@ function parse(sql, placeholders) {
   const low = sql.toLowerCase();
   try {
     const tokens = tokenize(sql, placeholders);
-    const edits = low.includes("system_versioning") ? optionEdits(sql, tokens) : [];
+    const hasOption = low.includes("system_versioning") || low.includes("history");
+    const edits = hasOption ? optionEdits(sql, tokens) : [];
     const hasClause = low.includes("system_time") || low.includes("for timestamp");
     const found = hasClause ? [...references(tokens)].filter((each) => isClause(tokens, each)) : [];
     const calls = found.map((each) => call(sql, tokens, each));

@@ -1,16 +1,21 @@
-/* CREATE TABLE … WITH (system_versioning = true), as far as its text tells: system_time/option.py. */
+/* CREATE TABLE … WITH (system_versioning = true) and DELETE HISTORY, as far as their text tells:
+   system_time/option.py. */
 
 import { BEFORE_NAME, MEANING } from "./clause_data.js";
 import { refusal } from "./refusal.js";
-import { OUTSIDE, afterBracket, afterName, depthOf, identifier, isPart, says } from "./tokens.js";
+import {
+  OUTSIDE, afterBracket, afterExpression, afterName, depthOf, identifier, isPart, says,
+} from "./tokens.js";
 
-/* What takes the option out of each CREATE TABLE in `sql`, and sets a call behind it. */
+/* What takes the option out of each CREATE TABLE in `sql`, and sets a call behind it; and what makes
+   DELETE HISTORY a call. */
 export function optionEdits(sql, tokens) {
   const edits = [], inside = tokens.slice(1, -2);
   for (let start = 0; start < inside.length;) {
     const found = inside.findIndex((token, i) => i >= start && token.text === ";");
     const end = found < 0 ? inside.length : found;
-    if (start < end) edits.push(...created(sql, [OUTSIDE, ...inside.slice(start, end), OUTSIDE, OUTSIDE]));
+    const statement = [OUTSIDE, ...inside.slice(start, end), OUTSIDE, OUTSIDE];
+    if (start < end) edits.push(...created(sql, statement), ...historyDeleted(sql, statement));
     start = end + 1;
   }
   return edits;
@@ -24,6 +29,27 @@ function* outsideBrackets(tokens, since) {
   }
 }
 
+/* The tokens of the name that begins at tokens[i], or after what may stand before it; none if none does. */
+function nameAt(tokens, i) {
+  while (BEFORE_NAME.has(tokens[i].text)) i++;
+  return isPart(tokens[i]) ? tokens.slice(i, afterName(tokens, i)) : [];
+}
+
+/* What makes DELETE HISTORY FROM t BEFORE SYSTEM_TIME x, as MariaDB has it, a call. */
+function historyDeleted(sql, tokens) {
+  const name = says(tokens, 1, "DELETE", "HISTORY", "FROM") ? nameAt(tokens, 4) : [];
+  if (!name.length) return [];
+  const after = 4 + name.length, close = name.at(-1).end, table = sql.slice(name[0].start, close);
+  const begin = says(tokens, after, "BEFORE", "SYSTEM_TIME") ? after + 2 : after;
+  const end = begin > after ? afterExpression(tokens, begin) : after;
+  if (end !== tokens.length - 2 || (end === begin && begin > after)) {
+    throw refusal("no history to delete", { table });
+  }
+  const last = tokens.at(-3).end, given = end > begin ? [[close, tokens[begin].start, ", "]] : [];
+  const procedure = `CALL meta.delete_history('${table.replaceAll("'", "''")}'`;
+  return [[tokens[1].start, close, procedure], [last, last, ")"], ...given];
+}
+
 function created(sql, tokens) {
   const words = tokens.slice(1, 8).map(({ text }) => text).filter((text) => !BEFORE_NAME.has(text));
   if (words[0] !== "CREATE" || words[1] !== "TABLE") return [];
@@ -31,12 +57,10 @@ function created(sql, tokens) {
   const outside = [...outsideBrackets(tokens, table)];
   const bracket = outside.find((i) => says(tokens, i, "WITH", "("));
   const found = bracket && option(sql, tokens, bracket + 1);
-  let first = table + 1;
-  while (BEFORE_NAME.has(tokens[first].text)) first++;
-  if (!found || !isPart(tokens[first])) return [];
+  const name = nameAt(tokens, table + 1);
+  if (!found || !name.length) return [];
   const [isWanted, start, end] = found;
   if (!isWanted) return [[start, end, ""]];
-  const name = tokens.slice(first, afterName(tokens, first));
   const called = sql.slice(name[0].start, name.at(-1).end);
   checkKind(tokens, table, name);
   if (outside.some((i) => tokens[i].text === "AS")) throw refusal("option on a query", { table: called });
