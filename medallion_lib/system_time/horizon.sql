@@ -53,6 +53,9 @@ BEGIN
            AND (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = versioned)) THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal('no history to delete', 'table', versioned::text);
     END IF;
+    IF NOT (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = versioned) THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('must be owner of table %s', versioned);
+    END IF;
     SELECT array_agg(format('%I', tgname)) INTO ours
     FROM pg_trigger
     WHERE tgrelid = versioned AND tgname ~ 'system_versioning_' AND meta.is_system_versioned(versioned);
