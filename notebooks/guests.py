@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
@@ -119,6 +120,12 @@ def begin(program: str, *arguments: str) -> subprocess.Popen:
     """The same, but do not wait for its end."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(_command(program, *arguments), **quiet)
+
+
+def end(load: subprocess.Popen) -> None:
+    """Let a pgbench that runs for some time (-T) finish its transactions now: its time is over."""
+    load.send_signal(signal.SIGALRM)
+    load.wait()
 
 
 def _command(program: str, *arguments: str) -> list[str]:
