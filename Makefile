@@ -83,4 +83,4 @@ bench: $(STAR)
 # source of one's own, its slot would keep log for nobody: it asks, and removes that, too.
 clean:
 	@if [ -x $(RUN) ]; then $(RUN) -m medallion_lib down --forget; fi
-	rm -rf $(VENV) .medallion .book .dbt .results .stage _build
+	rm -rf $(VENV) .medallion .ask .book .dbt .results .stage _build

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import ask
 import kernels
 import offline
 from self_contained import problems
@@ -39,6 +40,7 @@ def main() -> None:
     _step("Preparing the sample year", _prepare)
     _step("Executing the notebooks", _execute)
     _step("Making what pages include", _make)
+    _step("Making what pages ask", _ask)
     _step("Building the site", _build)
     _step("Writing the demo as one file", lambda: offline.write(COPY, SITE))
     _step("Checking that the site needs no other host", _check)
@@ -106,6 +108,12 @@ def _make() -> None:
     for name, make in PAGES.items():
         (made / name).write_text(make(lab, COPY), encoding="utf-8")
     card.save(lab, COPY / "book" / "_static" / "card.png")
+    lab.drop()
+
+
+def _ask() -> None:
+    lab = Medallion.open()
+    print(ask.make(lab, COPY, ROOT / ".ask"))
     lab.drop()
 
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 import pandas as pd
+import psycopg2.sql
 import sql.connection.connection
 import sql.magic
 import sqlalchemy
@@ -226,13 +227,23 @@ def _run(
     """Run a cell's statements as jupysql does, but alter none of them."""
     if text.startswith("\\") or connection.is_dbapi_connection:
         return run_statements(connection, text, config, parameters)
+    asked = []
     for statement in statements.split(text):
         written = statements.as_text(statement)
         for name in results.gone.intersection(sqlalchemy.text(written).compile().params):
             if name not in (parameters or {}):
                 raise MedallionError(results.missing(name))
         result = connection.raw_execute(written, parameters)
-    return ResultSet(result, config, statement, connection)
+        asked.append(statements.with_values(statement, partial(_literal, connection, parameters)))
+    answer = ResultSet(result, config, statement, connection)
+    answer.asked = "\n".join(asked)
+    return answer
+
+
+def _literal(connection: Any, parameters: dict[str, Any] | None, name: str) -> str:
+    """A parameter's value as the driver writes it."""
+    driver = connection._connection_sqlalchemy.connection.dbapi_connection
+    return psycopg2.sql.Literal((parameters or {})[name]).as_string(driver)
 
 
 class _Connection(SQLAlchemyConnection):
@@ -310,7 +321,8 @@ def _show_result(result: ResultSet) -> None:
     """Display rows as a table; a statement without rows (DDL) shows nothing."""
     if result.keys:
         table = _table(list(result.keys), list(result), result._config.displaylimit)
-        display({"text/html": table, "text/plain": str(result)}, raw=True)
+        asked = {"sql": getattr(result, "asked", "")}  # for the book's page, which can ask it, too
+        display({"text/html": table, "text/plain": str(result)}, metadata=asked, raw=True)
 
 
 def _frame(frame: pd.DataFrame) -> str:

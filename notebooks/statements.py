@@ -31,6 +31,7 @@ _ASIDE = re.compile("\ue000(\\d+)[\ue001\ue003]")
 _TEMPLATE = re.compile(r"{{\s*([^\W\d]\w*)\s*}}")
 # No cast, and not the colon of a slice or between a name in JSON and its value.
 _PARAMETER = re.compile("(?<![:\\w\\])\ue001]):(?=[^\\W\\d])")
+_NAMED = re.compile(rf"{_PARAMETER.pattern}(\w+)")
 _BOUND = re.compile(r"[();]|\b(?:BEGIN\s+ATOMIC|CASE|END)\b", re.IGNORECASE)
 _NAME = re.compile(r"\s*([^\W\d]\w*)\s*(=?)\s*<<")
 _REPEATED = ["-w", "--with", "--append", "--interact"]
@@ -113,6 +114,12 @@ def as_text(sql: str) -> str:
     masked = Masked.of(sql)
     code = _PARAMETER.sub("\ue002", masked.code).replace(":", r"\:").replace("\ue002", ":")
     return masked._replace(quotes=[q.replace(":", r"\:") for q in masked.quotes]).whole(code)
+
+
+def with_values(sql: str, written: Callable[[str], str]) -> str:
+    """`sql` with each of its parameters as `written` has it."""
+    masked = Masked.of(sql)
+    return masked.whole(_NAMED.sub(lambda found: written(found[1]), masked.code))
 
 
 class Head(NamedTuple):

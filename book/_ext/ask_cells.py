@@ -1,0 +1,28 @@
+"""Give a page with cells that can be asked the script that adds their buttons.
+
+Which cells these are, book/ask has found and written into ask.json; without that file, none.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+
+def _offer(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    made = Path(app.srcdir, "ask.json")
+    offered = json.loads(made.read_text(encoding="utf-8"))["offered"] if made.exists() else {}
+    if page in offered:
+        told = json.dumps(offered[page]).replace("<", "\\u003c")
+        context["body"] += f'<script type="application/json" id="ask-cells">{told}</script>'
+        app.add_js_file("ask/cells.js", type="module")
+        app.add_css_file("ask/ask.css")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("html-page-context", _offer)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

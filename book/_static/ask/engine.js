@@ -1,0 +1,86 @@
+/* PostgreSQL in WebAssembly on the year's silver and gold, as the notebooks' role. A page's worker
+   runs it, and the build, in Node, to see which cells it answers as the book prints them. */
+import { explain, Refusal, rewrite } from "./clause.js";
+
+const SESSION = {
+  search_path: "scratch, gold, silver, bronze, meta, public",
+  TimeZone: "UTC",
+  DateStyle: "ISO",
+  IntervalStyle: "postgres",
+  max_wal_size: "2MB", // the log of a session that ends with its page
+  min_wal_size: "2MB",
+};
+const NO_INITDB = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0); // an empty module
+
+/* The compiled module, the package's files and the data directory as blobs, where the JavaScript and
+   the extension are, and the query for what has history. */
+export async function start({ module, files, data, library, extension, histories }) {
+  const { PGlite, protocol } = await import(library);
+  const settings = Object.entries(SESSION).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const server = await PGlite.create({
+    pgliteWasmModule: module,
+    initdbWasmModule: new WebAssembly.Module(NO_INITDB),
+    fsBundle: files,
+    loadDataDir: data,
+    extensions: { btree_gist: new URL(extension) },
+    startParams: [...PGlite.defaultStartParams, ...settings],
+  });
+  const send = async (sql) => {
+    const { messages } = await server.execProtocol(protocol.serialize.query(sql));
+    return messages;
+  };
+  await send("SET ROLE medallion_notebook");
+  const ask = (sql) => answered(sql, send, histories);
+  if ((await ask("SELECT 6 * 7 AS known")).rows[0]?.[0] !== "42") {
+    throw new Error("It started and answers nothing."); // a trap in the module is not told
+  }
+  return { ask, send };
+}
+
+/* Every value as PostgreSQL's text: the protocol's own messages are read, past all parsers. */
+async function answered(sql, send, histories) {
+  let sent = sql;
+  try {
+    sent = rewrite(sql);
+    const began = performance.now();
+    return { ...last(await send(sent)), sent, ms: performance.now() - began };
+  } catch (error) {
+    throw await refused(error, sql, sent, () => send(histories));
+  }
+}
+
+/* Of several statements, the last one's answer. */
+function last(messages) {
+  let answer = {}, columns = [], rows = [];
+  for (const message of messages) {
+    if (message.name === "rowDescription") {
+      columns = message.fields.map(({ name, dataTypeID }) => ({ name, oid: dataTypeID }));
+    } else if (message.name === "dataRow") {
+      rows.push(message.fields);
+    } else if (message.name === "commandComplete") {
+      answer = { columns, rows, command: message.text };
+      columns = [], rows = [];
+    }
+  }
+  return { columns, rows, command: "", ...answer };
+}
+
+/* {message, hint, code}: in the words of the clause where it was about that, else the server's. */
+async function refused(error, sql, sent, histories) {
+  if (error instanceof Refusal) return { message: error.message, hint: "", code: "" };
+  if (!error.code) return { message: `PostgreSQL ended: ${error.message ?? error}`, hint: "Start again.", code: "broken" };
+  const names = error.code === "42883" ? await histories().then(last, () => ({ rows: [] })) : { rows: [] };
+  const explained = explain(sql, { ...error, message: error.message }, names.rows.map(([name]) => name));
+  const { message, detail, hint, code } = explained ? { message: explained.message, code: error.code } : error;
+  const lines = [message, !explained && line(sent, error.position), detail].filter(Boolean);
+  return { message: lines.join("\n"), hint: hint ?? "", code };
+}
+
+/* The line that a complaint is about and a mark below its place, as psql shows them. */
+function line(sql, position) {
+  if (!position) return "";
+  const before = [...sql].slice(0, position - 1).join("").split("\n");
+  const told = `LINE ${before.length}: `;
+  const text = sql.split("\n")[before.length - 1];
+  return `${told}${text}\n${" ".repeat(told.length + [...before.at(-1)].length)}^`;
+}

@@ -1,0 +1,85 @@
+/* A cell that became an editor, with the answers it gets. */
+import { made, sameAsPrinted, shown } from "./answer.js";
+import { editor } from "./editor.js";
+import { open } from "./session.js";
+
+export function become(cell, button, sql, number) {
+  const edited = editor(sql, `SQL of cell ${number}`, run);
+  const status = made("span", { className: "ask-status", role: "status" });
+  const running = made("button", { type: "button", textContent: "Run", title: "Ctrl+Enter" });
+  const again = made("button", { type: "button", textContent: "Start again", title: "What you changed is undone" });
+  const back = made("button", { type: "button", textContent: "As printed", title: "Close the editor" });
+  const answer = made("section", { className: "ask-answer" });
+  answer.setAttribute("aria-label", `Answer of cell ${number}`);
+  const bar = made("div", { className: "ask-bar" }, running, again, back, status);
+  const here = made("div", { className: "ask" }, edited.element, bar, answer);
+  const input = cell.querySelector(".cell_input"), output = cell.querySelector(".cell_output");
+  const say = (text) => { status.textContent = text; };
+  input.hidden = true;
+  input.after(here);
+  running.addEventListener("click", run);
+  again.addEventListener("click", restart);
+  back.addEventListener("click", close);
+  edited.focus();
+  run();
+
+  async function run() {
+    if (running.disabled) return;
+    running.disabled = true;
+    try {
+      say("Loading PostgreSQL and the year …");
+      const onprogress = (part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`);
+      const session = await open({ onprogress });
+      say("Asking …");
+      show(await session.ask(edited.value));
+    } catch (error) {
+      refuse(error);
+    }
+    running.disabled = false;
+  }
+
+  async function restart() {
+    try {
+      const session = await open();
+      const began = performance.now();
+      say("Starting again …");
+      await session.restart();
+      say(`Started again in ${((performance.now() - began) / 1000).toFixed(1)} s: all is as it was.`);
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  function show(given) {
+    const same = sameAsPrinted(given, output);
+    const took = `${Math.max(1, Math.round(given.ms))} ms`;
+    say(same ? `Answered here in ${took}: the same as printed.` : `Answered here in ${took}.`);
+    answer.replaceChildren(...shown(given, edited.value));
+    print(same);
+  }
+
+  /* The printed answer stays beside the new one until that is another one, and then folded. */
+  function print(same) {
+    const fold = cell.querySelector(".ask-printed");
+    if (same && fold) fold.replaceWith(output);
+    if (same || fold || !output) return;
+    const folded = made("details", { className: "ask-printed" });
+    output.before(folded);
+    folded.append(made("summary", { textContent: "As printed" }), output);
+  }
+
+  function refuse({ message, hint, code }) {
+    say(code === "broken" ? "" : "Refused.");
+    const lines = [message, hint].filter(Boolean).join("\n");
+    answer.replaceChildren(made("pre", { className: "ask-refused", textContent: lines, tabIndex: 0 }));
+    print(true);
+  }
+
+  function close() {
+    print(true);
+    here.remove();
+    input.hidden = false;
+    button.disabled = false;
+    button.focus();
+  }
+}

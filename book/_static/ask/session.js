@@ -1,0 +1,96 @@
+/* One PostgreSQL a page, in a worker: open() → session, session.ask(sql) → answer.
+
+   An answer is {columns: [{name, oid}], rows: [[text or null]], sent, command, ms}. What the clause
+   or the server refuses rejects with {message, hint, code}; so does what ends the session, with the
+   code "broken", and session.restart() makes a new one of what was loaded. */
+
+const PATIENCE = 60_000; // milliseconds without any news, after which it is given up
+let opened;
+
+export function open({ onprogress } = {}) {
+  opened ??= new Session().begin(onprogress).catch((error) => {
+    opened = undefined; // the next click tries again
+    throw error;
+  });
+  return opened;
+}
+
+const broken = (message, hint = "") => ({ message, hint, code: "broken" });
+
+class Session {
+  #worker;
+  #loaded;
+  #listed;
+  #waiting = new Map();
+  #last = 0;
+  #opening;
+  #timer;
+
+  async begin(onprogress = () => {}) {
+    if (location.protocol === "file:") throw broken("A page opened as a file can't load PostgreSQL.", "Serve the folder: python -m http.server");
+    if (typeof WebAssembly !== "object") throw broken("This browser has no WebAssembly, in which PostgreSQL would run.");
+    const response = await fetch(new URL("files.json", import.meta.url), { cache: "no-cache" }).catch(() => undefined);
+    if (!response?.ok) throw broken("PostgreSQL could not be loaded.", "Look at your connection, and try again.");
+    this.#listed = await response.json();
+    await this.#start(onprogress);
+    return this;
+  }
+
+  ask(sql) {
+    return new Promise((resolve, reject) => {
+      if (!this.#worker) return reject(broken("The session has ended.", "Start again."));
+      this.#waiting.set(++this.#last, { resolve, reject });
+      this.#worker.postMessage({ id: this.#last, sql });
+      this.#patiently();
+    });
+  }
+
+  async restart() {
+    this.#end(broken("The session was started again."));
+    await this.#start(() => {});
+  }
+
+  #start(onprogress) {
+    return new Promise((resolve, reject) => {
+      let bytes = 0;
+      this.#opening = { resolve, reject, progress: (more) => onprogress((bytes += more) / this.#listed.bytes) };
+      this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+      this.#worker.onmessage = ({ data }) => this.#hear(data);
+      this.#worker.onerror = (error) => this.#end(broken(`PostgreSQL ended: ${error.message ?? "no reason given"}.`));
+      this.#worker.postMessage({ open: { listed: this.#listed, loaded: this.#loaded } });
+      this.#patiently();
+    });
+  }
+
+  #hear({ progress, ready, failed, id, answer, error }) {
+    this.#patiently();
+    if (progress) return this.#opening?.progress(progress);
+    if (failed) return this.#end(broken(`PostgreSQL did not start, or ended: ${failed}.`, "Try again."));
+    if (ready) {
+      this.#loaded = ready;
+      this.#opening.resolve();
+      this.#opening = undefined;
+    } else {
+      const { resolve, reject } = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error) reject(error);
+      else resolve(answer);
+    }
+    this.#patiently();
+  }
+
+  #patiently() {
+    clearTimeout(this.#timer);
+    if (!this.#opening && !this.#waiting.size) return;
+    this.#timer = setTimeout(() => this.#end(broken("No answer came, so the session was ended.", "Start again.")), PATIENCE);
+  }
+
+  #end(why) {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    clearTimeout(this.#timer);
+    for (const { reject } of [...this.#waiting.values(), this.#opening].filter(Boolean)) reject(why);
+    this.#waiting.clear();
+    this.#opening = undefined;
+  }
+}

@@ -1,0 +1,31 @@
+/* An answer as the book's own tables show it (notebooks/values.py and cells.py). */
+const ROWS_SHOWN = 20;
+const LONG = 44; // characters from which on a cell is broken into lines
+const NUMBERS = new Set([20, 21, 23, 26, 700, 701, 1700]);
+const BOOL = 16, INSTANT = 1184;
+
+/* {names, numbers, rows: [[{text, isNull, isLong}]], caption} */
+export function table({ columns, rows }) {
+  const some = rows.slice(0, ROWS_SHOWN);
+  const each = columns.map(({ oid }, i) => texts(oid, some.map((row) => row[i])));
+  const known = columns.map((_, i) => some.map((row) => row[i]).filter((value) => value !== null));
+  const cell = (value, text) => ({ text, isNull: value === null, isLong: [...text].length > LONG });
+  return {
+    names: columns.map(({ name }) => name),
+    numbers: columns.map(({ oid }, i) => NUMBERS.has(oid) && known[i].length > 0 && !known[i].includes("NaN")),
+    rows: some.map((row, at) => row.map((value, i) => cell(value, each[i][at]))),
+    caption: some.length < rows.length ? `${some.length} of ${rows.length.toLocaleString("en-US")} rows` : "",
+  };
+}
+
+/* Instants of UTC without their zone and to the second, unless two would look alike. */
+function texts(oid, values) {
+  const exact = values.map((value) => {
+    if (value === null) return "null";
+    if (oid === BOOL) return value === "t" ? "true" : "false";
+    return oid === INSTANT ? value.replace(/\+00$/, "") : value;
+  });
+  if (oid !== INSTANT) return exact;
+  const brief = exact.map((text, i) => (values[i]?.endsWith("+00") ? text.slice(0, 19) : text));
+  return new Set(brief).size === new Set(exact).size ? brief : exact;
+}
