@@ -82,7 +82,7 @@ def test_the_version_and_the_authors_are_the_same_everywhere() -> None:
 
 
 def test_what_is_made_is_under_no_version_control() -> None:
-    made = [".venv/ready", ".medallion/data", ".dbt/x", ".book/x", ".results/tests.xml", "_build/html/index.html"]
+    made = [".venv/ready", ".medallion/data", ".ask/x", ".dbt/x", ".book/x", ".results/tests.xml", "_build/html/index.html"]
     told = subprocess.run(["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True)
     if told.returncode == 128:
         pytest.skip("this is no git checkout")

@@ -19,7 +19,7 @@ def _offer(
     if page in offered:
         told = json.dumps(offered[page]).replace("<", "\\u003c")
         context["body"] += f'<script type="application/json" id="ask-cells">{told}</script>'
-        app.add_js_file("ask/cells.js", type="module")
+        app.add_js_file("ask/cells.js", loading_method="defer")
         app.add_css_file("ask/ask.css")
 
 

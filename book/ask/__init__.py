@@ -20,6 +20,7 @@ from . import cells, packed
 
 HERE = Path(__file__).parent
 PACKAGE = Path("node_modules/@electric-sql/pglite")
+MAKING = ("__init__.py", "load.mjs", "packed.py", "package-lock.json")
 NOT_MADE = "The pages have no buttons that run SQL: {}."
 
 
@@ -31,7 +32,7 @@ def make(lab: Medallion, copy: Path, cache: Path) -> str:
     if not (shutil.which("node") and shutil.which("npm")):
         return NOT_MADE.format("Node is not installed")
     year = shop.prepared_year(lab, shop.TABLES)[1]
-    made = cache / _digest(year, *sorted(each for each in HERE.iterdir() if each.is_file()))
+    made = cache / _digest(year, *(HERE / name for name in MAKING))
     try:
         if not made.exists():
             _make(lab, cache, made)

@@ -1,28 +1,31 @@
 /* A button "Run here" on each cell that the page's own PostgreSQL answers as it is printed; the build
-   has tried (book/ask/cells.py). Nothing else is loaded before the first click. */
-const statements = JSON.parse(document.getElementById("ask-cells").textContent);
+   has tried (book/ask/cells.py). Nothing else is loaded before the first click. This is no module: of
+   a page that is opened as a file, no module would run, and the button says why. */
+(() => {
+  const statements = JSON.parse(document.getElementById("ask-cells").textContent);
 
-document.querySelectorAll(".tag_ask").forEach((cell, at) => {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "ask-here";
-  button.textContent = "Run here";
-  button.setAttribute("aria-label", `Run here: cell ${at + 1}`);
-  button.title = "Ask this in your browser: loads PostgreSQL and the year once, 8 MB";
-  cell.querySelector(".cell_input").append(button);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    try {
-      const { become } = await import("./here.js");
-      become(cell, button, statements[at], at + 1);
-    } catch {
-      button.after(Object.assign(document.createElement("p"), {
-        className: "ask-status", role: "status",
-        textContent: location.protocol === "file:"
-          ? "A page opened as a file can't run SQL. Serve its folder: python -m http.server"
-          : "This did not load. Look at your connection, and click again.",
-      }));
-      button.disabled = false;
-    }
+  document.querySelectorAll(".tag_ask").forEach((cell, at) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "ask-here";
+    button.textContent = "Run here";
+    button.setAttribute("aria-label", `Run here: cell ${at + 1}`);
+    button.title = "Ask this in your browser: loads PostgreSQL and the year once, 8 MB";
+    cell.querySelector(".cell_input").append(button);
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        const { become } = await import("./here.js");
+        become(cell, button, statements[at], at + 1);
+      } catch {
+        button.after(Object.assign(document.createElement("p"), {
+          className: "ask-status", role: "status",
+          textContent: location.protocol === "file:"
+            ? "A page opened as a file can't run SQL. Serve its folder: python -m http.server"
+            : "This did not load. Look at your connection, and click again.",
+        }));
+        button.disabled = false;
+      }
+    });
   });
-});
+})();

@@ -65,6 +65,7 @@ class Session {
   #hear({ progress, ready, failed, id, answer, error }) {
     this.#patiently();
     if (progress) return this.#opening?.progress(progress);
+    if (error?.code === "broken") return this.#end(error);
     if (failed) return this.#end(broken(`PostgreSQL did not start, or ended: ${failed}.`, "Try again."));
     if (ready) {
       this.#loaded = ready;

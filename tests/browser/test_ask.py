@@ -1,0 +1,352 @@
+"""The book's SQL, asked in the page: the same text as printed, in Chromium and in Firefox.
+
+Under a sub-path and a strict content policy, without special headers, by keyboard alone, and with
+a sentence where it can't be.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import http.server
+import json
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import tomllib
+from conftest import SITE
+from firefox import Tab, firefox
+from playwright.sync_api import Browser, Page, Route, expect
+from test_site import COLOUR, STICKS_OUT, violations
+
+__all__ = ["firefox"]
+
+HERE = Path(__file__).parent
+TOLD = SITE.parents[1] / ".book" / "ask.json"
+CHAPTER = "notebooks/03_time_travel_with_sql.html"
+BEFORE, AFTER = 10_000, 8_000_000  # bytes, compressed as a server does
+BUSY = 0.1  # seconds of a task on the page's own thread
+PATIENCE = 90_000  # milliseconds, on a machine with other work
+POLICY = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'"
+
+# Runs every cell that can be asked, and tells of each what it says and both tables, text by text.
+RUN_ALL = """(async () => {
+    const read = table => table && [table.tHead, table.tBodies[0]].flatMap(part =>
+        [...part.rows].map(row => [...row.cells].map(cell => cell.textContent)))
+    const soon = async look => {
+        for (const end = performance.now() + 90000; performance.now() < end;) {
+            if (look()) return look()
+            await new Promise(done => setTimeout(done, 20))
+        }
+    }
+    const told = []
+    for (const cell of document.querySelectorAll('.tag_ask')) {
+        const printed = read(cell.querySelector('.cell_output table.sql-result'))
+        cell.querySelector('.ask-here').click()
+        await soon(() => cell.querySelector('.ask-answer > *'))
+        const asked = read(cell.querySelector('.ask-answer table'))
+        told.push([cell.querySelector('.ask-status').textContent, asked ?? null, printed])
+    }
+    return told
+})()"""
+
+
+@pytest.fixture(scope="module")
+def offered() -> dict[str, list[str]]:
+    """The statements that the build found a page to answer as printed, by page."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("Node is not installed, so no page can be asked.")
+    if not (SITE / "index.html").exists():
+        pytest.skip("The site is not built: make book.")
+    assert TOLD.exists(), "make book says why"
+    return json.loads(TOLD.read_text(encoding="utf-8"))["offered"]
+
+
+@pytest.fixture
+def chapter(site: str, offered: dict[str, list[str]], chromium: Browser) -> Iterator[Page]:
+    """A chapter at its first cell that can be asked; no error may be left in it."""
+    with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        failures: list[str] = []
+        page.on("pageerror", lambda error: failures.append(error.stack or error.message))
+        page.goto(f"{site}/{CHAPTER}")
+        yield page
+        assert failures == []
+
+
+def is_answered_as_printed(told: list[tuple[str, list[list[str]], list[list[str]]]]) -> None:
+    for status, asked, printed in told:
+        assert asked == printed
+        assert len(printed) > 1
+        assert status.endswith("the same as printed."), status
+
+
+def test_every_cell_answers_in_chromium_as_it_is_printed(
+    site: str, offered: dict[str, list[str]], chromium: Browser, record_property: Callable[[str, object], None]
+) -> None:
+    for name, statements in offered.items():
+        page = chromium.new_page()
+        page.goto(f"{site}/{name}.html")
+        told = page.evaluate(RUN_ALL)
+        assert len(told) == len(statements), name
+        is_answered_as_printed(told)
+        page.close()
+    record_property("cells asked in the page", sum(map(len, offered.values())))
+
+
+def test_every_cell_answers_in_firefox_as_it_is_printed(
+    site: str, offered: dict[str, list[str]], firefox: Tab
+) -> None:
+    for name, statements in offered.items():
+        firefox.goto(f"{site}/{name}.html")
+        told = firefox.evaluate(RUN_ALL)
+        assert len(told) == len(statements), name
+        is_answered_as_printed(told)
+
+
+def test_each_other_cell_has_its_reason(offered: dict[str, list[str]]) -> None:
+    """A cell that loses its button has to be written down, with why."""
+    left = json.loads(TOLD.read_text(encoding="utf-8"))["left"]
+    known = tomllib.loads((HERE / "not_asked.toml").read_text(encoding="utf-8"))
+    assert {page.removeprefix("notebooks/"): cells for page, cells in left.items()} == known
+
+
+class _Strict(http.server.SimpleHTTPRequestHandler):
+    """The site under a path, as plainly as a server can, with a content policy."""
+
+    asked: list[str]
+
+    def __init__(self, *arguments: object, asked: list[str], **options: object) -> None:
+        self.asked = asked
+        super().__init__(*arguments, **options)
+
+    def translate_path(self, path: str) -> str:
+        self.asked.append(path)
+        return super().translate_path(path.removeprefix("/some/where"))
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Requests are not printed."""
+
+
+@pytest.fixture
+def strict() -> Iterator[tuple[str, list[str]]]:
+    """The URL of the site on a strict server, and the paths that it is asked for."""
+    asked: list[str] = []
+    serve = functools.partial(_Strict, directory=str(SITE), asked=asked)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/some/where", asked
+        server.shutdown()
+
+
+def weight(paths: list[str]) -> int:
+    """Of the files, each once and compressed as a server does."""
+    files = {SITE / path.removeprefix("/some/where/").partition("?")[0] for path in paths}
+    sizes = (each.stat().st_size if each.suffix == ".gz" else len(gzip.compress(each.read_bytes()))
+             for each in files if each.is_file())  # fmt: skip
+    return sum(sizes)
+
+
+def test_it_costs_little_before_a_click_and_eight_megabytes_after(
+    strict: tuple[str, list[str]], offered: dict[str, list[str]], chromium: Browser,
+    record_property: Callable[[str, object], None],
+) -> None:  # fmt: skip
+    url, asked = strict
+    with chromium.new_context() as context:
+        page = context.new_page()
+        hosts: set[str] = set()
+        context.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+        page.goto(f"{url}/{CHAPTER}", wait_until="networkidle")
+        button = page.locator(".ask-here").first
+        expect(button).to_be_visible()
+        ours = [path for path in asked if "_static/ask/" in path]
+        inline = gzip.compress(page.locator("#ask-cells").inner_text().encode())
+        before = weight(ours) + len(inline)
+        began = page.evaluate("performance.now()")
+        button.click()
+        expect(page.locator(".ask-answer table")).to_be_visible(timeout=PATIENCE)
+        record_property("milliseconds to a first answer", page.evaluate("performance.now()") - began)
+        record_property("bytes before a click", before)
+        record_property("bytes after a click", weight(asked))
+        assert before < BEFORE
+        assert weight(asked) < AFTER
+        assert hosts == {url.split("/")[2]}
+
+
+def test_the_page_itself_is_never_busy_for_long(chapter: Page, chromium: Browser) -> None:
+    """By the time that its thread works: on a busy machine it may wait for longer."""
+    chromium.start_tracing(page=chapter, categories=["toplevel", "devtools.timeline"])
+    chapter.locator(".ask-here").first.click()
+    expect(chapter.locator(".ask-answer table")).to_be_visible()
+    events = json.loads(chromium.stop_tracing())["traceEvents"]
+    threads = {(each["pid"], each["tid"]): each["args"]["name"]
+               for each in events if each["name"] == "thread_name"}  # fmt: skip
+    tasks = [each["tdur"] / 1e6 for each in events if each["name"] == "RunTask" and "tdur" in each
+             and threads.get((each["pid"], each["tid"])) == "CrRendererMain"]  # fmt: skip
+    assert tasks
+    assert max(tasks) < BUSY
+
+
+def ask(page: Page, sql: str, at: int = 0) -> str:
+    """What the editor's cell shows for it."""
+    cell = page.locator(".tag_ask").nth(at)
+    area = cell.get_by_role("textbox")
+    area.fill(sql)
+    area.press("Control+Enter")
+    expect(cell.locator(".ask-status")).to_have_text(re.compile(r"^(Answered here|Refused)"))
+    expect(cell.get_by_role("button", name="Run", exact=True)).to_be_enabled()
+    return cell.locator(".ask-answer").inner_text()
+
+
+def open_editors(page: Page, count: int) -> None:
+    for at in range(count):
+        cell = page.locator(".tag_ask").nth(at)
+        cell.get_by_role("button", name=f"Run here: cell {at + 1}").click()
+        expect(cell.locator(".ask-status")).to_contain_text("the same as printed")
+
+
+def test_history_is_not_written(chapter: Page) -> None:
+    open_editors(chapter, 1)
+    for sql in ("UPDATE silver.dim_customer_hist SET email = ''", "DELETE FROM fact_payment",
+                "INSERT INTO dim_film_hist DEFAULT VALUES", "TRUNCATE fact_rental"):  # fmt: skip
+        assert ask(chapter, sql).startswith("permission denied for table"), sql
+
+
+def test_what_was_destroyed_is_back_after_starting_again(
+    chapter: Page, record_property: Callable[[str, object], None]
+) -> None:
+    open_editors(chapter, 1)
+    first = chapter.locator(".tag_ask").first
+    sql, answer = first.get_by_role("textbox").input_value(), first.locator("table").first.inner_text()
+    ask(chapter, "RESET ROLE; DROP SCHEMA silver CASCADE; DROP SCHEMA gold CASCADE")
+    assert "does not exist" in ask(chapter, "SELECT count(*) FROM silver.dim_customer_hist")
+    first.get_by_role("button", name="Start again").click()
+    status = first.locator(".ask-status")
+    expect(status).to_have_text(re.compile(r"^Started again in [\d.]+ s"))
+    record_property("starting again", status.inner_text())
+    assert answer in ask(chapter, sql)
+
+
+def test_the_statement_is_shown_as_it_was_sent_and_the_printed_answer_stays(chapter: Page) -> None:
+    open_editors(chapter, 1)
+    first = chapter.locator(".tag_ask").first
+    printed = first.locator(".cell_output")
+    assert "dim_customer_hist__as_of('2023-07-01')" in first.locator(".ask-answer pre").inner_text()
+    expect(printed).to_be_visible()
+    ask(chapter, "SELECT 'another' AS answer")
+    expect(printed).to_be_hidden()
+    first.get_by_text("As printed", exact=True).last.click()
+    expect(printed).to_be_visible()
+    assert "has no history" in ask(chapter, "SELECT * FROM pg_class FOR SYSTEM_TIME AS OF '2023-07-01'")
+    first.get_by_role("button", name="As printed").click()
+    expect(first.locator(".cell_input")).to_be_visible()
+    expect(printed).to_be_visible()
+    expect(first.get_by_role("button", name="Run here")).to_be_focused()
+
+
+def test_values_are_text_as_the_book_shows_it(chapter: Page) -> None:
+    open_editors(chapter, 1)
+    ask(chapter, "SELECT 'infinity'::timestamptz, true, null, 1.50, '1 day 2 hours'::interval, 'NaN'::float8,"
+                 " '{1,2}'::int[], '{\"a\": 1}'::jsonb, '0044-03-15 BC'::date, 'a'::\"char\", '\\x00'::bytea")  # fmt: skip
+    texts = chapter.locator(".ask-answer td").all_inner_texts()
+    assert texts == ["infinity", "true", "null", "1.50", "1 day 02:00:00", "NaN", "{1,2}", '{"a": 1}',
+                     "0044-03-15 BC", "a", "\\x00"]  # fmt: skip
+
+
+def test_the_keyboard_alone_asks(chapter: Page) -> None:
+    first = chapter.locator(".tag_ask").first
+    first.get_by_role("button", name="Run here").focus()
+    chapter.keyboard.press("Enter")
+    expect(first.get_by_role("textbox")).to_be_focused()
+    expect(first.locator(".ask-status")).to_contain_text("the same as printed")
+    chapter.keyboard.press("Control+A")
+    chapter.keyboard.type("SELECT 6 * 7 AS known")
+    chapter.keyboard.press("Control+Enter")
+    expect(first.locator(".ask-answer td")).to_have_text("42")
+    chapter.keyboard.press("Tab")
+    expect(first.get_by_role("button", name="Run", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 390), ("dark", 390)])
+def test_five_editors_are_sound(
+    site: str, offered: dict[str, list[str]], chromium: Browser, scheme: str, width: int
+) -> None:
+    with chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800},
+                              reduced_motion="reduce") as context:  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{site}/{CHAPTER}")
+        open_editors(page, 5)
+        ask(page, "SELECT 'another' AS answer", 3)
+        ask(page, "SELECT nothing FROM nowhere", 4)
+        assert violations(page, [], only=COLOUR if scheme == "dark" else ()) == []
+        assert page.evaluate(STICKS_OUT) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def refusal(page: Page) -> str:
+    page.locator(".ask-here").first.click()
+    told = page.locator(".tag_ask").first.locator(".ask-refused, p.ask-status")
+    expect(told).to_be_visible()
+    expect(page.locator(".tag_ask .cell_output").first).to_be_visible()
+    return told.inner_text()
+
+
+def test_without_webassembly_a_sentence_says_so(chapter: Page) -> None:
+    chapter.add_init_script("delete window.WebAssembly")
+    chapter.reload()
+    assert refusal(chapter) == "This browser has no WebAssembly, in which PostgreSQL would run."
+
+
+def test_a_page_opened_as_a_file_says_so(
+    offered: dict[str, list[str]], chromium: Browser
+) -> None:
+    page = chromium.new_page()
+    page.goto((SITE / CHAPTER).as_uri())
+    assert refusal(page).startswith("A page opened as a file can't run SQL.")
+    page.close()
+
+
+@pytest.mark.parametrize("lost", ["session.js", "files.json", "worker.js", "pglite-*.wasm.gz", "year-*.gz"])
+def test_what_does_not_load_is_said_and_can_be_tried_again(chapter: Page, lost: str) -> None:
+    address = f"**/ask/{lost}*"
+    chapter.context.route(address, lambda route: route.abort())
+    assert len(refusal(chapter)) > 20
+    chapter.context.unroute(address)
+    again = chapter.locator(".ask-bar").get_by_role("button", name="Run", exact=True)
+    (again if again.count() else chapter.locator(".ask-here").first).click()
+    expect(chapter.locator(".ask-status").first).to_contain_text("the same as printed")
+
+
+def test_a_server_that_can_not_start_says_so(chapter: Page) -> None:
+    def poor(route: Route) -> None:
+        body = "export async function start() { throw new RangeError('no memory left'); }"
+        route.fulfill(body=body, content_type="text/javascript")
+
+    chapter.context.route("**/ask/engine.js*", poor)
+    assert "no memory left" in refusal(chapter)
+
+
+def test_an_answer_that_never_comes_is_given_up(chapter: Page) -> None:
+    open_editors(chapter, 1)
+    first = chapter.locator(".tag_ask").first
+    chapter.clock.install()
+    area = first.get_by_role("textbox")
+    area.fill("WITH RECURSIVE on_and_on AS (SELECT 1 UNION ALL SELECT 1 FROM on_and_on)"
+              " SELECT count(*) FROM on_and_on")  # fmt: skip
+    area.press("Control+Enter")
+    expect(first.locator(".ask-status")).to_have_text("Asking …")
+    chapter.clock.fast_forward(61_000)
+    expect(first.locator(".ask-refused")).to_contain_text("No answer came")
+    first.get_by_role("button", name="Start again").click()
+    expect(first.locator(".ask-status")).to_contain_text("Started again")
+    assert "42" in ask(chapter, "SELECT 6 * 7 AS known")
