@@ -25,7 +25,9 @@ class Tab:
     """One tab: go to a page, and evaluate an expression in it."""
 
     def __init__(self, address: str) -> None:
-        self._socket = websocket.create_connection(f"{address}/session", timeout=PATIENCE, suppress_origin=True)
+        self._socket = websocket.create_connection(
+            f"{address}/session", timeout=PATIENCE, suppress_origin=True
+        )
         self._ids = itertools.count(1)
         self._send("session.new", capabilities={})
         self._context = self._send("browsingContext.getTree")["contexts"][0]["context"]

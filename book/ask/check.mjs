@@ -29,7 +29,7 @@ async function reason({ sql, printed }) {
     const answered = { names, numbers, rows: rows.map((row) => row.map(({ text }) => text)), caption };
     return isDeepStrictEqual(answered, printed) ? "" : "The page's answer is another one.";
   } catch ({ message }) {
-    return `The page's server says: ${message}`;
+    return `The page's server says: ${message.split("\n")[0]}`;
   } finally {
     await ask("ROLLBACK");
   }

@@ -31,6 +31,7 @@ CHAPTER = "notebooks/03_time_travel_with_sql.html"
 BEFORE, AFTER = 10_000, 8_000_000  # bytes, compressed as a server does
 BUSY = 0.1  # seconds of a task on the page's own thread
 PATIENCE = 90_000  # milliseconds, on a machine with other work
+TRACED = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"]
 POLICY = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'"
 
 # Runs every cell that can be asked, and tells of each what it says and both tables, text by text.
@@ -53,6 +54,14 @@ RUN_ALL = """(async () => {
     }
     return told
 })()"""
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """A first answer takes seconds, and more where other tests run beside."""
+    expect.set_options(timeout=PATIENCE)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +182,7 @@ def test_it_costs_little_before_a_click_and_eight_megabytes_after(
         before = weight(ours) + len(inline)
         began = page.evaluate("performance.now()")
         button.click()
-        expect(page.locator(".ask-answer table")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".ask-answer table")).to_be_visible()
         record_property("milliseconds to a first answer", page.evaluate("performance.now()") - began)
         record_property("bytes before a click", before)
         record_property("bytes after a click", weight(asked))
@@ -182,18 +191,24 @@ def test_it_costs_little_before_a_click_and_eight_megabytes_after(
         assert hosts == {url.split("/")[2]}
 
 
-def test_the_page_itself_is_never_busy_for_long(chapter: Page, chromium: Browser) -> None:
+def test_the_page_itself_is_never_busy_for_long(
+    chapter: Page, chromium: Browser, record_property: Callable[[str, object], None]
+) -> None:
     """By the time that its thread works: on a busy machine it may wait for longer."""
-    chromium.start_tracing(page=chapter, categories=["toplevel", "devtools.timeline"])
+    expect(chapter.locator(".ask-here").first).to_be_visible()  # what playwright adds is in the page
+    chromium.start_tracing(page=chapter, categories=TRACED)
     chapter.locator(".ask-here").first.click()
     expect(chapter.locator(".ask-answer table")).to_be_visible()
     events = json.loads(chromium.stop_tracing())["traceEvents"]
-    threads = {(each["pid"], each["tid"]): each["args"]["name"]
-               for each in events if each["name"] == "thread_name"}  # fmt: skip
-    tasks = [each["tdur"] / 1e6 for each in events if each["name"] == "RunTask" and "tdur" in each
-             and threads.get((each["pid"], each["tid"])) == "CrRendererMain"]  # fmt: skip
-    assert tasks
-    assert max(tasks) < BUSY
+    mine = {(each["pid"], each["tid"]) for each in events
+            if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"}  # fmt: skip
+    done = [each for each in events if (each["pid"], each["tid"]) in mine and "tdur" in each]
+    driven = [each["ts"] for each in done if "DevToolsSession" in str(each.get("args"))]  # by this test
+    busy = [task["tdur"] / 1e6 for task in done if task["name"] == "RunTask"
+            and not any(task["ts"] <= ts <= task["ts"] + task["dur"] for ts in driven)]  # fmt: skip
+    assert len(busy) > 10
+    record_property("milliseconds that the page is busy at most", round(1000 * max(busy)))
+    assert max(busy) < BUSY
 
 
 def ask(page: Page, sql: str, at: int = 0) -> str:
@@ -271,7 +286,7 @@ def test_the_keyboard_alone_asks(chapter: Page) -> None:
     chapter.keyboard.press("Control+A")
     chapter.keyboard.type("SELECT 6 * 7 AS known")
     chapter.keyboard.press("Control+Enter")
-    expect(first.locator(".ask-answer td")).to_have_text("42")
+    expect(first.locator(".ask-answer td")).to_have_text(["42"])
     chapter.keyboard.press("Tab")
     expect(first.get_by_role("button", name="Run", exact=True)).to_be_focused()
 
@@ -322,8 +337,11 @@ def test_what_does_not_load_is_said_and_can_be_tried_again(chapter: Page, lost: 
     chapter.context.route(address, lambda route: route.abort())
     assert len(refusal(chapter)) > 20
     chapter.context.unroute(address)
-    again = chapter.locator(".ask-bar").get_by_role("button", name="Run", exact=True)
-    (again if again.count() else chapter.locator(".ask-here").first).click()
+    if lost == "session.js":  # a browser asks for a module that failed no second time
+        chapter.reload()
+        chapter.locator(".ask-here").first.click()
+    else:
+        chapter.locator(".ask-bar").get_by_role("button", name="Run", exact=True).click()
     expect(chapter.locator(".ask-status").first).to_contain_text("the same as printed")
 
 

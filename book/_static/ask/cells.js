@@ -22,9 +22,8 @@
           className: "ask-status", role: "status",
           textContent: location.protocol === "file:"
             ? "A page opened as a file can't run SQL. Serve its folder: python -m http.server"
-            : "This did not load. Look at your connection, and click again.",
+            : "This did not load. Look at your connection, and load the page again.",
         }));
-        button.disabled = false;
       }
     });
   });

@@ -30,7 +30,8 @@ export async function start({ module, files, data, library, extension, histories
     return messages;
   };
   await send("SET ROLE medallion_notebook");
-  const ask = (sql) => answered(sql, send, histories);
+  const have = last(await send(histories)).rows.map(([name]) => name);
+  const ask = (sql) => answered(sql, send, have);
   if ((await ask("SELECT 6 * 7 AS known")).rows[0]?.[0] !== "42") {
     throw new Error("It started and answers nothing."); // a trap in the module is not told
   }
@@ -38,14 +39,14 @@ export async function start({ module, files, data, library, extension, histories
 }
 
 /* Every value as PostgreSQL's text: the protocol's own messages are read, past all parsers. */
-async function answered(sql, send, histories) {
+async function answered(sql, send, have) {
   let sent = sql;
   try {
     sent = rewrite(sql);
     const began = performance.now();
     return { ...last(await send(sent)), sent, ms: performance.now() - began };
   } catch (error) {
-    throw await refused(error, sql, sent, () => send(histories));
+    throw refused(error, sql, sent, have);
   }
 }
 
@@ -66,11 +67,10 @@ function last(messages) {
 }
 
 /* {message, hint, code}: in the words of the clause where it was about that, else the server's. */
-async function refused(error, sql, sent, histories) {
+function refused(error, sql, sent, have) {
   if (error instanceof Refusal) return { message: error.message, hint: "", code: "" };
   if (!error.code) return { message: `PostgreSQL ended: ${error.message ?? error}`, hint: "Start again.", code: "broken" };
-  const names = error.code === "42883" ? await histories().then(last, () => ({ rows: [] })) : { rows: [] };
-  const explained = explain(sql, { ...error, message: error.message }, names.rows.map(([name]) => name));
+  const explained = explain(sql, error, have);
   const { message, detail, hint, code } = explained ? { message: explained.message, code: error.code } : error;
   const lines = [message, !explained && line(sent, error.position), detail].filter(Boolean);
   return { message: lines.join("\n"), hint: hint ?? "", code };
