@@ -91,6 +91,12 @@ def test_sent_is_what_went_over_the_wire(cells: dict[str, NotebookNode]) -> None
     assert "LIKE 'x%'" in output.data["text/markdown"]
 
 
+def test_an_output_has_the_statement_with_its_values(cells: dict[str, NotebookNode]) -> None:
+    """For the book's page, which asks it without the notebook."""
+    statement = CELLS["row"].partition("\n")[2].replace(":store", "5")
+    assert cells["row"].outputs[0].metadata["sql"] == statement
+
+
 def test_a_short_exhibit_shows_the_ends_of_a_list(cells: dict[str, NotebookNode]) -> None:
     (output,) = cells["short"].outputs
     shown = " ".join(output.data["text/markdown"].split()[1:-1])

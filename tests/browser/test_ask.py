@@ -56,6 +56,15 @@ RUN_ALL = """(async () => {
 })()"""
 
 
+# Whether the text that is edited lies exactly over the same text in colour.
+OVERLAID = """() => [...document.querySelectorAll('.ask-editor')].map(editor => {
+    const [under, area] = ['pre', 'textarea'].map(name => editor.querySelector(name))
+    const look = e => [e.getBoundingClientRect().toJSON(), getComputedStyle(e).font]
+    return area.scrollHeight <= area.clientHeight + 1 &&
+        JSON.stringify(look(under)) === JSON.stringify(look(area))
+})"""
+
+
 @pytest.fixture(autouse=True)
 def patient() -> Iterator[None]:
     """A first answer takes seconds, and more where other tests run beside."""
@@ -259,10 +268,10 @@ def test_the_statement_is_shown_as_it_was_sent_and_the_printed_answer_stays(chap
     expect(printed).to_be_visible()
     ask(chapter, "SELECT 'another' AS answer")
     expect(printed).to_be_hidden()
-    first.get_by_text("As printed", exact=True).last.click()
+    first.get_by_text("As printed", exact=True).click()
     expect(printed).to_be_visible()
     assert "has no history" in ask(chapter, "SELECT * FROM pg_class FOR SYSTEM_TIME AS OF '2023-07-01'")
-    first.get_by_role("button", name="As printed").click()
+    first.get_by_role("button", name="Close").click()
     expect(first.locator(".cell_input")).to_be_visible()
     expect(printed).to_be_visible()
     expect(first.get_by_role("button", name="Run here")).to_be_focused()
@@ -305,6 +314,7 @@ def test_five_editors_are_sound(
         ask(page, "SELECT nothing FROM nowhere", 4)
         assert violations(page, [], only=COLOUR if scheme == "dark" else ()) == []
         assert page.evaluate(STICKS_OUT) == []
+        assert page.evaluate(OVERLAID) == [True] * 5
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

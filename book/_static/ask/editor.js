@@ -37,7 +37,7 @@ export function editor(sql, label, run) {
   });
   draw();
   return {
-    element: made("div", { className: "ask-editor highlight" }, under, area),
+    element: made("div", { className: "ask-editor" }, made("div", { className: "highlight" }, under), area),
     get value() { return area.value; },
     set value(text) { area.value = text; draw(); },
     focus: () => area.focus(),

@@ -8,11 +8,12 @@ export function become(cell, button, sql, number) {
   const status = made("span", { className: "ask-status", role: "status" });
   const running = made("button", { type: "button", textContent: "Run", title: "Ctrl+Enter" });
   const again = made("button", { type: "button", textContent: "Start again", title: "What you changed is undone" });
-  const back = made("button", { type: "button", textContent: "As printed", title: "Close the editor" });
+  const back = made("button", { type: "button", textContent: "Close", title: "The cell as it is printed" });
   const answer = made("section", { className: "ask-answer" });
   answer.setAttribute("aria-label", `Answer of cell ${number}`);
   const bar = made("div", { className: "ask-bar" }, running, again, back, status);
   const here = made("div", { className: "ask" }, edited.element, bar, answer);
+  const printed = made("details", { className: "ask-printed" }, made("summary", { textContent: "As printed" }));
   const input = cell.querySelector(".cell_input"), output = cell.querySelector(".cell_output");
   const say = (text) => { status.textContent = text; };
   input.hidden = true;
@@ -58,14 +59,14 @@ export function become(cell, button, sql, number) {
     print(same);
   }
 
-  /* The printed answer stays beside the new one until that is another one, and then folded. */
-  function print(same) {
-    const fold = cell.querySelector(".ask-printed");
-    if (same && fold) fold.replaceWith(output);
-    if (same || fold || !output) return;
-    const folded = made("details", { className: "ask-printed" });
-    output.before(folded);
-    folded.append(made("summary", { textContent: "As printed" }), output);
+  /* The printed answer stays in sight until the new one is another. */
+  function print(open) {
+    if (!output) return;
+    if (!printed.isConnected) {
+      output.before(printed);
+      printed.append(output);
+    }
+    printed.open = open;
   }
 
   function refuse({ message, hint, code }) {
@@ -76,7 +77,7 @@ export function become(cell, button, sql, number) {
   }
 
   function close() {
-    print(true);
+    if (printed.isConnected) printed.replaceWith(output);
     here.remove();
     input.hidden = false;
     button.disabled = false;
