@@ -3,6 +3,8 @@ const ROWS_SHOWN = 20;
 const LONG = 44; // characters from which on a cell is broken into lines
 const NUMBERS = new Set([20, 21, 23, 26, 700, 701, 1700]);
 const BOOL = 16, INSTANT = 1184;
+// Not of a year that Python has no date for, nor its last instant, which stands for infinity there.
+const UTC = /^(?!9999-12-31 23:59:59\.999999)\d{4}-\d\d-\d\d [\d:.]+\+00$/;
 
 /* {names, numbers, rows: [[{text, isNull, isLong}]], caption} */
 export function table({ columns, rows }) {
@@ -23,9 +25,8 @@ function texts(oid, values) {
   const exact = values.map((value) => {
     if (value === null) return "null";
     if (oid === BOOL) return value === "t" ? "true" : "false";
-    return oid === INSTANT ? value.replace(/\+00$/, "") : value;
+    return oid === INSTANT && UTC.test(value) ? value.slice(0, -"+00".length) : value;
   });
-  if (oid !== INSTANT) return exact;
-  const brief = exact.map((text, i) => (values[i]?.endsWith("+00") ? text.slice(0, 19) : text));
-  return new Set(brief).size === new Set(exact).size ? brief : exact;
+  const brief = exact.map((text, i) => (text === values[i] ? text : text.slice(0, "2023-07-01 00:00:00".length)));
+  return oid === INSTANT && new Set(brief).size === new Set(exact).size ? brief : exact;
 }
