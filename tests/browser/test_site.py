@@ -310,7 +310,7 @@ def test_a_cell_is_copied_and_an_output_is_not(chromium: Browser, site: str) -> 
     window.goto(f"{site}/notebooks/00_five_minute_demo.html")
     cell = window.locator(".cell_input", has_text="%%sql").first
     cell.hover()
-    cell.get_by_role("button").click()
+    cell.locator("button.copybtn").click()
     copied = window.evaluate("navigator.clipboard.readText()")
     assert copied.strip() == cell.locator("pre").inner_text().strip()
     assert window.locator(".output.stream button.copybtn").count() == 0
