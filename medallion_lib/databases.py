@@ -19,7 +19,8 @@ from medallion_lib.silver import history
 from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables
 
-PROCEDURES = ("silver/versions", "silver/months", "system_time/triggers", "system_time/horizon")
+VERSIONS = ("silver/versions", "silver/months", "system_time/horizon")
+OWN_VERSIONS = ("system_time/triggers", "system_time/history", "system_time/versioned")
 
 
 def build_warehouse(url: URL, tables: Tables | None = None) -> None:
@@ -39,7 +40,13 @@ def build_warehouse(url: URL, tables: Tables | None = None) -> None:
 
 def make_procedures(cursor: Cursor) -> None:
     """Those of meta, with the texts that they refuse by; again where they are there."""
-    for name in PROCEDURES:
+    _make_versions(cursor)
+    for name in OWN_VERSIONS:
+        cursor.execute(sqlfile.read(name))
+
+
+def _make_versions(cursor: Cursor) -> None:
+    for name in VERSIONS:
         cursor.execute(sqlfile.read(name))
     functions.make_procedure(cursor)
     cursor.execute(sqlfile.compose("refusal", texts=sql.Literal(json.dumps(TEXTS))))
@@ -48,7 +55,7 @@ def make_procedures(cursor: Cursor) -> None:
 def add_versions(url: str) -> None:
     """Give a database that is no warehouse what makes a table versioned, as dbt has it do."""
     with server.session(make_url(url)) as cursor:
-        make_procedures(cursor)
+        _make_versions(cursor)
 
 
 def make_silver_and_gold(cursor: Cursor, tables: Tables) -> Tables:

@@ -92,7 +92,7 @@ def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
 def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> Tables:
     before = _relations(cursor, schemas)
     try:
-        functions.drop(cursor.connection)
+        functions.drop(cursor.connection, schemas)
         names = sqlfile.each(map(sql.Literal, schemas))
         cursor.execute(sqlfile.compose("rebuild_drop", schemas=names))
     except errors.DependentObjectsStillExist as problem:

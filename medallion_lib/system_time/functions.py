@@ -45,10 +45,11 @@ def regenerate(connection: Any) -> dict[str, str]:
     is in autocommit.
     """
     with _transaction(connection) as cursor:
-        relations = [Relation(*row) for row in sqlfile.run(cursor, "system_time/relations")]
+        own = _versioning_themselves(cursor)
+        relations = [Relation(*row) for row in sqlfile.run(cursor, "system_time/relations", own)]
         cut = _with_horizon(cursor)
         relations = [each._replace(has_horizon=each.oid in cut) for each in relations]
-        if command := dropping(cursor, [relation.oid for relation in relations]):
+        for command in stale(cursor, [relation.oid for relation in relations]):
             cursor.execute(command)
         refused = {}
         for form in FORMS:
@@ -71,21 +72,43 @@ def _with_horizon(cursor: Any) -> list[int]:
     return [oid for (oid,) in cursor.fetchall()]
 
 
-def drop(connection: Any) -> None:
-    """Drop these functions: while they are there, no column, table or view of theirs can be."""
+def drop(connection: Any, schemas: Sequence[str] = ()) -> None:
+    """Drop these functions: while they are there, no column, table or view of theirs can be.
+
+    With `schemas`, those of their relations, and of what reads them.
+    """
     with _transaction(connection) as cursor:
-        if command := dropping(cursor):
+        within = "WHERE relnamespace::regnamespace::text = ANY (%s)"
+        cursor.execute(f"SELECT array_agg(oid) FROM pg_class {within}", ([*schemas],))
+        (oids,) = cursor.fetchone()
+        for command in stale(cursor, None, oids or ()) if schemas else stale(cursor, ()):
             cursor.execute(command)
 
 
-def dropping(cursor: Any, relations: Sequence[int] = ()) -> str | None:
-    """The command that drops all the functions, once one of them is of none of the relations."""
-    forms = {
+def stale(
+    cursor: Any, relations: Sequence[int] | None, changing: Sequence[int] = ()
+) -> list[str]:
+    """Commands that drop the functions of no relation of these, or of one that is changing.
+
+    Those that call them go, too, and those of a relation that was renamed are renamed.
+    """
+    values = {
+        "relations": None if relations is None else list(relations),
+        "changing": list(changing),
         "suffixes": [form.suffix for form in FORMS],
         "parameters": [",".join(form.parameters) for form in FORMS],
     }
-    cursor.execute(sqlfile.read("system_time/stale"), {"relations": list(relations)} | forms)
-    return next((command for (command,) in cursor.fetchall()), None)
+    return [command for (command,) in sqlfile.run(cursor, "system_time/stale", values)]
+
+
+def _versioning_themselves(cursor: Any) -> dict[str, list[Any]]:
+    """The tables that do, where their versions are, and the tables of closed ones."""
+    cursor.execute("SELECT to_regclass('meta.system_versioned') IS NOT NULL")
+    if not cursor.fetchone()[0]:
+        return {"versioned": [], "sources": [], "histories": []}
+    cursor.execute("CALL meta.follow_tables()")
+    versioned, sources, histories = sqlfile.run(cursor, "system_time/own").fetchone()
+    return {"versioned": versioned, "sources": sources, "histories": histories}
 
 
 @contextmanager
@@ -185,6 +208,6 @@ def make_procedure(cursor: Any) -> None:
     for form in FORMS:
         arguments = ", ".join(("$1", "$2")[: form.count])
         facts = (form.name, form.clause.format("…", "…"), form.declared, arguments, form.condition,
-                 form.since)  # fmt: skip
+                 form.since, ",".join(form.parameters))  # fmt: skip
         rows.append("(" + ", ".join(f"'{fact}'" for fact in facts) + ")")
     cursor.execute(sqlfile.read("system_time/make_functions").format(forms=", ".join(rows)))

@@ -1,8 +1,8 @@
 """What `install` sets on an engine: it rewrites each statement, and keeps the functions up to it.
 
 The functions behind FOR SYSTEM_TIME hold on to their tables. So they are dropped before a table or
-view that has some is altered or dropped, and made again after anything that makes, alters or
-drops relations.
+view that has some loses what they read, and made again after anything that makes, alters or drops
+relations.
 
 Of a driver it asks what psycopg 2 and 3 have alike: cursors with %(name)s, `connection.info` with
 libpq's `transaction_status` and `parameter_status`, and `diag` of an error.
@@ -102,24 +102,27 @@ def before_ddl(connection: Any, changes: Iterable[option.Change]) -> list[Edit]:
 
     In one text, since a connection may commit each: all of it happens, or nothing.
     """
-    edits, dropped = list[Edit](), ""
+    edits = list[Edit]()
     for change in changes:
         with closing(connection.cursor()) as cursor:
-            found, before = _relations(cursor, change.names), ""
-            if found and not dropped and (drop := functions.dropping(cursor)):
-                before = dropped = f"{drop};\n".replace("%", "%%")
-        versioned = [oid for oid, is_versioned, _ in found if is_versioned]
+            found, before = _relations(cursor, change.names), list[str]()
+            plain = [oid for oid, is_versioned in found if not is_versioned]
+            if plain and change.reshapes:
+                drops = functions.stale(cursor, None, plain)
+                before = [drop.replace("%", "%%") for drop in drops]
+        versioned = [oid for oid, is_versioned in found if is_versioned]
         if change.reshapes:
-            before += "".join(f"CALL meta.drop_current_view({oid});\n" for oid in versioned)
-        edits.append((change.start, change.start, before))
-        if change.is_alter:
-            after = "".join(f"; CALL meta.renew_current_view({oid})" for oid in versioned)
-            edits.append((change.end, change.end, after))
+            before += [f"CALL meta.set_aside({oid}, {change.is_alter})" for oid in versioned]
+        edits.append((change.start, change.start, "".join(f"{command};\n" for command in before)))
+        after = [f"; CALL meta.renew_current_view({oid})" for oid in versioned]
+        if not change.is_alter:
+            after = ["; CALL meta.drop_orphaned_history()"] if versioned else []
+        edits.append((change.end, change.end, "".join(after)))
     return edits
 
 
-def _relations(cursor: Any, names: Iterable[str]) -> list[tuple[int, bool, str]]:
-    """Those a statement names that have triggers or functions: oid, keeps its versions?, key."""
+def _relations(cursor: Any, names: Iterable[str]) -> list[tuple[int, bool]]:
+    """Those a statement names that have triggers or functions: oid, and if it versions itself."""
     given = [name.replace("%%", "%") for name in names]
     return sqlfile.run(cursor, "system_time/named", {"names": given}).fetchall()
 
@@ -149,8 +152,6 @@ def translate(context: ExceptionContext) -> MedallionError | None:
     if diagnosis.sqlstate == "22023" and '"system_versioning"' in message:
         return refusal("option elsewhere", option.SystemVersioningError)
     parsed = _parsed(context.execution_context, context.statement or "")
-    if diagnosis.sqlstate == "42P10":
-        return _of_conflict(context.engine, parsed)
     if diagnosis.sqlstate == "42601" and '"system_time"' in message.lower():
         return refusal("clause in a body", SystemTimeError)
     if not parsed.calls and not _calls(parsed.tokens):
@@ -162,17 +163,6 @@ def translate(context: ExceptionContext) -> MedallionError | None:
     if diagnosis.sqlstate == _NO_HISTORY:
         return SystemTimeError(f"{message}\n{diagnosis.message_hint}")
     return _of_function(context.engine, message) if diagnosis.sqlstate == "42883" else None
-
-
-def _of_conflict(engine: Engine | None, parsed: Parsed) -> MedallionError | None:
-    """ON CONFLICT finds no key, where the table has versions in it."""
-    for table in option.on_conflict(parsed.sql, parsed.tokens) if engine else ():
-        with own_connection(engine) as cursor:
-            found = _relations(cursor, [table])
-        if found and found[0][1]:
-            facts = {"table": table, "key": found[0][2]}
-            return refusal("conflict with history", option.SystemVersioningError, **facts)
-    return None
 
 
 def _of_function(engine: Engine | None, message: str) -> MedallionError | None:

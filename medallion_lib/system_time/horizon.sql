@@ -46,7 +46,8 @@ CREATE OR REPLACE PROCEDURE meta.delete_history("table" regclass, before timesta
 DECLARE
     versioned constant regclass := "table";
     until constant timestamptz := least(before, transaction_timestamp());
-    ours text[];
+    history regclass := versioned;
+    versions text;
 BEGIN
     IF before IS NULL OR NOT EXISTS (
         SELECT FROM pg_attribute WHERE attrelid = versioned AND attname = 'sys_end'
@@ -56,18 +57,13 @@ BEGIN
     IF NOT (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = versioned) THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('must be owner of table %s', versioned);
     END IF;
-    SELECT array_agg(format('%I', tgname)) INTO ours
-    FROM pg_trigger
-    WHERE tgrelid = versioned AND tgname ~ 'system_versioning_' AND meta.is_system_versioned(versioned);
-    IF ours IS NOT NULL THEN
-        EXECUTE format('ALTER TABLE %s %s', versioned, meta.each_of(ours, 'DISABLE TRIGGER @', ', '));
-    END IF;
-    EXECUTE format('DELETE FROM %s WHERE sys_end <= $1', versioned) USING until;
-    IF ours IS NOT NULL THEN
-        EXECUTE format('ALTER TABLE %s %s', versioned, meta.each_of(ours, 'ENABLE TRIGGER @', ', '));
-    END IF;
     INSERT INTO meta.horizon AS known VALUES (versioned, until)
     ON CONFLICT (relation) DO UPDATE SET since = greatest(known.since, excluded.since);
-    CALL meta.make_functions(versioned);
+    IF to_regproc('meta.history_of') IS NOT NULL THEN
+        history := coalesce(meta.history_of(versioned), versioned);
+        versions := meta.versions_of(versioned);
+    END IF;
+    EXECUTE format('DELETE FROM %s WHERE sys_end <= $1', history) USING until;
+    CALL meta.make_functions(versioned, versions);
 END $$;
 COMMENT ON PROCEDURE meta.delete_history IS 'Deletes the versions of a table that ended by an instant, for good, for its owner; whoever asks for an earlier one is told.';

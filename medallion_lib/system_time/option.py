@@ -37,7 +37,7 @@ class Change(NamedTuple):
     start: int
     end: int
     is_alter: bool
-    reshapes: bool  # drops, renames or retypes
+    reshapes: bool  # drops or retypes
 
 
 class _Statement(NamedTuple):
@@ -161,7 +161,10 @@ def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
     """Each ALTER or DROP in `sql` of tables or views, but for those with CASCADE."""
     for statement in _statements(sql, tokens):
         verb, kind, *more = (token.text for token in statement.tokens[1:])
-        if verb not in ("ALTER", "DROP") or kind not in _KINDS:
+        if verb not in ("ALTER", "DROP") or kind not in (*_KINDS, "TRIGGER"):
+            continue
+        if kind == "TRIGGER":
+            yield from _of_trigger(statement)
             continue
         names = [*statement.names(4 if kind == "MATERIALIZED" else 3)]
         if names and (verb == "ALTER" or "CASCADE" not in more):
@@ -170,14 +173,22 @@ def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
             yield Change([*map(statement.text, names)], start, end, verb == "ALTER", reshapes)
 
 
+def _of_trigger(statement: _Statement) -> Iterator[Change]:
+    """The table whose trigger it is is altered by that."""
+    tokens = statement.tokens
+    on = next((i for i in statement.outside_brackets() if tokens[i].text == "ON"), 0)
+    for name in islice(statement.names(on + 1), 1 if on else 0):
+        yield Change([statement.text(name)], tokens[1].start, tokens[-3].end, True, False)
+
+
 def _reshapes(statement: _Statement, name: Token) -> bool:
-    """Whether an action after the name drops, renames or retypes."""
+    """Whether an action after the name drops or retypes."""
     for i in statement.outside_brackets(3):
         before, first, *more = statement.tokens[i - 1 : i + 7]
         if before is name or before.text == ",":
             words = [token.text for token in more if token.text != "COLUMN"]
             retypes = first.text == "ALTER" and "TYPE" in words[1:2] + words[3:4]
-            if first.text in ("DROP", "RENAME") or retypes:
+            if first.text == "DROP" or retypes:
                 return True
     return False
 
@@ -197,12 +208,3 @@ def _is_ddl(statement: _Statement) -> bool:
         return any(_CHANGE.search(token.text) or _CALLED in token.text for token in more)
     is_select_into = "INTO" in words and first.text in ("SELECT", "WITH")
     return is_select_into or any(token.identifier == _CALLED for token in more)
-
-
-def on_conflict(sql: str, tokens: list[Token]) -> Iterator[str]:
-    """The table of each INSERT … ON CONFLICT."""
-    for statement in _statements(sql, tokens):
-        into = next((i + 2 for i in statement.outside_brackets()
-                     if says(statement.tokens, i, "INSERT", "INTO")), 0)  # fmt: skip
-        if into and any(token.text == "CONFLICT" for token in statement.tokens):
-            yield from map(statement.text, islice(statement.names(into), 1))

@@ -1,5 +1,6 @@
 -- What has history, each after what it reads: versioned tables (ordinary or partitioned, not a
--- partition, with sys_start and sys_end), and every view that reads one, however far up.
+-- partition, with sys_start and sys_end), and every view that reads one, however far up. Of a table
+-- that versions itself, `sources` has where its versions are, and the closed ones are in `histories`.
 -- `query` is what the function selects, of a table without WHERE, of a view with its relations yet to
 -- be read in one of the forms; `is_plain`, whether each row stands for one version;
 -- `obstacle` and `fact` say why there can be none, as in refusals.txt; `is_mine`, whether the functions
@@ -8,18 +9,21 @@ WITH RECURSIVE versioned AS (
     SELECT
         relation.oid AS relation,
         format(
-            'SELECT %s FROM %I.%I',
+            'SELECT %%s FROM %%s',
             string_agg(quote_ident(attribute.attname), ', ' ORDER BY attribute.attnum),
-            schema.nspname, relation.relname
+            coalesce(own.source, format('%%I.%%I', schema.nspname, relation.relname))
         ) AS query
     FROM pg_class AS relation
     JOIN pg_namespace AS schema ON schema.oid = relation.relnamespace
     JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid
-    WHERE schema.nspname NOT IN ('pg_catalog', 'information_schema')
+    LEFT JOIN unnest(%(versioned)s::oid[], %(sources)s::text[]) AS own (versioned, source)
+      ON own.versioned = relation.oid
+    WHERE relation.oid <> ALL (%(histories)s::oid[])
+      AND schema.nspname NOT IN ('pg_catalog', 'information_schema')
       AND relation.relpersistence <> 't'
       AND relation.relkind IN ('r', 'p') AND NOT relation.relispartition
       AND attribute.attnum > 0 AND NOT attribute.attisdropped
-    GROUP BY relation.oid, schema.nspname, relation.relname
+    GROUP BY relation.oid, schema.nspname, relation.relname, own.source
     HAVING count(*) FILTER (
         WHERE attribute.attname IN ('sys_start', 'sys_end')
           AND attribute.atttypid = 'timestamptz'::regtype
@@ -177,7 +181,7 @@ current_state AS (
     SELECT
         reads.view,
         substring(pg_get_viewdef(reads.view) FROM format(
-            '^(\s*SELECT\s+%2$s(?:,\s+%2$s)*\s+FROM\s+%1$s\.%1$s(?:\s+%1$s)?)'
+            '^(\s*SELECT\s+%%2$s(?:,\s+%%2$s)*\s+FROM\s+%%1$s\.%%1$s(?:\s+%%1$s)?)'
             '\s+WHERE\s+\(?sys_end = ''infinity''::timestamp with time zone\)?;\s*$',
             name.pattern, name.pattern || '(?:\s+AS\s+' || name.pattern || ')?'
         )) AS query

@@ -1,8 +1,49 @@
 -- Tables that version themselves, for schema scratch: scd_system_versioned('t') makes one of a
 -- table, and so does CREATE TABLE … WITH (system_versioning = true) on a connection with the hook.
--- Every function runs as who calls it: a table's owner could have triggers and defaults of its own
--- run by a function of ours, so none of ours may do more than that owner. What is parsed when it is
--- made needs no search_path of its own.
+-- The current rows stay in the table as it was declared. Closed versions lie in a table of schema
+-- history, which belongs to the maker of the warehouse. Rights keep it, and no setting.
+-- SECURITY DEFINER is what writes there: of a user's, it runs no trigger, default, check or cast.
+-- All else runs as who calls it. What is parsed when it is made needs no search_path of its own.
+CREATE SCHEMA IF NOT EXISTS history;
+GRANT USAGE ON SCHEMA history TO PUBLIC;
+COMMENT ON SCHEMA history IS 'Closed versions of the tables that version themselves; only their triggers write here.';
+
+CREATE TABLE IF NOT EXISTS meta.system_versioned (
+    versioned    regclass PRIMARY KEY,
+    history      regclass NOT NULL,
+    is_kept      boolean NOT NULL DEFAULT false,
+    system_time  timestamptz,
+    current_view regclass
+);
+COMMENT ON TABLE meta.system_versioned IS 'One row for each table that versions itself, with the table of its closed versions.';
+COMMENT ON COLUMN meta.system_versioned.versioned IS 'The table, which has the current rows.';
+COMMENT ON COLUMN meta.system_versioned.history IS 'The table of its closed versions.';
+COMMENT ON COLUMN meta.system_versioned.is_kept IS 'Whether its versions are kept now; false once versioning has ended.';
+COMMENT ON COLUMN meta.system_versioned.current_view IS 'The view of its current rows.';
+COMMENT ON COLUMN meta.system_versioned.system_time IS 'The time that its versions get while its owner replays changes; null for that of each transaction.';
+
+CREATE OR REPLACE FUNCTION meta.owns(relation oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = relation), false);
+COMMENT ON FUNCTION meta.owns IS 'Whether who asks may do with a table what its owner may.';
+
+ALTER TABLE meta.system_versioned ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS anybody ON meta.system_versioned;
+DROP POLICY IF EXISTS owner ON meta.system_versioned;
+CREATE POLICY anybody ON meta.system_versioned FOR SELECT USING (true);
+CREATE POLICY owner ON meta.system_versioned FOR UPDATE USING (meta.owns(versioned));
+GRANT SELECT, UPDATE (is_kept, system_time, current_view) ON meta.system_versioned TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION meta.history_of(versioned oid) RETURNS regclass
+    LANGUAGE sql STABLE
+    RETURN (SELECT history FROM meta.system_versioned AS it WHERE it.versioned = history_of.versioned);
+COMMENT ON FUNCTION meta.history_of IS 'The table of a table''s closed versions; null where it never kept any.';
+
+CREATE OR REPLACE FUNCTION meta.system_instant(versioned oid) RETURNS timestamptz
+    LANGUAGE sql STABLE
+    RETURN coalesce((SELECT system_time FROM meta.system_versioned AS it
+                     WHERE it.versioned = system_instant.versioned), transaction_timestamp());
+COMMENT ON FUNCTION meta.system_instant IS 'The time of the versions that a transaction makes: when it began, unless the owner replays changes.';
 
 CREATE OR REPLACE FUNCTION meta.versioned_columns(versioned regclass) RETURNS text[]
     LANGUAGE sql STABLE
@@ -22,77 +63,55 @@ CREATE OR REPLACE FUNCTION meta.each_of(names text[], one text, between_them tex
     );
 COMMENT ON FUNCTION meta.each_of IS 'A text for each of the names, which is @ in it.';
 
--- The setting alone could be made by anybody; the depth says that the trigger which made it is at
--- work, and that the change is its own: one that a user's trigger makes meanwhile is deeper.
-CREATE OR REPLACE FUNCTION meta.is_keeping_history(versioned oid) RETURNS boolean
+-- What a setting says here decides of nothing but which of a user's own changes is left out.
+CREATE OR REPLACE FUNCTION meta.is_going_on(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN pg_trigger_depth() > 1
-       AND current_setting('medallion.keeping_history', true) = versioned || ' ' || pg_trigger_depth() - 1;
-COMMENT ON FUNCTION meta.is_keeping_history IS 'Whether a change is one that the table''s own triggers make.';
+       AND current_setting('medallion.going_on', true) = versioned || ' ' || pg_trigger_depth() - 1;
+COMMENT ON FUNCTION meta.is_going_on IS 'Whether an UPDATE is the one by which a row goes on that came back unchanged.';
 
--- Strings and comments are dropped: no word in them is one of the statement's.
-CREATE OR REPLACE FUNCTION meta.words_of(query text, OUT place bigint, OUT word text, OUT depth bigint)
-    RETURNS SETOF record
+-- PostgreSQL calls triggers by their names: the first sees what a statement says, before a user's
+-- triggers do, and the last what all others made of a row.
+CREATE OR REPLACE FUNCTION meta.versioning_triggers()
+    RETURNS TABLE (name text, event text, tables text, per text, condition text, function text, meaning text)
     LANGUAGE sql IMMUTABLE
     BEGIN ATOMIC
-        SELECT
-            found.place,
-            CASE WHEN matched[1] ~ '^".+"$' THEN replace(substr(matched[1], 2, length(matched[1]) - 2), '""', '"')
-                 ELSE lower(matched[1]) END,
-            sum(CASE matched[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY found.place)
-        FROM regexp_matches(query, concat(
-            '(--[^\n]*',
-            '|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*\*/',
-            '|[eE]''(?:[^''\\]|\\.|'''')*''|''(?:[^'']|'''')*''',
-            '|\$(\w*)\$(?:[^$]|\$(?!\w*\$))*\$\2\$',
-            '|"(?:[^"]|"")*"',
-            '|[^\x01-\x23\x25-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]+',
-            '|\S)'), 'g') WITH ORDINALITY AS found (matched, place)
-        WHERE matched[1] !~ '^(--|/\*|[eE]?''|\$)';
+        VALUES
+            ('system_versioning_statement', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', '', 'STATEMENT', '',
+             'versioned_before_statement', 'Refuses what would take closed versions away, or let them go unkept.'),
+            ('!!!system_versioning_inserted', 'BEFORE INSERT', '', 'ROW',
+             'WHEN (NEW.sys_end <> ''infinity'' OR NEW.sys_start <> transaction_timestamp())',
+             'versioned_period_written', 'Refuses a statement that writes sys_start or sys_end.'),
+            ('!!!system_versioning_updated', 'BEFORE UPDATE', '', 'ROW',
+             'WHEN (NEW.sys_end <> ''infinity'' OR NEW.sys_start <> OLD.sys_start AND NEW.sys_start <> transaction_timestamp())',
+             'versioned_period_written', 'Refuses a statement that writes sys_start or sys_end.'),
+            ('~~~system_versioning_row', 'BEFORE INSERT OR UPDATE OR DELETE', '', 'ROW', '',
+             'versioned_before_row', 'Gives what is new the transaction''s time.'),
+            ('system_versioning_inserted', 'AFTER INSERT', 'REFERENCING NEW TABLE AS now_is', 'STATEMENT', '',
+             'versioned_after_statement', 'Lets a row that comes back unchanged go on.'),
+            ('system_versioning_updated', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is', 'STATEMENT', '',
+             'versioned_after_statement', 'Keeps what was replaced as closed versions.'),
+            ('system_versioning_deleted', 'AFTER DELETE', 'REFERENCING OLD TABLE AS was', 'STATEMENT', '',
+             'versioned_after_statement', 'Keeps what was deleted as closed versions.'),
+            ('system_versioning_inserted_again', 'AFTER INSERT', 'REFERENCING NEW TABLE AS touched', 'STATEMENT', '',
+             'versioned_again', 'Lets a row that came back unchanged go on.'),
+            ('system_versioning_updated_again', 'AFTER UPDATE', 'REFERENCING NEW TABLE AS touched', 'STATEMENT', '',
+             'versioned_again', 'Lets a row that came back unchanged go on.'),
+            ('system_versioning_deleted_again', 'AFTER DELETE', 'REFERENCING OLD TABLE AS touched', 'STATEMENT', '',
+             'versioned_again', 'Lets a row that came back unchanged go on.');
     END;
-COMMENT ON FUNCTION meta.words_of IS 'The words of a statement, names without quotes and others in lower case, and in how many brackets each stands.';
+COMMENT ON FUNCTION meta.versioning_triggers IS 'The triggers of a table that versions itself, as they are to be.';
 
-CREATE OR REPLACE FUNCTION meta.merges_into(query text, target text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    BEGIN ATOMIC
-        WITH words AS MATERIALIZED (
-            SELECT *, lead(word) OVER (ORDER BY place) AS next_word FROM meta.words_of(query)
-        )
-        SELECT EXISTS (
-            SELECT FROM words AS merge
-            CROSS JOIN LATERAL (
-                SELECT word FROM words
-                WHERE place > merge.place AND word NOT IN ('into', 'only', '.')
-                  AND next_word IS DISTINCT FROM '.'
-                ORDER BY place
-                LIMIT 1) AS named
-            CROSS JOIN LATERAL (
-                SELECT min(place) AS place FROM words
-                WHERE place > merge.place AND word = 'when' AND depth = merge.depth) AS first_when
-            WHERE merge.word = 'merge' AND merge.next_word = 'into' AND named.word = target
-              AND NOT EXISTS (
-                SELECT FROM words
-                WHERE word = 'sys_end' AND place < first_when.place AND place > (
-                    SELECT max(place) FROM words
-                    WHERE word = 'on' AND depth = merge.depth AND place < first_when.place)));
-    END;
-COMMENT ON FUNCTION meta.merges_into IS 'Whether a statement is a MERGE into a table of that name, with nothing of sys_end in its ON.';
-
--- Of a prepared statement or an SQL function nothing but the name is there.
-CREATE OR REPLACE FUNCTION meta.statement_of(context text) RETURNS text
+CREATE OR REPLACE FUNCTION meta.missing_trigger(versioned oid) RETURNS text
     LANGUAGE sql STABLE
-    BEGIN ATOMIC
-        SELECT concat_ws(
-            E'\n;', query,
-            (SELECT string_agg(statement, E'\n;') FROM pg_prepared_statements
-             WHERE query ~* '\mexecute\M' AND strpos(lower(query), lower(name)) > 0),
-            (SELECT string_agg(coalesce(pg_get_function_sqlbody(pg_proc.oid), prosrc), E'\n;')
-             FROM pg_proc JOIN pg_language ON pg_language.oid = prolang AND lanname = 'sql'
-             WHERE proname = substring(query FROM '^([^"»«“”]+)["»«“”] ')))
-        FROM (SELECT CASE WHEN strpos(context, E'\n') = 0 THEN current_query()
-                          ELSE substring(context FROM '\n[^"»«„“\n]*["»«„“](.*)$') END) AS sent (query);
-    END;
-COMMENT ON FUNCTION meta.statement_of IS 'The statement that fired a trigger, by the trigger''s PG_CONTEXT: the innermost one quoted there, or what the client sent.';
+    RETURN (
+        SELECT min(format('trigger %I', ours.name))
+        FROM meta.versioning_triggers() AS ours
+        WHERE NOT EXISTS (
+            SELECT FROM pg_trigger
+            WHERE tgrelid = versioned AND tgname = ours.name AND tgenabled IN ('O', 'A')
+              AND tgfoid = to_regproc('meta.' || ours.function)));
+COMMENT ON FUNCTION meta.missing_trigger IS 'A trigger of ours that a table lacks, or that is disabled; null where all are at work.';
 
 CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)
     LANGUAGE sql STABLE
@@ -102,61 +121,78 @@ CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about tex
         WHERE tgrelid = versioned AND tgtype & 3 = 3 AND tgenabled IN ('O', 'A')
           AND tgname > '~~~system_versioning_row'
         UNION ALL
-        SELECT 'unique among versions', indexrelid::regclass::text
-        FROM pg_index
-        WHERE indrelid = versioned AND indisunique AND meta.counts_versions(indexrelid)
-        UNION ALL
-        SELECT 'rule on versions', quote_ident(rulename)
-        FROM pg_rewrite
-        WHERE ev_class = versioned
-        UNION ALL
         SELECT 'versioned in parts', NULL
         FROM pg_inherits
         WHERE versioned IN (inhrelid, inhparent)
+        UNION ALL
+        SELECT 'trigger missing', meta.missing_trigger(versioned)
+        WHERE meta.missing_trigger(versioned) IS NOT NULL
         LIMIT 1;
     END;
-COMMENT ON FUNCTION meta.obstacle_to_keeping IS 'What was added to a table since, and would spoil its versions: the name of a refusal, and a fact for it.';
+COMMENT ON FUNCTION meta.obstacle_to_keeping IS 'What was done to a table since, and would spoil its versions: the name of a refusal, and a fact for it.';
 
 CREATE OR REPLACE FUNCTION meta.versioned_before_statement() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    here text;
     obstacle record;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'history truncated', 'table', TG_RELID::regclass::text);
     END IF;
-    IF meta.is_keeping_history(TG_RELID) THEN
-        RETURN NULL;
-    END IF;
     SELECT * INTO obstacle FROM meta.obstacle_to_keeping(TG_RELID);
     IF obstacle.about IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             obstacle.about, 'table', TG_RELID::regclass::text, 'fact', obstacle.fact);
     END IF;
-    -- MERGE would take a row that was deleted for one that is there, and not insert it again.
-    GET DIAGNOSTICS here = PG_CONTEXT;
-    here := meta.statement_of(here);
-    IF here ~* '\mmerge\M' AND meta.merges_into(here, TG_TABLE_NAME) THEN
-        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-            'history merged', 'table', TG_RELID::regclass::text,
-            'view', meta.current_view(TG_RELID));
-    END IF;
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION meta.versioned_before_statement IS 'Refuses TRUNCATE of a system-versioned table, and a MERGE into it that would take closed versions for rows.';
+COMMENT ON FUNCTION meta.versioned_before_statement IS 'Refuses TRUNCATE of a table that versions itself, and what its triggers could not keep.';
 
-CREATE OR REPLACE FUNCTION meta.versioned_before_closed_row() RETURNS trigger
+CREATE OR REPLACE FUNCTION meta.versioned_period_written() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN CASE WHEN meta.is_keeping_history(TG_RELID) THEN coalesce(NEW, OLD) END;
+    RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+        'period written', 'table', TG_RELID::regclass::text);
 END $$;
-COMMENT ON FUNCTION meta.versioned_before_closed_row IS 'Leaves closed versions as they are, before other triggers see them.';
+COMMENT ON FUNCTION meta.versioned_period_written IS 'Refuses a statement that writes sys_start or sys_end.';
+
+-- Of this transaction's time and later, so that who may not read history learns nothing else of it.
+CREATE OR REPLACE FUNCTION meta.last_closed(
+    one anyelement, versioned oid, OUT since timestamptz, OUT until timestamptz
+)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- A domain's values are of its own type in one row, and of its base type in history.
+    columns constant text[] := meta.versioned_columns(versioned);
+BEGIN
+    EXECUTE format(
+        'SELECT CASE WHEN closed.sys_end = $2 AND (SELECT ROW(%s)::record *= ROW(%s)::record '
+        'FROM (SELECT ($1).*) AS one) THEN closed.sys_start END, closed.sys_end '
+        'FROM %s AS closed WHERE %s AND closed.sys_end >= $2 ORDER BY closed.sys_end DESC LIMIT 1',
+        meta.each_of(columns, 'closed.@', ', '), meta.each_of(meta.base_columns(versioned, 'one'), '@', ', '),
+        meta.history_of(versioned), meta.each_of(meta.versioned_key(versioned), 'closed.@ = ($1).@', ' AND '))
+    INTO since, until USING one, meta.system_instant(versioned);
+END $$;
+COMMENT ON FUNCTION meta.last_closed IS 'Until when a row''s key has a closed version, if not before this transaction''s time; if it ended now and was the same row, since when.';
+
+CREATE OR REPLACE FUNCTION meta.base_columns(versioned regclass, one text) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT array_agg(format(CASE typtype WHEN 'd' THEN '%I.%I::%s' ELSE '%I.%I' END, one, attname,
+                                format_type(pg_basetype(atttypid), -1)) ORDER BY attnum)
+        FROM pg_attribute
+        JOIN pg_type ON pg_type.oid = atttypid
+        WHERE attrelid = versioned AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+          AND attname NOT IN ('sys_start', 'sys_end')
+    );
+COMMENT ON FUNCTION meta.base_columns IS 'The columns whose change opens a version, of a row of that name, as history has them.';
 
 -- It has the last word by its name, so what it compares is what will be written.
 CREATE OR REPLACE FUNCTION meta.versioned_before_row() RETURNS trigger
@@ -164,43 +200,24 @@ CREATE OR REPLACE FUNCTION meta.versioned_before_row() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    instant constant timestamptz := transaction_timestamp();
-    versions refcursor;
+    instant constant timestamptz := meta.system_instant(TG_RELID);
     generated jsonb;
     has_hash boolean;
     key_names name[];
-    is_key_new boolean := true;
+    is_known boolean := false;
     last timestamptz;
+    since timestamptz;
+    until timestamptz;
 BEGIN
-    IF meta.is_keeping_history(TG_RELID) THEN
-        -- As it was, whatever a user's triggers have made of it: in the cursor, or in OLD.
-        IF TG_OP = 'INSERT' THEN
-            versions := 'system_versioning ' || pg_trigger_depth() - 1;
-            FETCH versions INTO NEW;
-            NEW.sys_end := instant;
-        ELSIF TG_OP = 'UPDATE' THEN
-            last := NEW.sys_start;
-            NEW := OLD;
-            NEW.sys_start := last;
-        ELSE
-            RETURN OLD;
-        END IF;
-        RETURN NEW;
-    END IF;
     -- Through a parent, none of the table's triggers of a statement is called.
     IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = TG_RELID) THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'versioned in parts', 'table', TG_RELID::regclass::text);
     END IF;
-    IF TG_OP = 'DELETE' THEN
+    IF TG_OP <> 'INSERT' THEN
         last := OLD.sys_start;
-    ELSE
-        IF NEW.sys_end <> 'infinity' OR NEW.sys_start <> instant
-           AND (TG_OP = 'INSERT' OR NEW.sys_start <> OLD.sys_start) THEN
-            RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-                'period written', 'table', TG_RELID::regclass::text,
-                'view', meta.current_view(TG_RELID));
-        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
         -- What is generated is not in NEW yet, so it is nothing in both, or for a domain what it was.
         SELECT jsonb_object_agg(attname, CASE
                    WHEN attname <> 'sys_period' AND (SELECT typtype FROM pg_type WHERE pg_type.oid = atttypid) = 'd'
@@ -214,25 +231,35 @@ BEGIN
         FROM pg_attribute
         JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'
         WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped;
-        IF TG_OP = 'UPDATE' THEN
-            NEW.sys_start := OLD.sys_start;
-            NEW.sys_end := 'infinity';
-            IF jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated) THEN
-                RETURN NEW;
-            END IF;
-            last := OLD.sys_start;
-            is_key_new := EXISTS (
-                SELECT FROM unnest(key_names) AS part (name)
-                WHERE to_jsonb(NEW) -> name::text IS DISTINCT FROM to_jsonb(OLD) -> name::text);
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        IF meta.is_going_on(TG_RELID) THEN
+            NEW := OLD;
         END IF;
-        -- A key that is new to the table may have been in it before.
-        IF is_key_new AND (last IS NULL OR last <= instant) THEN
-            EXECUTE format(
-                'SELECT max(sys_end) FROM %s WHERE %s AND sys_end > $2 AND sys_end < ''infinity''',
-                TG_RELID::regclass, (
-                    SELECT string_agg(format('%1$I = ($1).%1$I', name), ' AND ') FROM unnest(key_names) AS part (name)))
-            INTO last USING NEW, instant;
+        NEW.sys_start := OLD.sys_start;
+        NEW.sys_end := 'infinity';
+        IF last <> instant AND jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated) THEN
+            RETURN NEW;
         END IF;
+        is_known := last <> instant AND NOT EXISTS (
+            SELECT FROM unnest(key_names) AS part (name)
+            WHERE to_jsonb(NEW) -> name::text IS DISTINCT FROM to_jsonb(OLD) -> name::text);
+    END IF;
+    -- Of the values that are there, unless the statement brings a hash of its own. A null within a
+    -- document is a value.
+    IF has_hash AND (
+        TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
+        OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash') THEN
+        NEW := jsonb_populate_record(NEW, jsonb_build_object(
+            'row_hash', (
+                SELECT hashtextextended(jsonb_object_agg(key, value)::text, 0)
+                FROM jsonb_each(to_jsonb(NEW) - '{row_hash,sys_start,sys_end,sys_period}'::text[])
+                WHERE value <> 'null')));
+    END IF;
+    -- A key that is new to the table, or to this transaction, may have been in it before.
+    IF TG_OP <> 'DELETE' AND NOT is_known AND (last IS NULL OR last <= instant) THEN
+        SELECT closed.since, closed.until INTO since, until FROM meta.last_closed(NEW, TG_RELID) AS closed;
+        last := until;
     END IF;
     IF last > instant THEN
         RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = meta.refusal(
@@ -242,107 +269,103 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    -- Of the values that are there, unless the statement brings a hash of its own. A null within a
-    -- document is a value.
-    IF has_hash THEN
-        IF TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
-           OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash' THEN
-            NEW := jsonb_populate_record(NEW, jsonb_build_object(
-                'row_hash', (
-                    SELECT hashtextextended(jsonb_object_agg(key, value)::text, 0)
-                    FROM jsonb_each(to_jsonb(NEW) - '{row_hash,sys_start,sys_end,sys_period}'::text[])
-                    WHERE value <> 'null')));
-        END IF;
-    END IF;
-    NEW.sys_start := instant;
+    -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
+    NEW.sys_start := coalesce(since, instant);
     NEW.sys_end := 'infinity';
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_row IS 'Gives what a statement writes the transaction''s time, where it writes anything new.';
 
--- Once the new versions are there, the old ones are inserted as history: before, they would
--- overlap. Users' triggers see that too, and find their own tables by the caller's search_path,
--- so the function has none.
+-- Who may have triggers on the table could call it by one that takes new rows for old ones.
 CREATE OR REPLACE FUNCTION meta.versioned_after_statement() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    instant constant timestamptz := transaction_timestamp();
-    keeping constant text := current_setting('medallion.keeping_history', true);
+    instant constant timestamptz := meta.system_instant(TG_RELID);
+    history constant regclass := meta.history_of(TG_RELID);
     key constant text[] := meta.versioned_key(TG_RELID);
-    columns constant text[] := meta.versioned_columns(TG_RELID);
-    same constant text := meta.each_of(key, 'one.@ = other.@', ' AND ');
-    touched constant text := meta.each_of(key, 'one.@ = touched.@', ' AND ');
-    replaced text := 'FROM was AS one WHERE sys_start < $1';
-    versions refcursor := 'system_versioning ' || pg_trigger_depth();
+    same constant text := meta.each_of(key, 'one.@ = other.@', ' AND ') || ' AND one.sys_start = other.sys_start';
     again tid[];
-    kept bigint;
-    is_kept boolean := true;
 BEGIN
-    IF meta.is_keeping_history(TG_RELID) THEN
-        RETURN NULL;
-    END IF;
-    PERFORM set_config('medallion.keeping_history', TG_RELID || ' ' || pg_trigger_depth(), true);
-    IF TG_OP <> 'INSERT' THEN
-        IF TG_OP = 'UPDATE' THEN
-            replaced := format('%s AND NOT EXISTS (SELECT FROM now_is AS other
-                WHERE %s AND other.sys_start = one.sys_start)', replaced, same);
-        END IF;
-        -- Row by row, the trigger takes from here what the INSERT brought before users' triggers had it.
-        OPEN versions FOR EXECUTE 'SELECT * ' || replaced USING instant;
-        EXECUTE format(
-            'INSERT INTO %s (%s, sys_start, sys_end) OVERRIDING SYSTEM VALUE '
-            'SELECT %2$s, sys_start, $1 %s', TG_RELID::regclass, array_to_string(columns, ', '), replaced)
-        USING instant;
-        MOVE versions;
-        is_kept := NOT FOUND;
-        CLOSE versions;
-        PERFORM set_config('medallion.has_closed', 'yes', true);
-    END IF;
-    -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
-    -- Key by key, by index: what this statement has written is in no statistics yet.
-    IF TG_OP <> 'INSERT' OR current_setting('medallion.has_closed', true) = 'yes' THEN
-        EXECUTE format(
-            'SELECT array_agg(one.ctid) FROM (SELECT DISTINCT %s FROM %s) AS touched
-             CROSS JOIN LATERAL (
-                SELECT * FROM %3$s AS one WHERE %4$s AND sys_end = ''infinity'' AND sys_start = $1 OFFSET 0) AS other
-             CROSS JOIN LATERAL (
-                SELECT ctid, * FROM %3$s AS one WHERE %4$s AND sys_end = $1 OFFSET 0) AS one
-             WHERE ROW(%5$s)::record *= ROW(%6$s)::record',
-            array_to_string(key, ', '), CASE WHEN TG_OP = 'DELETE' THEN 'was' ELSE 'now_is' END,
-            TG_RELID::regclass, touched,
-            meta.each_of(columns, 'one.@', ', '), meta.each_of(columns, 'other.@', ', '))
-        INTO again USING instant;
-    END IF;
-    IF again IS NOT NULL THEN
-        EXECUTE format(
-            'WITH other AS (DELETE FROM %1$s WHERE ctid = ANY ($1) RETURNING *),
-             back AS (
-                UPDATE %1$s AS one SET sys_start = other.sys_start FROM other
-                WHERE %2$s AND one.sys_end = ''infinity''
-                RETURNING one.sys_start = other.sys_start AS is_kept)
-             SELECT count(*) FILTER (WHERE is_kept) FROM back', TG_RELID::regclass, same)
-        INTO kept USING again;
-        is_kept := is_kept AND kept = cardinality(again);
-    END IF;
-    IF NOT is_kept THEN
+    IF NOT EXISTS (
+        SELECT FROM meta.versioning_triggers() AS ours
+        JOIN pg_trigger ON tgrelid = TG_RELID AND tgname = ours.name
+        WHERE ours.name = TG_NAME
+          AND tgoldtable IS NOT DISTINCT FROM CASE TG_OP WHEN 'INSERT' THEN NULL ELSE 'was' END
+          AND tgnewtable IS NOT DISTINCT FROM CASE TG_OP WHEN 'DELETE' THEN NULL ELSE 'now_is' END) THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-            'trigger skips versions', 'table', TG_RELID::regclass::text);
+            'versioning taken apart', 'table', TG_RELID::regclass::text, 'fact', 'trigger ' || TG_NAME);
     END IF;
-    PERFORM set_config('medallion.keeping_history', coalesce(keeping, ''), true);
+    IF TG_OP <> 'INSERT' THEN
+        EXECUTE format('INSERT INTO %s (%s, sys_end) SELECT %2$s, $1 FROM was AS one WHERE sys_start < $1',
+                       history, meta.stored_columns(TG_RELID)) || CASE TG_OP WHEN 'UPDATE' THEN
+                       format(' AND NOT EXISTS (SELECT FROM now_is AS other WHERE %s)', same) ELSE '' END
+        USING instant;
+    END IF;
+    -- Where a trigger of the row changes it meanwhile, it is closed twice and goes on once.
+    IF TG_OP <> 'DELETE' THEN
+        EXECUTE format('SELECT array_agg(closed.ctid) FROM now_is AS other CROSS JOIN LATERAL ('
+                       'SELECT ctid FROM %s AS one WHERE %s AND one.sys_end = $1 LIMIT 1) AS closed '
+                       'WHERE sys_start < $1', history, same) || CASE TG_OP WHEN 'UPDATE' THEN
+                       format(' AND NOT EXISTS (SELECT FROM was AS one WHERE %s)', same) ELSE '' END
+        INTO again USING instant;
+        IF again IS NOT NULL THEN
+            EXECUTE format('DELETE FROM %s WHERE ctid = ANY ($1)', history) USING again;
+        END IF;
+    END IF;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION meta.versioned_after_statement IS 'Keeps what a statement replaced or deleted as closed versions.';
 
+-- What comes back within one statement, or by a trigger of the same, is told only afterwards. Key by
+-- key, by index: what this statement has written is in no statistics yet.
+CREATE OR REPLACE FUNCTION meta.versioned_again() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    keeping constant text := current_setting('medallion.going_on', true);
+    key constant text[] := meta.versioned_key(TG_RELID);
+    touched constant text := meta.each_of(key, 'one.@ = touched.@', ' AND ');
+    again tid[];
+    kept bigint;
+BEGIN
+    IF NOT (has_table_privilege(TG_RELID, 'SELECT') AND has_table_privilege(TG_RELID, 'UPDATE')) THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format(
+        'SELECT array_agg(other.ctid) FROM (SELECT DISTINCT %s FROM touched) AS touched
+         CROSS JOIN LATERAL (
+            SELECT ctid, * FROM %s AS one WHERE %3$s AND sys_start = $1 OFFSET 0) AS other
+         CROSS JOIN LATERAL (SELECT * FROM %4$s AS one WHERE %3$s AND sys_end = $1 OFFSET 0) AS one
+         WHERE ROW(%5$s)::record *= ROW(%6$s)::record',
+        array_to_string(key, ', '), TG_RELID::regclass, touched, meta.history_of(TG_RELID),
+        meta.each_of(meta.versioned_columns(TG_RELID), 'one.@', ', '),
+        array_to_string(meta.base_columns(TG_RELID, 'other'), ', '))
+    INTO again USING meta.system_instant(TG_RELID);
+    IF again IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('medallion.going_on', TG_RELID || ' ' || pg_trigger_depth(), true);
+    EXECUTE format('WITH back AS (UPDATE %s SET sys_start = sys_start WHERE ctid = ANY ($1) RETURNING sys_start)
+                    SELECT count(*) FILTER (WHERE sys_start < $2) FROM back', TG_RELID::regclass)
+    INTO kept USING again, meta.system_instant(TG_RELID);
+    PERFORM set_config('medallion.going_on', coalesce(keeping, ''), true);
+    IF kept <> cardinality(again) THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
+            'trigger skips versions', 'table', TG_RELID::regclass::text);
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION meta.versioned_again IS 'Lets a row go on that a statement took away and put back as it was.';
+
 CREATE OR REPLACE FUNCTION meta.is_system_versioned(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN EXISTS (
-        SELECT FROM pg_trigger
-        WHERE tgrelid = versioned AND tgfoid = 'meta.versioned_before_row()'::regprocedure);
-COMMENT ON FUNCTION meta.is_system_versioned IS 'Whether a table keeps its versions itself.';
+    RETURN EXISTS (SELECT FROM meta.system_versioned AS it
+                   WHERE it.versioned = is_system_versioned.versioned AND is_kept);
+COMMENT ON FUNCTION meta.is_system_versioned IS 'Whether a table is to keep its versions itself.';
 
--- Of the triggers for a row, PostgreSQL calls them by their names: the second sees what no other
--- needs to see, and the third what all others made of a row.
 CREATE OR REPLACE PROCEDURE meta.add_versioning_triggers(versioned regclass)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -350,126 +373,12 @@ CREATE OR REPLACE PROCEDURE meta.add_versioning_triggers(versioned regclass)
 DECLARE
     one record;
 BEGIN
-    FOR one IN VALUES
-        ('system_versioning_statement', 'BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE', 'STATEMENT',
-         'versioned_before_statement', 'Refuses what would take closed versions for rows.'),
-        ('!!!system_versioning_closed', 'BEFORE UPDATE OR DELETE',
-         'ROW WHEN (OLD.sys_end <> ''infinity'')',
-         'versioned_before_closed_row', 'Leaves closed versions as they are.'),
-        ('~~~system_versioning_row', 'BEFORE INSERT OR UPDATE OR DELETE', 'ROW',
-         'versioned_before_row', 'Writes what is new, at the transaction''s time.'),
-        ('system_versioning_inserted', 'AFTER INSERT', 'STATEMENT',
-         'versioned_after_statement', 'Lets a row that comes back unchanged go on.'),
-        ('system_versioning_updated', 'AFTER UPDATE', 'STATEMENT',
-         'versioned_after_statement', 'Keeps what was replaced as closed versions.'),
-        ('system_versioning_deleted', 'AFTER DELETE', 'STATEMENT',
-         'versioned_after_statement', 'Keeps what was deleted as closed versions.')
-    LOOP
-        EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH %s EXECUTE FUNCTION meta.%I()',
-                       one.column1, one.column2, versioned, CASE one.column2
-                           WHEN 'AFTER INSERT' THEN 'REFERENCING NEW TABLE AS now_is'
-                           WHEN 'AFTER UPDATE' THEN 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is'
-                           WHEN 'AFTER DELETE' THEN 'REFERENCING OLD TABLE AS was'
-                       END, one.column3, one.column4);
-        EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', one.column1, versioned, one.column5);
+    FOR one IN SELECT * FROM meta.versioning_triggers() LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s FOR EACH %s %s EXECUTE FUNCTION meta.%I()',
+                       one.name, one.event, versioned, one.tables, one.per, one.condition, one.function);
+        EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', one.name, versioned, one.meaning);
     END LOOP;
+    EXECUTE format('ALTER TABLE %s %s', versioned, (
+        SELECT string_agg(format('ENABLE TRIGGER %I', name), ', ') FROM meta.versioning_triggers()));
 END $$;
 COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';
-
--- By its number, since the name may be about to change.
-CREATE OR REPLACE PROCEDURE meta.drop_current_view(versioned oid)
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    EXECUTE format('DROP VIEW IF EXISTS %s', meta.current_view(versioned));
-END $$;
-COMMENT ON PROCEDURE meta.drop_current_view IS 'Drops the view of a table''s current rows, so that the table can be changed or dropped.';
-
-CREATE OR REPLACE PROCEDURE meta.renew_current_view(versioned regclass)
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    view constant text := meta.current_view(versioned);
-    missing text;
-BEGIN
-    SELECT string_agg(name, ', ') INTO missing
-    FROM (VALUES ('sys_start'), ('sys_end'), ('sys_period')) AS needed (name)
-    WHERE NOT EXISTS (SELECT FROM pg_attribute
-                      WHERE attrelid = versioned AND attname = name AND NOT attisdropped);
-    IF missing IS NULL AND NOT EXISTS (
-        SELECT FROM pg_constraint WHERE conrelid = versioned AND contype = 'p' AND conperiod) THEN
-        missing := 'PRIMARY KEY (…, sys_period WITHOUT OVERLAPS)';
-    END IF;
-    IF missing IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-            'versioning taken apart', 'table', versioned::text, 'missing', missing, 'view', view);
-    END IF;
-    IF meta.constraint_on_versions(versioned) IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-            'constraint on versions', 'table', versioned::text,
-            'fact', meta.constraint_on_versions(versioned));
-    END IF;
-    CALL meta.make_keys_current(versioned);
-    CALL meta.make_current_view(versioned);
-    CALL meta.comment_versions(versioned);
-END $$;
-COMMENT ON PROCEDURE meta.renew_current_view IS 'Makes the view of a table''s current rows, with the columns that the table has now.';
-
-CREATE OR REPLACE FUNCTION meta.scd_system_versioned("table" regclass) RETURNS regclass
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    versioned constant regclass := "table";
-    obstacle record;
-BEGIN
-    IF NOT meta.is_system_versioned(versioned) THEN
-        SELECT about, fact INTO obstacle
-        FROM (
-            SELECT 1, 'not in scratch' AS about, NULL AS fact
-            FROM pg_class
-            WHERE oid = versioned
-              AND (relpersistence = 't' OR relnamespace <> 'scratch'::regnamespace)
-            UNION ALL
-            SELECT 2, 'versioned in parts', NULL FROM pg_class WHERE oid = versioned AND relkind = 'p'
-            UNION ALL
-            SELECT 3, found.* FROM meta.obstacle_to_versions(versioned) AS found
-        ) AS found (place)
-        WHERE about IS NOT NULL
-        ORDER BY place
-        LIMIT 1;
-        IF obstacle.about IS NOT NULL THEN
-            RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-                obstacle.about, 'table', versioned::text, 'fact', obstacle.fact);
-        END IF;
-        CALL meta.add_period(versioned);
-        EXECUTE format('ALTER TABLE %s ALTER sys_start SET DEFAULT transaction_timestamp()', versioned);
-        CALL meta.make_keys_current(versioned);
-        CALL meta.add_versioning_triggers(versioned);
-        EXECUTE format('COMMENT ON COLUMN %s.sys_start IS %L', versioned,
-            'From when this version held: the time of the transaction that made it.');
-        EXECUTE format('COMMENT ON COLUMN %s.sys_end IS %L', versioned,
-            'Until when it held (excluded); infinity for the current version.');
-    END IF;
-    CALL meta.renew_current_view(versioned);
-    RETURN meta.current_view(versioned);
-END $$;
-COMMENT ON FUNCTION meta.scd_system_versioned IS 'Has a table of schema scratch keep every version of its rows, and gives the view of the current ones. On a table that does so already, only the view is made again.';
-
--- A row of the catalog that is seen and not committed is one's own, of this transaction.
-CREATE OR REPLACE PROCEDURE meta.created_system_versioned("table" regclass)
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF NOT meta.is_system_versioned("table") AND (
-        SELECT pg_xact_status((pg_current_xact_id()::text::bigint - age(xmin))::text::xid8)
-        FROM pg_class WHERE oid = "table") IS DISTINCT FROM 'in progress' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
-            'exists without versions', 'table', "table"::text);
-    END IF;
-    PERFORM meta.scd_system_versioned("table");
-END $$;
-COMMENT ON PROCEDURE meta.created_system_versioned IS 'What CREATE TABLE … WITH (system_versioning = true) goes on to do; IF NOT EXISTS may have found a table there.';

@@ -85,6 +85,13 @@ def plain(notebook_url: URL) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def maker(spare_url: URL, engine: Engine) -> Iterator[Connection]:
+    """A connection of who made the warehouse."""
+    with closing(server.connect(spare_url)) as connection:
+        yield connection
+
+
 @contextmanager
 def other(url: URL) -> Iterator[Connection]:
     """Another such connection."""
@@ -174,8 +181,8 @@ TRANSACTIONS = st.lists(st.tuples(st.booleans(), st.lists(BLOCKS, min_size=1, ma
 SQL = {
     "insert": "INSERT INTO t (id, v) VALUES (%(a)s, %(b)s)",
     "update": "UPDATE t SET v = %(b)s WHERE id = %(a)s",
-    "upsert": "INSERT INTO t (id, v) VALUES (%(a)s, %(b)s) ON CONFLICT (id) WHERE sys_end = 'infinity' DO UPDATE SET v = excluded.v",
-    "merge": """MERGE INTO t_current AS t USING (VALUES (%(a)s, %(b)s)) AS s (id, v) ON t.id = s.id
+    "upsert": "INSERT INTO t (id, v) VALUES (%(a)s, %(b)s) ON CONFLICT (id) DO UPDATE SET v = excluded.v",
+    "merge": """MERGE INTO t USING (VALUES (%(a)s, %(b)s)) AS s (id, v) ON t.id = s.id
         WHEN MATCHED AND s.v = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET v = s.v
         WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)""",
     "delete": "DELETE FROM t WHERE id = %(a)s",
@@ -206,13 +213,21 @@ def after(now: dict[int, int], step: tuple[str, int, int]) -> dict[int, int] | N
 Version = tuple[int, int, datetime, datetime]  # key, value, start, end
 
 
-def played(connection: Connection, transactions: list[Any]) -> list[Version]:
+def emptied(connection: Connection, maker: Connection, table: str, *others: str) -> None:
+    """With its triggers off, which its owner may do, and its history by who made the warehouse."""
+    tables = ", ".join([table, *others])
+    do(connection, f"ALTER TABLE {table} DISABLE TRIGGER USER; TRUNCATE {tables}; ALTER TABLE {table} ENABLE TRIGGER USER")
+    connection.commit()
+    do(maker, f"TRUNCATE history.{table}")
+    maker.commit()
+
+
+def played(connection: Connection, maker: Connection, transactions: list[Any]) -> list[Version]:
     """What the table must hold after these transactions: which are run, and followed in the model.
 
-    It is emptied first, with its triggers off, which its owner may do.
+    It is emptied first.
     """
-    do(connection, "ALTER TABLE t DISABLE TRIGGER USER; TRUNCATE t; ALTER TABLE t ENABLE TRIGGER USER")
-    connection.commit()
+    emptied(connection, maker, "t")
     now: dict[int, int] = {}
     began: dict[int, datetime] = {}
     history: list[Version] = []
@@ -264,11 +279,12 @@ def table(run: Any, plain: Connection) -> Iterator[Connection]:
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(transactions=TRANSACTIONS)
 def test_every_version_in_every_form_at_and_beside_every_boundary(
-    table: Connection, transactions: list[Any]
+    table: Connection, maker: Connection, transactions: list[Any]
 ) -> None:
-    versions = played(table, transactions)
-    held = "SELECT id, v, sys_start, sys_end, twice, sys_period = tstzrange(sys_start, sys_end) FROM t"
-    assert sorted(do(table, held)) == [(*row, row[1] * 2, True) for row in versions]
+    versions = played(table, maker, transactions)
+    held = "SELECT id, v, sys_start, sys_end, twice FROM {}"
+    assert sorted(do(table, held.format("t__all()"))) == [(*row, row[1] * 2) for row in versions]
+    assert sorted(do(table, held.format("t"))) == [(*row, row[1] * 2) for row in versions if row[3] == FOREVER]
     bounds = {bound for row in versions for bound in row[2:] if bound != FOREVER}
     instants = sorted({bound + i * STEP for bound in bounds for i in (-1, 0, 1)})[-15:]
     for form, holds in FORMS.items():
@@ -320,13 +336,13 @@ def test_a_transaction_that_began_before_the_last_version_is_to_run_again(
         do(early, "SELECT")
         do(table, "UPDATE t SET v = 5 WHERE id = 1; DELETE FROM t WHERE id = 2")
         table.commit()
-        held = do(table, "SELECT * FROM t ORDER BY id, sys_start")
+        held = do(table, "SELECT * FROM t__all() ORDER BY id, sys_start")
         table.commit()
         with pytest.raises(psycopg2.errors.SerializationFailure) as error:
             do(early, sql)
         assert "Roll back, and run the transaction again." in str(error.value)
         early.rollback()
-        assert do(early, "SELECT * FROM t ORDER BY id, sys_start") == held
+        assert do(early, "SELECT * FROM t__all() ORDER BY id, sys_start") == held
         early.rollback()
         do(early, sql)  # again, and now it goes
         early.commit()
@@ -358,7 +374,7 @@ def test_one_that_waits_for_the_other_follows_it_or_is_to_run_again(
         one.commit()
         waiting.join()
         assert failed == ([] if first_began else ["40001"])
-        rows = do(one, "SELECT v, sys_start, sys_end FROM t ORDER BY sys_start")
+        rows = do(one, "SELECT v, sys_start, sys_end FROM t__all() ORDER BY sys_start")
         assert [row[0] for row in rows] == ([0, 1, 11] if first_began else [0, 1])
         assert [row[2] for row in rows] == [*(row[1] for row in rows[1:]), FOREVER]
 
@@ -404,7 +420,7 @@ TRIGGERS = st.lists(
     min_size=1, max_size=3, unique_by=lambda one: one[0])  # fmt: skip
 CHANGES = {name: SQL[name].replace(" t ", " {} ", 1) for name in ("update", "upsert", "delete", "same")} | {
     "insert": "INSERT INTO {} (id, v) VALUES (%(a)s, %(b)s) ON CONFLICT DO NOTHING",
-    "merge": SQL["merge"].replace("t_current", "{}_current"),
+    "merge": SQL["merge"].replace("INTO t ", "INTO {} AS t "),
     "join": "UPDATE {} AS t SET v = s.v FROM (VALUES (%(a)s, %(b)s), (%(a)s, %(b)s)) AS s (id, v) WHERE t.id = s.id",
     "more": "UPDATE {} SET v = v + 1",
 }  # fmt: skip
@@ -427,22 +443,26 @@ def twins(plain: Connection) -> Iterator[Connection]:
 
 @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 @given(triggers=TRIGGERS, changes=CHANGED)
-def test_triggers_lose_and_invent_no_version(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
-    kept_together(twins, triggers, changes)
+def test_triggers_lose_and_invent_no_version(
+    twins: Connection, maker: Connection, triggers: list[Any], changes: list[Any]
+) -> None:
+    kept_together(twins, maker, triggers, changes)
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=2_050, suppress_health_check=list(HealthCheck))
 @given(triggers=TRIGGERS, changes=CHANGED)
-def test_two_thousand_sets_of_triggers(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
-    kept_together(twins, triggers, changes)
+def test_two_thousand_sets_of_triggers(
+    twins: Connection, maker: Connection, triggers: list[Any], changes: list[Any]
+) -> None:
+    kept_together(twins, maker, triggers, changes)
 
 
-def kept_together(twins: Connection, triggers: list[Any], changes: list[Any]) -> None:
+def kept_together(twins: Connection, maker: Connection, triggers: list[Any], changes: list[Any]) -> None:
     """Both get the triggers and the changes: what the ordinary table held after each transaction is the history."""
     twins.rollback()
     do(twins, "".join(f"DROP FUNCTION IF EXISTS does_{i} CASCADE;" for i in range(3)))
-    do(twins, "ALTER TABLE one DISABLE TRIGGER USER; TRUNCATE one, two; ALTER TABLE one ENABLE TRIGGER USER")
+    emptied(twins, maker, "one", "two")
     for i, (name, does, events) in enumerate(triggers):
         when, header, body, _ = DOES[does]
         do(twins, f"CREATE FUNCTION does_{i}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body}; END$$")
@@ -469,8 +489,9 @@ def kept_together(twins: Connection, triggers: list[Any], changes: list[Any]) ->
                 began[key] = instant
         now = then
     expected = [*history, *((*row, began[key], FOREVER) for key, row in now.items())]
-    held = do(twins, "SELECT id, v, hits, sys_start, sys_end FROM one")
+    held = do(twins, "SELECT id, v, hits, sys_start, sys_end FROM one__all()")
     assert Counter(held) == Counter(expected)
+    assert Counter(do(twins, "TABLE one")) == Counter((*row, FOREVER, began[key]) for key, row in now.items())
 
 
 def fault(connection: Connection, sql: str, **parameters: int) -> str | None:
@@ -509,7 +530,7 @@ def test_triggers_find_what_the_statement_would(run: Any) -> None:
     run("INSERT INTO x VALUES (1, 1)")
     run("UPDATE x SET v = 2")
     assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY v") == [(2,), (4,)]
-    assert run("SELECT v, ended = 'infinity' FROM log ORDER BY 1, 2") == [(2, False), (2, True), (4, True)]
+    assert run("SELECT v, ended = 'infinity' FROM log ORDER BY 1, 2") == [(2, True), (4, True)]
 
 
 def test_a_table_with_triggers_keeps_its_versions_as_it_is(run: Any) -> None:
@@ -523,25 +544,74 @@ def test_a_table_with_triggers_keeps_its_versions_as_it_is(run: Any) -> None:
 
 # --- Closed versions ---------------------------------------------------------------------------
 
-FORGED = ["UPDATE t SET v = 7", "DELETE FROM t", "INSERT INTO t (id) VALUES (8)",
-          "UPDATE t SET v = 7 WHERE sys_end < 'infinity'", "DELETE FROM t WHERE sys_end < 'infinity'",
-          "MERGE INTO t USING (SELECT) AS s ON t.sys_end < 'infinity' WHEN MATCHED THEN UPDATE SET v = 7"]  # fmt: skip
+FORGED = ["UPDATE history.t SET v = 7", "DELETE FROM history.t", "TRUNCATE history.t", "DROP TABLE history.t",
+          "INSERT INTO history.t (id, v, sys_start, sys_end) VALUES (8, 8, '2020-01-01', '2021-01-01')",
+          "MERGE INTO history.t USING (SELECT) AS s ON true WHEN MATCHED THEN UPDATE SET v = 7",
+          "ALTER TABLE history.t DISABLE ROW LEVEL SECURITY", "CREATE TRIGGER x BEFORE INSERT ON history.t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+          "INSERT INTO meta.system_versioned VALUES ('t', 't')", "UPDATE meta.system_versioned SET history = 't'",
+          "CREATE TABLE history.x (a int)"]  # fmt: skip
 
 
 @pytest.mark.parametrize("sql", FORGED)
-def test_a_session_of_the_role_leaves_closed_versions_as_they_are(table: Connection, sql: str) -> None:
+def test_not_even_the_tables_owner_has_rights_to_closed_versions(table: Connection, sql: str) -> None:
     do(table, "INSERT INTO t (id, v) VALUES (1, 1)")
     table.commit()
     do(table, "UPDATE t SET v = 2")
     table.commit()
-    closed = "SELECT * FROM t WHERE sys_end < now() ORDER BY sys_start LIMIT 1"
-    before = do(table, closed)
-    do(table, "SET medallion.keeping_history = %s", str(do(table, "SELECT 't'::regclass::oid")[0][0]))
-    do(table, sql)
+    before = do(table, "SELECT * FROM history.t")
     table.commit()
-    assert do(table, closed) == before
-    assert do(table, "SELECT count(*) FROM t GROUP BY sys_start, id HAVING count(*) > 1") == []
-    do(table, "RESET medallion.keeping_history")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        do(table, sql)
+    table.rollback()
+    assert do(table, "SELECT * FROM history.t") == before != []
+
+
+@pytest.mark.parametrize("sql", ["UPDATE t SET v = 7", "DELETE FROM t", "INSERT INTO t (id) SELECT 5 + count(*) FROM t"])
+def test_no_setting_switches_versioning_off(table: Connection, sql: str) -> None:
+    do(table, "INSERT INTO t (id, v) VALUES (1, 1)")
+    table.commit()
+    before = do(table, "SELECT id, v, sys_start FROM t")
+    table.commit()
+    for depth in range(4):
+        do(table, "SELECT set_config('medallion.going_on', 't'::regclass::oid || ' ' || %s, false)", depth)
+        do(table, sql)
+        table.commit()
+    assert do(table, "SELECT id, v, sys_start FROM t__all() WHERE id = 1 ORDER BY sys_start LIMIT 1") == before
+    do(table, "RESET medallion.going_on")
+    table.commit()
+
+
+# A user's trigger on another table sets what our triggers look at, and then writes to t.
+SLY = """CREATE TABLE bait (id int);
+    CREATE FUNCTION sly() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+        PERFORM set_config('medallion.going_on', 't'::regclass::oid || ' ' || pg_trigger_depth(), true);
+        UPDATE t SET v = 9, sys_start = sys_start; DELETE FROM t WHERE id = 2; RETURN NULL; END$$;
+    CREATE TRIGGER sly AFTER INSERT ON bait FOR EACH ROW EXECUTE FUNCTION sly()"""
+
+
+def test_who_may_write_rewrites_no_closed_version_by_a_trigger(run: Any, table: Connection) -> None:
+    do(table, "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
+    table.commit()
+    do(table, SLY)
+    table.commit()
+    before = do(table, "SELECT id, v, sys_start FROM t ORDER BY id")
+    table.commit()
+    do(table, "INSERT INTO bait VALUES (1)")
+    table.commit()
+    ((since,),) = do(table, "SELECT min(sys_start) FROM t__all()")
+    assert do(table, "SELECT id, v, sys_start FROM t__as_of(%s) ORDER BY id", since) == before
+    assert do(table, "SELECT id FROM t") == [(1,)]
+
+
+def test_what_a_trigger_writes_as_the_period_is_written_over(run: Any) -> None:
+    run(ROWS)
+    run("CREATE FUNCTION sets() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.sys_start = CAST(''2001-01-01'' AS timestamptz); NEW.sys_end = now(); NEW.v = coalesce(NEW.v, 0) + 1; RETURN NEW; END'")
+    run("CREATE TRIGGER sets BEFORE INSERT OR UPDATE ON x FOR EACH ROW EXECUTE FUNCTION sets()")
+    found = run("INSERT INTO x VALUES (1, 1) RETURNING v, sys_start")
+    found += run("UPDATE x SET v = v RETURNING v, sys_start")
+    assert [v for v, _ in found] == [2, 3] and found[0][1] < found[1][1]
+    assert run("SELECT v, sys_start FROM x FOR SYSTEM_TIME ALL ORDER BY v") == found
 
 
 # --- Refusals ----------------------------------------------------------------------------------
@@ -567,33 +637,28 @@ REFUSED = [
     ("period column unfit", f"{SOME}, sys_end date) {WITH}", "sys_end date"),
     ("period column unfit", f"{SOME}, sys_period tstzrange) {WITH}", "sys_period tstzrange"),
     ("period to come", f"{SOME}, sys_end timestamptz); INSERT INTO x VALUES (1, 1, '9999-12-31'); SELECT scd_system_versioned('x')", "9999-12-31"),
-    ("constraint on versions", f"{SOME}, y int REFERENCES x) {WITH}", "DROP CONSTRAINT x_y_fkey"),
-    ("constraint on versions", f"{SOME}, EXCLUDE USING gist (v WITH =)) {WITH}", "DROP CONSTRAINT x_v_excl"),
-    ("constraint on versions", "CREATE TABLE x (a int, p daterange, PRIMARY KEY (a, p WITHOUT OVERLAPS)) " + WITH, "DROP CONSTRAINT x_pkey"),
-    ("constraint on versions", f"{SOME}, p daterange, UNIQUE (v, p WITHOUT OVERLAPS)) {WITH}", "DROP CONSTRAINT x_v_p_key"),
-    ("constraint on versions", f"{SOME}, w int UNIQUE DEFERRABLE) {WITH}", "DROP CONSTRAINT x_w_key"),
-    ("constraint on versions", f"CREATE TABLE x (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED) {WITH}", "DROP CONSTRAINT x_pkey"),
-    ("constraint on versions", f"{SOME}, w int UNIQUE DEFERRABLE); SELECT scd_system_versioned('x')", "DROP CONSTRAINT x_w_key"),
-    ("constraint on versions", f"{ROWS}; ALTER TABLE x ADD CONSTRAINT y UNIQUE (v) DEFERRABLE", "DROP CONSTRAINT y"),
-    ("key unfit", f"CREATE TABLE x (id jsonb PRIMARY KEY) {WITH}", "IDENTITY PRIMARY KEY, id … UNIQUE"),
-    ("key unfit", "CREATE TABLE x (a int, b int[], PRIMARY KEY (a, b)); SELECT scd_system_versioned('x')", "integer[]"),
-    ("unique among versions", f"{ROWS}; CREATE UNIQUE INDEX of_v ON x ((v + 1)); INSERT INTO x VALUES (1)", "scd_system_versioned('scratch.x')"),
     ("trigger after ours", f"{ROWS}; CREATE TRIGGER \"ähnlich\" BEFORE UPDATE ON x FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); INSERT INTO x VALUES (1)", 'ALTER TRIGGER "ähnlich" ON scratch.x'),
-    ("trigger skips versions", f"{ROWS}; CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL;\nEND'; INSERT INTO x VALUES (1); CREATE TRIGGER skip BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION skip(); UPDATE x SET v = 1", "WHEN (NEW.sys_end = 'infinity')"),
     ("versioned in parts", f"{ROWS}; INSERT INTO x VALUES (1); CREATE TABLE y () INHERITS (x); UPDATE x SET v = 2", "INHERITS"),
     ("versioned in parts", f"{ROWS}; INSERT INTO x VALUES (1); CREATE TABLE y (v int); ALTER TABLE x INHERIT y; UPDATE y SET v = 2", "INHERITS"),
     ("versioned in parts", f"{ROWS}; INSERT INTO x VALUES (1); CREATE TABLE y (LIKE x INCLUDING GENERATED) PARTITION BY LIST (id); ALTER TABLE y ATTACH PARTITION x DEFAULT; DELETE FROM y", "PARTITION BY"),
-    ("rule on versions", f"{ROWS}; INSERT INTO x VALUES (1); CREATE RULE \"No\" AS ON INSERT TO x DO INSTEAD NOTHING; UPDATE x SET v = 2", 'DROP RULE "No" ON scratch.x'),
-    ("rule on versions", f"{ROWS}; CREATE TABLE y (v int); CREATE RULE also AS ON DELETE TO x DO ALSO INSERT INTO y VALUES (OLD.v); INSERT INTO x VALUES (1)", "DROP RULE also"),
     ("period written", f"{ROWS}; INSERT INTO x (id, sys_start) VALUES (1, '2020-01-01')", "Leave them out"),
-    ("period written", f"{ROWS}; INSERT INTO x (id, sys_end) VALUES (1, now())", "DELETE FROM scratch.x_current"),
+    ("period written", f"{ROWS}; INSERT INTO x (id, sys_end) VALUES (1, now())", "DELETE FROM scratch.x"),
     ("period written", f"{ROWS}; INSERT INTO x VALUES (1); UPDATE x SET sys_end = now()", "delete it"),
     ("period written", f"{ROWS}; INSERT INTO x VALUES (1); UPDATE x_current SET sys_start = '2020-01-01'", "Leave them out"),
     ("history truncated", f"{ROWS}; TRUNCATE x", "DELETE FROM scratch.x"),
-    ("history merged", f"{ROWS}; MERGE INTO x USING (SELECT 1 AS id) AS s ON x.id = s.id WHEN MATCHED THEN DELETE", "MERGE INTO scratch.x_current"),
-    ("conflict with history", f"{ROWS}; INSERT INTO x VALUES (1) ON CONFLICT (id) DO NOTHING", "ON CONFLICT (id) WHERE sys_end = 'infinity'"),
     ("versioning taken apart", f"{ROWS}; ALTER TABLE x DROP COLUMN sys_start CASCADE", "sys_start"),
-    ("versioning taken apart", f"{ROWS}; ALTER TABLE x DROP CONSTRAINT x_pkey", "WITHOUT OVERLAPS"),
+    ("versioning taken apart", f"{ROWS}; ALTER TABLE x DROP CONSTRAINT x_pkey", "PRIMARY KEY"),
+    ("versioning taken apart", f"{ROWS}; ALTER TABLE x DISABLE TRIGGER ALL", "DROP SYSTEM VERSIONING"),
+    ("versioning taken apart", f"{ROWS}; ALTER TABLE x DISABLE TRIGGER system_versioning_updated", "system_versioning_updated"),
+    ("versioning taken apart", f"{ROWS}; DROP TRIGGER system_versioning_updated ON x", "system_versioning_updated"),
+    ("versioning taken apart", f"{ROWS}; DROP TRIGGER IF EXISTS \"~~~system_versioning_row\" ON scratch.x CASCADE", "system_versioning_row"),
+    ("versioning taken apart", f"{ROWS}; ALTER TRIGGER \"~~~system_versioning_row\" ON x RENAME TO a", "system_versioning_row"),
+    ("versioning taken apart", f"{ROWS}; ALTER TABLE x ENABLE REPLICA TRIGGER system_versioning_deleted", "system_versioning_deleted"),
+    ("view reads it", f"{ROWS}; CREATE VIEW mine AS SELECT id, v FROM x_current; ALTER TABLE x DROP COLUMN v", "DROP VIEW scratch.mine"),
+    ("versions overlap", "CREATE TABLE x (id int, v int, sys_start timestamptz, sys_end timestamptz, PRIMARY KEY (id, sys_start)); INSERT INTO x VALUES (1, 1, '2020-01-01', '2021-01-01'), (1, 2, '2020-06-01', NULL); SELECT scd_system_versioned('x')", "SELECT * FROM history.x"),
+    ("versions overlap", "CREATE TABLE x (id int PRIMARY KEY, sys_start timestamptz, sys_end timestamptz); INSERT INTO x VALUES (1, '2021-01-01', '2020-01-01'); SELECT scd_system_versioned('x')", "(1)"),
+    ("not versioned", f"{SOME}); SELECT set_system_time('x', now())", "scd_system_versioned('scratch.x')"),
+    ("time to come", f"{ROWS}; SELECT set_system_time('x', '9999-01-01')", "9999-01-01"),
 ]  # fmt: skip
 
 
@@ -613,7 +678,10 @@ def test_a_refusal_says_what_to_write_instead(run: Any, name: str, sql: str, adv
 def test_every_refusal_of_the_file_is_refused_above() -> None:
     names = list(TEXTS)
     ours = names[names.index("option not read") :]
-    assert {*ours} == {"transaction began before", *(name for name, _, _ in REFUSED)}
+    shown_elsewhere = {"transaction began before", "trigger missing", "trigger skips versions",
+                       "versions of another type", "time of another"}  # fmt: skip
+    of_merged_tables = {"constraint on versions", "key unfit"}
+    assert {*ours} == shown_elsewhere | of_merged_tables | {name for name, _, _ in REFUSED}
 
 
 def test_what_is_no_refusal_stays_postgresqls(run: Any) -> None:
@@ -621,8 +689,7 @@ def test_what_is_no_refusal_stays_postgresqls(run: Any) -> None:
     run("INSERT INTO x VALUES (1, 1)")
     run("CREATE TABLE y (a int)")
     for sql, state in [("INSERT INTO x VALUES (1)", "23505"), ("INSERT INTO x VALUES (2, 1)", "23505"),
-                       ("INSERT INTO y VALUES (1) ON CONFLICT (a) DO NOTHING", "42P10"),
-                       ("INSERT INTO x VALUES (3, 3); INSERT INTO y VALUES (1) ON CONFLICT (a) DO NOTHING", "42P10")]:  # fmt: skip
+                       ("INSERT INTO y VALUES (1) ON CONFLICT (a) DO NOTHING", "42P10")]:  # fmt: skip
         with pytest.raises(DBAPIError) as error:
             run(sql)
         assert error.value.orig.pgcode == state
@@ -654,12 +721,12 @@ KEY_TYPES = """SELECT typname, CAST(pg_type.oid AS regtype)::text FROM pg_type
         SELECT pg_class.oid FROM pg_class WHERE relkind <> 'c') AND typnamespace IN ('pg_catalog'::regnamespace, 'scratch'::regnamespace)"""
 
 
-def test_a_key_of_any_type_works_or_is_refused_as_the_table_is_made(plain: Connection) -> None:
+def test_a_key_of_any_type_works(plain: Connection) -> None:
     do(plain, "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b text)")
     do(plain, "CREATE DOMAIN posint AS int NOT NULL CHECK (VALUE > 0)")
     types = do(plain, KEY_TYPES)
     types += [("_" + name, f"{type_}[]") for name, type_ in types if name in ("int4", "text", "mood")]
-    worked, refused = set(), set()
+    worked = set()
     for name, type_ in types:
         given_ = OF_TYPE.get(name, ["{}", "{NULL}"] if name[0] == "_" else "12")
         values = {"a": f"CAST('{given_[0]}' AS {type_})", "b": f"CAST('{given_[1]}' AS {type_})"}
@@ -668,22 +735,18 @@ def test_a_key_of_any_type_works_or_is_refused_as_the_table_is_made(plain: Conne
             do(plain, "ROLLBACK TO type")
             continue  # nor is it a key elsewhere
         do(plain, "TRUNCATE k")
-        if (state := fault(plain, "SELECT meta.scd_system_versioned('k')")) is not None:
-            assert state == "ST002", name
-            refused.add(name)
-        else:
-            for sql in ("INSERT INTO k VALUES ({a}, 1), ({b}, 1)", "UPDATE k SET v = 2 WHERE id = {a}", "UPDATE k SET id = {b} WHERE id = {b}",
-                        "UPDATE k SET id = id", "DELETE FROM k WHERE id = {b}", "INSERT INTO k VALUES ({b}, 1)"):  # fmt: skip
-                do(plain, sql.format(**values))
-            now = "SELECT v, sys_end - sys_start > '0' FROM k WHERE id = {} ORDER BY 1"
-            assert [do(plain, now.format(values[key])) for key in "ab"] == [[(2, True)], [(1, True)]], name
-            assert fault(plain, "INSERT INTO k VALUES ({a}, 3)".format(**values)) == "23505", name
-            worked.add(name)
+        assert fault(plain, "SELECT meta.scd_system_versioned('k')") is None, name
+        for sql in ("INSERT INTO k VALUES ({a}, 1), ({b}, 1)", "UPDATE k SET v = 2 WHERE id = {a}", "UPDATE k SET id = {b} WHERE id = {b}",
+                    "UPDATE k SET id = id", "DELETE FROM k WHERE id = {b}", "INSERT INTO k VALUES ({b}, 1)"):  # fmt: skip
+            do(plain, sql.format(**values))
+        now = "SELECT v, sys_end - sys_start > '0' FROM k__all() WHERE id = {} ORDER BY 1"
+        assert [do(plain, now.format(values[key])) for key in "ab"] == [[(2, True)], [(1, True)]], name
+        assert fault(plain, "INSERT INTO k VALUES ({a}, 3)".format(**values)) == "23505", name
+        worked.add(name)
         do(plain, "ROLLBACK TO type")
     plain.rollback()
-    assert {"int8", "text", "uuid", "numeric", "bytea", "date", "interval", "inet", "mood", "posint", "tstzrange", "bool", "money"} <= worked
-    assert refused - {"aclitem"} == {
-        "cidr", "name", "jsonb", "xid8", "pg_lsn", "tsvector", "tsquery", "pair", "_int4", "_text", "_mood", "tid", "char"}
+    assert {"int8", "text", "uuid", "numeric", "bytea", "date", "interval", "inet", "mood", "posint", "tstzrange", "bool", "money",
+            "cidr", "name", "jsonb", "xid8", "pg_lsn", "tsvector", "tsquery", "pair", "_int4", "_text", "_mood", "tid", "char"} <= worked
 
 
 def test_unique_columns_of_every_kind_are_so_among_current_rows(run: Any) -> None:
@@ -707,13 +770,92 @@ def test_unique_columns_of_every_kind_are_so_among_current_rows(run: Any) -> Non
         run("INSERT INTO x (id, a, b, note) VALUES ('c', 3, 3, 'n')")
 
 
-def test_an_index_made_later_is_made_anew_of_current_rows(run: Any) -> None:
+# What comes to a table later is of its current rows, which break none of it: id, a, b.
+LATER = [
+    "CREATE UNIQUE INDEX ON o ((a + 1))", "ALTER TABLE o ADD UNIQUE (a)", "ALTER TABLE o ADD UNIQUE (a) DEFERRABLE INITIALLY DEFERRED",
+    "ALTER TABLE o ADD CHECK (a > 0)", "ALTER TABLE o ALTER a SET NOT NULL", "ALTER TABLE o ADD EXCLUDE USING gist (a WITH =)",
+    "ALTER TABLE o ADD FOREIGN KEY (a) REFERENCES p", "CREATE RULE r AS ON INSERT TO o DO ALSO SELECT 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", LATER)
+def test_what_a_table_gets_later_is_of_its_current_rows(run: Any, sql: str) -> None:
+    run("CREATE TABLE p (id int PRIMARY KEY)")
+    run("INSERT INTO p VALUES (1), (2), (3)")
+    run(f"CREATE TABLE o (id int PRIMARY KEY, a int) {WITH}")
+    run("INSERT INTO o VALUES (1, 0), (2, NULL), (3, 1), (4, 1)")
+    run("DELETE FROM o WHERE id IN (1, 2, 4)")
+    run(sql)
+    run("UPDATE o SET a = 2")
+    run("UPDATE o SET a = 3")
+    assert run("SELECT a FROM o") == [(3,)]
+    assert run("SELECT id, a FROM o FOR SYSTEM_TIME ALL ORDER BY sys_start, id") == [(1, 0), (2, None), (3, 1), (4, 1), (3, 2), (3, 3)]
+
+
+def test_constraints_hold_as_in_any_table(run: Any) -> None:
+    run(f"""CREATE TABLE o (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, a int UNIQUE CHECK (a > 0), p daterange,
+        EXCLUDE USING gist (p WITH &&), UNIQUE (a, p WITHOUT OVERLAPS)) {WITH}""")
+    run("INSERT INTO o VALUES (1, 1, '[2023-01-01,)')")
+    for values, told in [("(1, 2, NULL)", "o_pkey"), ("(2, 1, NULL)", "o_a_key"), ("(2, 0, NULL)", "o_a_check"), ("(2, 2, '[2023-07-01,)')", "o_p_excl")]:
+        with pytest.raises(DBAPIError, match=told):
+            run(f"INSERT INTO o VALUES {values}")
+    run("DELETE FROM o")
+    run("INSERT INTO o VALUES (1, 1, '[2023-01-01,)') ON CONFLICT (a) DO NOTHING")
+    assert run("SELECT count(*), count(DISTINCT sys_start) FROM o FOR SYSTEM_TIME ALL") == [(2, 2)]
+
+
+@pytest.mark.parametrize("deleted", ["CASCADE", "SET NULL", "SET DEFAULT"])
+def test_foreign_keys_from_and_to_it_act_as_in_any_table(run: Any, deleted: str) -> None:
+    run(f"CREATE TABLE p (id int PRIMARY KEY, v int) {WITH}")
+    run(f"CREATE TABLE o (id int PRIMARY KEY, p int DEFAULT 2 REFERENCES p ON UPDATE CASCADE ON DELETE {deleted}) {WITH}")
+    run("INSERT INTO p VALUES (1), (2)")
+    run("INSERT INTO o VALUES (7, 1)")
+    with pytest.raises(DBAPIError, match="o_p_fkey"):
+        run("INSERT INTO o VALUES (8, 3)")
+    ((then,),) = run("SELECT clock_timestamp()")
+    run("UPDATE p SET id = 3 WHERE id = 1")
+    run("DELETE FROM p WHERE id = 3")
+    left = {"CASCADE": [], "SET NULL": [(7, None)], "SET DEFAULT": [(7, 2)]}[deleted]
+    assert run("SELECT id, p FROM o") == left
+    assert run("SELECT id, p FROM o FOR SYSTEM_TIME AS OF :then", then=then) == [(7, 1)]
+    assert run("SELECT id, p FROM o FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(7, 1), (7, 3), *left]
+    with pytest.raises(DBAPIError, match="o_p_fkey") if deleted == "SET DEFAULT" else nullcontext():
+        run("DELETE FROM p")
+
+
+def test_rights_to_a_table_are_rights_to_what_belongs_to_it(run: Any, plain: Connection, maker: Connection) -> None:
     run(ROWS)
-    run("CREATE UNIQUE INDEX of_v ON x ((v + 1))")
-    run("SELECT scd_system_versioned('x')")
     run("INSERT INTO x VALUES (1, 1)")
-    run("UPDATE x SET id = 2")
-    assert run("SELECT id, v FROM x FOR SYSTEM_TIME ALL ORDER BY 1") == [(1, 1), (2, 1)]
+    run("UPDATE x SET v = 2")
+    do(maker, "CREATE ROLE versioning_reader; GRANT USAGE ON SCHEMA scratch TO versioning_reader")
+    maker.commit()
+    try:
+        every = ["TABLE scratch.x_current", "SELECT v FROM scratch.x__all()", "SELECT v FROM scratch.x_current__all()", "TABLE history.x"]
+        seen = {}
+        for grant in ("", "GRANT SELECT ON x TO versioning_reader", "REVOKE SELECT ON x FROM versioning_reader"):
+            if grant:
+                do(plain, grant)
+                plain.commit()
+            do(maker, "SET ROLE versioning_reader")
+            for sql in every:
+                do(maker, "SAVEPOINT one")
+                try:
+                    seen[grant, sql] = len(do(maker, sql))
+                except psycopg2.errors.InsufficientPrivilege:
+                    do(maker, "ROLLBACK TO one")
+                    seen[grant, sql] = 0
+            for sql in ("UPDATE scratch.x_current SET v = 3", "DELETE FROM scratch.x"):
+                assert fault(maker, sql) == "42501"
+            maker.rollback()
+        assert [*seen.values()] == [0, 0, 0, 0, 1, 2, 2, 1, 0, 0, 0, 0]
+        do(plain, "GRANT SELECT ON x TO versioning_reader; ALTER TABLE x ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON x USING (id = 2)")
+        plain.commit()
+        do(maker, "SET ROLE versioning_reader")
+        assert do(maker, "SELECT v FROM scratch.x__all()") == []
+        maker.rollback()
+    finally:
+        do(maker, "DROP OWNED BY versioning_reader; DROP ROLE versioning_reader")
+        maker.commit()
 
 
 def test_a_generated_column_may_be_of_a_domain_without_null_and_of_the_key(run: Any) -> None:
@@ -738,7 +880,7 @@ def test_a_table_of_as_many_columns_as_there_can_be(plain: Connection) -> None:
     assert do(plain, "SELECT sys_start, sys_end FROM x") == [(since, FOREVER)]
     do(plain, "UPDATE x SET c1595 = '1 '")
     plain.commit()
-    assert do(plain, "SELECT c0::text, c1595::text FROM x ORDER BY sys_start") == [('{"a": null}', "1"), ('{"a": null}', "1 ")]
+    assert do(plain, "SELECT c0::text, c1595::text FROM x__all() ORDER BY sys_start") == [('{"a": null}', "1"), ('{"a": null}', "1 ")]
     do(plain, "DROP TABLE x CASCADE")
     plain.commit()
 
@@ -755,7 +897,7 @@ def documents(plain: Connection) -> Iterator[Connection]:
     plain.commit()
     yield plain
     plain.rollback()
-    do(plain, "DROP TABLE doc CASCADE; DROP TYPE pair")
+    do(plain, "DROP TABLE doc CASCADE; CALL meta.drop_orphaned_history(); DROP TYPE pair")
     plain.commit()
 
 
@@ -764,31 +906,20 @@ def documents(plain: Connection) -> Iterator[Connection]:
 def test_columns_without_equality_open_a_version_where_they_differ(documents: Connection, one: Any, two: Any, of: str) -> None:
     do(documents, "DELETE FROM doc")
     documents.commit()
-    before = do(documents, "SELECT count(*) FROM doc")
+    before = do(documents, "SELECT count(*) FROM doc__all()")
     made = {"a": "%s::json", "b": "%s::jsonb", "c": "ARRAY[%s::json]", "d": "ROW(1, %s)::pair", "p": "point(length(%s), 'NaN')"}[of]
     do(documents, f"INSERT INTO doc (id, {of}) SELECT 1, {made}", json.dumps(one))
     documents.commit()
     do(documents, f"UPDATE doc SET {of} = {made}", json.dumps(two))
     documents.commit()
-    versions = do(documents, f"SELECT {of}::text, row_hash FROM doc ORDER BY sys_start OFFSET %s", before[0][0])
+    versions = do(documents, f"SELECT {of}::text, row_hash FROM doc__all() ORDER BY sys_start OFFSET %s", before[0][0])
     texts = [do(documents, f"SELECT {made}::text", json.dumps(value))[0][0] for value in (one, two)]
     assert [text_ for text_, _ in versions] == (texts if texts[0] != texts[1] else texts[:1])
     assert len({hash_ for _, hash_ in versions}) == len(versions)
 
 
-# --- MERGE, by its words -----------------------------------------------------------------------
+# --- MERGE ------------------------------------------------------------------------------------
 
-NO_MERGE = [
-    "INSERT INTO x VALUES (1, 7) -- merge into x",
-    "/* merge into x /* when */ merge into x */ INSERT INTO x VALUES (1, 7)",
-    "WITH said (a) AS (VALUES ('merge into x'), (E'it\\'s merge into x'), ($$merge into x$$), ($q$'merge into x$q$)) INSERT INTO x SELECT 1, 7",
-    'WITH merge (into_, "merge into x") AS (SELECT 1, 7) INSERT INTO x SELECT merge.into_, "merge into x" FROM merge',
-    "DO $$ BEGIN IF false THEN MERGE INTO x USING (SELECT 1) AS s ON true WHEN MATCHED THEN DELETE; END IF; INSERT INTO x VALUES (1, 7); END $$",
-    "SELECT 'MERGE INTO x'; INSERT INTO x VALUES (1, 7)",
-    "INSERT INTO x VALUES (1, 7); PREPARE merging AS SELECT 'merge into x'; EXECUTE merging; DEALLOCATE merging",
-    "MERGE INTO x USING (SELECT CASE WHEN true THEN 1 END AS id) AS s ON (x.id = s.id AND x.sys_end = 'infinity') WHEN NOT MATCHED THEN INSERT VALUES (1, 7)",
-    "MERGE INTO x_current AS x USING (SELECT 1 AS id) AS s ON x.id = s.id WHEN NOT MATCHED THEN INSERT (id, v) VALUES (1, 7)",
-]
 MERGE = "MERGE INTO {} USING (SELECT 1 AS id, 'infinity'::timestamptz AS sys_end WHERE 'sys_end' <> '') AS s ON x.id = s.id WHEN NOT MATCHED THEN INSERT VALUES (1)"
 MERGES = [
     MERGE.format("x"),
@@ -805,18 +936,14 @@ MERGES = [
 ]
 
 
-@pytest.mark.parametrize("sql", NO_MERGE)
-def test_what_only_says_merge_is_none(run: Any, sql: str) -> None:
-    run(ROWS)
-    run(sql.replace(":", "\\:"))
-    assert run("SELECT id, v FROM x") == [(1, 7)]
-
-
 @pytest.mark.parametrize("sql", MERGES)
-def test_a_merge_is_told_wherever_it_stands(run: Any, engine: Engine, sql: str) -> None:
+def test_a_merge_meets_current_rows_only(run: Any, engine: Engine, sql: str) -> None:
     run(ROWS)
-    with engine.connect() as connection, pytest.raises(MedallionError, match=r"MERGE INTO scratch\.x_current"):
+    run("INSERT INTO x VALUES (1, 1)")
+    run("DELETE FROM x")
+    with engine.begin() as connection:
         connection.exec_driver_sql(sql)
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(1, 1), (1, None)]
 
 
 # --- Tables of many kinds, and what becomes of them --------------------------------------------
@@ -845,9 +972,9 @@ def test_one_like_silvers(run: Any) -> None:
     run("MERGE INTO like_it AS t USING (VALUES (1, 'B'), (2, 'C')) AS s (film_id, title) "
         "ON t.film_id = s.film_id AND t.sys_end = 'infinity' WHEN MATCHED THEN UPDATE SET title = s.title "
         "WHEN NOT MATCHED THEN INSERT (film_id, title) VALUES (s.film_id, s.title)")
-    assert run("SELECT film_id, title FROM like_it ORDER BY sys_start, title") == [(1, "A"), (1, "B"), (2, "C")]
+    assert run("SELECT film_id, title FROM like_it FOR SYSTEM_TIME ALL ORDER BY sys_start, title") == [(1, "A"), (1, "B"), (2, "C")]
     hashed = "hashtextextended(jsonb_strip_nulls(jsonb_build_object('film_id', film_id, 'title', title))::text, 0)"
-    assert run(f"SELECT DISTINCT row_hash = {hashed} FROM like_it".replace("::text", " :: text")) == [(True,)]
+    assert run(f"SELECT DISTINCT row_hash = {hashed}, sys_period = tstzrange(sys_start, sys_end) FROM like_it FOR SYSTEM_TIME ALL".replace("::text", " :: text")) == [(True, True)]
 
 
 def test_a_table_that_is_there_keeps_its_rows_and_versions(run: Any) -> None:
@@ -858,7 +985,7 @@ def test_a_table_that_is_there_keeps_its_rows_and_versions(run: Any) -> None:
     run("UPDATE old SET v = 10 * v")
     run("UPDATE old SET v = v / 10")
     assert run("SELECT id, v FROM old FOR SYSTEM_TIME AS OF now() ORDER BY 1") == [(1, 1), (2, 2), (3, 3)]
-    assert run("SELECT count(*) FROM old") == [(9,)]
+    assert run("SELECT count(*) FROM old FOR SYSTEM_TIME ALL") == [(9,)]
     run("CREATE TABLE kept (id int, v int, sys_start timestamptz, sys_end timestamptz, PRIMARY KEY (id, sys_start))")
     run("INSERT INTO kept VALUES (1, 1, '2020-01-01', '2021-01-01'), (1, 2, '2021-01-01', NULL)")
     run("SELECT scd_system_versioned('kept')")
@@ -876,14 +1003,14 @@ def test_identities_odd_names_and_types_without_equality(run: Any) -> None:
     assert run(f"SELECT n, CAST(doc AS text) FROM {view} FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(1, '{"x":  1}'), (1, '{"x": 1}')]
     run(f"ALTER TABLE {name} ADD COLUMN more int, DROP COLUMN doc")
     assert run(f"SELECT n, more FROM {name} FOR SYSTEM_TIME ALL") == [(1, None), (1, None)]
-    assert run("SELECT CAST(reloptions AS text) FROM pg_class WHERE relname LIKE 'My%T'") == [("{fillfactor=70}",)]
+    assert run("SELECT CAST(reloptions AS text) FROM pg_class WHERE relname LIKE 'My%T' AND relnamespace = CAST('scratch' AS regnamespace)") == [("{fillfactor=70}",)]
 
 
 def test_if_not_exists_makes_one_once(run: Any) -> None:
     for _ in range(2):
         run(ROWS.replace("TABLE", "TABLE IF NOT EXISTS"))
         run("UPDATE x SET v = 1; INSERT INTO x VALUES (1) ON CONFLICT DO NOTHING")
-    assert run("SELECT v FROM x ORDER BY sys_start") == [(None,), (1,)]
+    assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(None,), (1,)]
 
 
 def test_in_a_transaction_it_is_there_at_once_and_gone_with_it(run: Any, engine: Engine) -> None:
@@ -904,19 +1031,17 @@ def test_columns_come_and_go_with_view_and_functions(run: Any) -> None:
     run("ALTER TABLE x ADD COLUMN note text DEFAULT 'new'")
     assert run("SELECT id, note FROM x_current FOR SYSTEM_TIME AS OF now()") == [(1, "new")]
     assert run("SELECT id FROM of_x FOR SYSTEM_TIME AS OF now()") == [(1,)]
-    with pytest.raises(DBAPIError, match="of_x depends on"):
-        run("ALTER TABLE x DROP COLUMN note")
-    assert run("SELECT id, note FROM x FOR SYSTEM_TIME AS OF now()") == [(1, "new")]
-    run("DROP VIEW of_x")
     run("ALTER TABLE x DROP COLUMN note, ALTER v TYPE bigint")
-    with pytest.raises(MedallionError, match="DROP CONSTRAINT x_v_fkey"):
-        run("ALTER TABLE x ADD FOREIGN KEY (v) REFERENCES y")
+    assert run("SELECT id FROM of_x FOR SYSTEM_TIME AS OF now()") == [(1,)]
+    with pytest.raises(DBAPIError, match="of_x depends on"):
+        run("DROP TABLE x")
     run("ALTER TABLE x ADD UNIQUE (v)")
-    assert run("SELECT count(*) FROM pg_index WHERE indrelid = CAST('x' AS regclass) AND indpred IS NOT NULL") == [(3,)]
     run("UPDATE x SET v = 5000000000")
     run("ALTER TABLE x RENAME v TO w")
     run("ALTER TABLE scratch.x RENAME TO x_hist")
     assert run("SELECT w FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start") == [(1,), (5000000000,)]
+    assert run("SELECT id FROM of_x FOR SYSTEM_TIME AS OF now()") == [(1,)]
+    run("DROP VIEW of_x")
     run("DROP TABLE x_hist")
     assert run("SELECT proname FROM pg_proc WHERE pronamespace = CAST('scratch' AS regnamespace)") == []
     run("DROP TABLE IF EXISTS x, y")
@@ -958,6 +1083,59 @@ def test_a_column_added_past_the_hook_is_told(run: Any, plain: Connection) -> No
     assert run("SELECT w FROM x FOR SYSTEM_TIME ALL") == []
 
 
+# --- Views above it ----------------------------------------------------------------------------
+
+ABOVE = ["CREATE VIEW mine (id, worth) AS SELECT id, v FROM x_current", "CREATE VIEW higher AS SELECT id FROM mine",
+         "CREATE VIEW then_ AS SELECT id FROM x FOR SYSTEM_TIME AS OF '2099-01-01'",
+         "CREATE VIEW then_current AS SELECT id FROM x_current FOR SYSTEM_TIME ALL"]  # fmt: skip
+CHANGES_BELOW = ["ALTER TABLE x RENAME COLUMN y TO z", "ALTER TABLE x RENAME COLUMN v TO w", "ALTER TABLE x DROP COLUMN y", "ALTER TABLE x ALTER y TYPE bigint",
+                 "ALTER TABLE x ADD COLUMN more int", "ALTER TABLE x RENAME CONSTRAINT x_pkey TO xk", "ALTER TABLE x RENAME TO x9",
+                 "ALTER TABLE o DROP COLUMN a", "DROP TABLE o", "ALTER TABLE o ADD COLUMN b int", "DROP VIEW then_", "DROP VIEW then_current"]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", CHANGES_BELOW)
+def test_views_above_a_table_keep_no_unrelated_change_from_it(run: Any, sql: str) -> None:
+    run(f"CREATE TABLE x (id int PRIMARY KEY, v int, y int) {WITH}")
+    run(f"CREATE TABLE o (id int PRIMARY KEY, a int) {WITH}")
+    run("INSERT INTO x VALUES (1, 1, 1)")
+    for view in ABOVE:
+        run(view)
+    run("COMMENT ON VIEW mine IS 'It''s mine'; COMMENT ON COLUMN mine.worth IS 'What it is worth'; GRANT SELECT ON mine TO PUBLIC")
+    run(sql)
+    for name in ("mine", "higher", "then_", "then_current"):
+        if name not in sql:
+            assert run(f"SELECT id FROM {name}") == [(1,)]
+    assert run("SELECT id, worth FROM mine FOR SYSTEM_TIME AS OF now()") == [(1, 1)]
+    assert run("SELECT id FROM higher FOR SYSTEM_TIME AS OF now()") == [(1,)]
+    ((told, of_column, rights),) = run("""SELECT obj_description(oid, 'pg_class'), col_description(oid, 2), has_table_privilege('pg_monitor', oid, 'SELECT')
+        FROM pg_class WHERE relname = 'mine'""")
+    assert (told, of_column, rights) == ("It's mine", "What it is worth", True)
+    if "TABLE x" in sql:
+        run(f"INSERT INTO {'x9' if 'x9' in sql else 'x'} (id) VALUES (2)")
+        assert run("SELECT id FROM higher ORDER BY 1") == [(1,), (2,)]
+
+
+# --- Its triggers, its end, its history of before, its time ------------------------------------
+
+PAST_THE_HOOK = ["ALTER TABLE x DISABLE TRIGGER system_versioning_updated", "DROP TRIGGER system_versioning_updated ON x",
+                 'ALTER TABLE x DISABLE TRIGGER "~~~system_versioning_row"']  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", PAST_THE_HOOK)
+def test_a_trigger_taken_away_past_the_hook_is_noticed_and_comes_back(run: Any, plain: Connection, sql: str) -> None:
+    run(ROWS)
+    do(plain, sql)
+    plain.commit()
+    with pytest.raises(MedallionError, match=re.escape(TEXTS["trigger missing"].split("{fact}")[1].splitlines()[0])):
+        run("INSERT INTO x VALUES (1, 1)")
+    with pytest.raises(MedallionError, match="needs its trigger"):
+        run("ALTER TABLE x ADD COLUMN w int")
+    run("SELECT scd_system_versioned('x')")
+    run("INSERT INTO x VALUES (1, 1)")
+    run("UPDATE x SET v = 2")
+    assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY 1") == [(1,), (2,)]
+
+
 def test_who_was_granted_to_write_keeps_versions_too(run: Any, spare_url: URL) -> None:
     run(ROWS)
     with closing(server.connect(spare_url)) as owner:
@@ -987,7 +1165,7 @@ def test_installed_on_an_engine_and_on_its_options_it_works_once(run: Any, engin
     ("SELECT v INTO y FROM x", None),
     ("SELECT v FROM x FOR SYSTEM_TIME AS OF 'never'", "instant"),
     ("SELECT v FROM x__as_of('never')", "instant"),
-    ("INSERT INTO x VALUES (1, 1) ON CONFLICT (id) DO NOTHING", "only current rows are unique"),
+    ("ALTER TABLE x DISABLE TRIGGER ALL", "needs its trigger"),
     (f"CREATE TABLE x (id int PRIMARY KEY) {WITH}", "already exists"),
 ])  # fmt: skip
 def test_a_statement_is_read_once(
