@@ -207,8 +207,9 @@ def _versions(view: Table) -> Table | None:
 def _key(table: Table) -> list[Column]:
     """The columns by which the ORM tells rows apart."""
     versions = _versions(table)
-    key = (table if versions is None else versions).primary_key.columns.keys()
-    if _PERIOD & {*key}:
+    its = table if versions is None else versions
+    key = its.primary_key.columns.keys()
+    if key and {"sys_start", "sys_end"} <= {*its.columns.keys()}:
         key = [name for name in key if name not in _PERIOD] + ["sys_start"]
     if not key or not {*key} <= {*table.columns.keys()}:
         key = [each.name for each in table.columns if each.type.hashable] or table.columns.keys()

@@ -182,6 +182,10 @@ def test_a_notebooks_table_still_keeps_its_versions(earlier: Medallion) -> None:
     assert asked(earlier, PRICES) == [(1, 10, False), (1, 11, False), (1, 12, True), (2, 20, False)]
     earlier.rebuild()
     assert len(asked(earlier, PRICES)) == 4
+    with earlier.warehouse.begin() as notebook:  # and keeps its current rows alone from now on
+        notebook.exec_driver_sql("UPDATE price SET amount = 13 WHERE item = 1")
+    assert [amount for _, amount, _ in asked(earlier, PRICES)] == [10, 11, 12, 13, 20]
+    assert asked(earlier, "SELECT item, amount::integer FROM price") == [(1, 13)]
 
 
 @pytest.mark.parametrize("declared", [None, star.TABLES], ids=["not declared", "declared"])

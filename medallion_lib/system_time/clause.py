@@ -62,7 +62,7 @@ def rewrite(sql: str) -> str:
     PostgreSQL does not inline the function: it makes all rows of that instant first.
     """
     low = sql.lower()
-    if "system_" not in low and "for timestamp" not in low and "history" not in low:
+    if not any(word in low for word in option.TOLD):
         return sql
     return edited(sql, parse(sql).edits)
 
@@ -71,7 +71,7 @@ def parse(sql: str) -> Parsed:
     """`sql` read; as an empty text, where PostgreSQL will say that something has no end."""
     tokens, low, calls = tokenize(sql), sql.lower(), list[Call]()
     try:
-        has_option = "system_versioning" in low or "history" in low
+        has_option = any(word in low for word in ("versioning", "period", "history"))
         edits = option.edits(sql, tokens) if has_option else []
         if "system_time" in low or "for timestamp" in low:
             found = [each for each in references(tokens) if _is_clause(tokens, each)]
@@ -87,6 +87,8 @@ def _is_clause(tokens: list[Token], reference: Reference) -> bool:
     Nor that of a role, type or provider of this name: CREATE USER MAPPING FOR system_time.
     """
     i = reference.clause
+    if option.is_period(tokens, i - 1) and not reference.is_read:
+        return False
     if tokens[i + 1].text == "TIMESTAMP" and tokens[i + 2].text not in _BEGIN:
         return False  # as %sqlplot has it
     named = tokens[i - 1].text in _NAMES_FOLLOW or reference.in_call in ("SUBSTRING", "OVERLAY")

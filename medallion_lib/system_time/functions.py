@@ -103,7 +103,7 @@ def stale(
 
 def _versioning_themselves(cursor: Any) -> dict[str, list[Any]]:
     """The tables that do, where their versions are, and the tables of closed ones."""
-    cursor.execute("SELECT to_regclass('meta.system_versioned') IS NOT NULL")
+    cursor.execute("SELECT to_regproc('meta.follow_tables') IS NOT NULL")
     if not cursor.fetchone()[0]:
         return {"versioned": [], "sources": [], "histories": []}
     cursor.execute("CALL meta.follow_tables()")

@@ -15,7 +15,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('CREATE TABLE %s ()', history);
-    INSERT INTO meta.system_versioned (versioned, history) VALUES (versioned, history::regclass);
+    INSERT INTO history.tables (versioned, history) VALUES (versioned, history::regclass);
     CALL meta.follow_columns(versioned);
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', history);
     EXECUTE format('CREATE POLICY reader ON %s FOR SELECT USING '
@@ -170,11 +170,11 @@ DECLARE
     one record;
 BEGIN
     FOR one IN
-        SELECT versioned, history FROM meta.system_versioned
+        SELECT versioned, history FROM history.tables
         WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = versioned)
     LOOP
         EXECUTE format('DROP TABLE IF EXISTS %s', one.history);
-        DELETE FROM meta.system_versioned WHERE versioned = one.versioned;
+        DELETE FROM history.tables WHERE versioned = one.versioned;
     END LOOP;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     NULL;
@@ -189,7 +189,7 @@ DECLARE
     one regclass;
 BEGIN
     CALL meta.drop_orphaned_history();
-    FOR one IN SELECT versioned FROM meta.system_versioned LOOP
+    FOR one IN SELECT versioned FROM history.tables LOOP
         CALL meta.follow_name(one);
         CALL meta.follow_columns(one);
     END LOOP;

@@ -60,8 +60,7 @@ def before_execute(
     connection: Connection, _: object, sql: str, values: Any, context: Context, *more: Any
 ) -> tuple[str, Any]:
     low = sql.lower()
-    is_about_history = "system_" in low or "for timestamp" in low or "history" in low
-    if is_about_history or "alter" in low or "drop" in low:
+    if any(word in low for word in (*option.TOLD, "alter", "drop")):
         asked = connection.connection.dbapi_connection
         told = asked.info
         if "\\" in sql and told.parameter_status("standard_conforming_strings") == "off":

@@ -24,6 +24,8 @@ _MEANING = dict.fromkeys(["true", "on", "yes", "1"], True)
 _MEANING |= dict.fromkeys(["false", "off", "no", "0"], False)
 _CHANGE = re.compile(r"\b(create|alter|drop)\b", re.IGNORECASE)
 _CALLED = "scd_system_versioned"
+TOLD = ("system_", "versioning", "for timestamp", "history")  # of what may be rewritten
+_STANDARD = {"ADD": "SELECT meta.scd_system_versioned", "DROP": "CALL meta.end_system_versioning"}
 
 
 class SystemVersioningError(MedallionError):
@@ -80,10 +82,11 @@ def _statements(sql: str, tokens: list[Token]) -> Iterator[_Statement]:
 def edits(sql: str, tokens: list[Token]) -> list[Edit]:
     """What takes the option out of each CREATE TABLE in `sql`, and sets a call behind it.
 
-    In a string, comment or index it is not the option.
+    In a string, comment or index it is not the option. SQL:2011's words mean the same.
     """
-    every = [*_statements(sql, tokens)]
-    return [edit for each in every for edit in (*_created(each), *_history_deleted(each))]
+    makers = _created, _in_standard_words, _altered, _history_deleted
+    return [edit for statement in _statements(sql, tokens) for make in makers
+            for edit in make(statement)]  # fmt: skip
 
 
 def _history_deleted(statement: _Statement) -> list[Edit]:
@@ -102,12 +105,75 @@ def _history_deleted(statement: _Statement) -> list[Edit]:
     return edits + [(name[-1].end, tokens[begin].start, ", ")] * (end > begin)
 
 
-def _created(statement: _Statement) -> list[Edit]:
+def _in_standard_words(statement: _Statement) -> list[Edit]:
+    """Of CREATE TABLE … (…, PERIOD FOR SYSTEM_TIME (…)) WITH SYSTEM VERSIONING.
+
+    The period is sys_start and sys_end, which there may be GENERATED ALWAYS AS ROW START and END.
+    """
+    tokens = statement.tokens
+    table = _table_made(statement)
+    option = next((i for i in statement.outside_brackets(table)
+                   if says(tokens, i, "WITH", "SYSTEM", "VERSIONING")), 0)  # fmt: skip
+    name = next(statement.names(table + 1), None)
+    period = [i for i in range(table, len(tokens) - 2) if is_period(tokens, i)]
+    if not table or not name or not (option or period):
+        return []
+    if not option:
+        raise refusal("period without versioning", SystemVersioningError)
+    _check(statement, table, name)
+    edits = [(tokens[option].start, tokens[option + 2].end, "")]
+    for i in period:
+        columns = [token.identifier for token in tokens[i + 4 : i + 7 : 2]]
+        if columns != ["sys_start", "sys_end"]:
+            raise refusal("period of other names", SystemVersioningError)
+        first, last = (i - 1, i + 7) if tokens[i - 1].text == "," else (i, i + 8)
+        edits.append((tokens[first].start, tokens[last].end, ""))
+    for i in range(table, len(tokens) - 5):
+        if says(tokens, i, "GENERATED", "ALWAYS", "AS", "ROW"):
+            edits.append((tokens[i].start, tokens[i + 4].end, ""))
+    return [*sorted(edits), _call(statement, name, "; CALL meta.created_system_versioned")]
+
+
+def _altered(statement: _Statement) -> list[Edit]:
+    """Of ALTER TABLE … ADD and DROP SYSTEM VERSIONING."""
+    tokens = statement.tokens
+    name = next(statement.names(3), None) if says(tokens, 1, "ALTER", "TABLE") else None
+    if name is None:
+        return []
+    action = tokens.index(name[-1]) + 1
+    if tokens[action].text == "ADD" and is_period(tokens, action + 1):
+        raise refusal("period added", SystemVersioningError, table=statement.text(name))
+    for word, call in _STANDARD.items():
+        its = says(tokens, action, word, "SYSTEM", "VERSIONING")
+        if its and tokens[action + 3 :] == tokens[-2:]:
+            return [(tokens[1].start, tokens[-3].end, ""), _call(statement, name, call)]
+    return []
+
+
+def is_period(tokens: list[Token], i: int) -> bool:
+    """Whether a table's period stands at tokens[i], and no clause."""
+    return says(tokens, i, "PERIOD", "FOR", "SYSTEM_TIME", "(")
+
+
+def _call(statement: _Statement, name: list[Token], call: str) -> Edit:
+    """The call, with the table's name, behind the statement."""
+    last, text = statement.tokens[-3].end, statement.text(name).replace("'", "''")
+    return last, last, f"{call}('{text}')"
+
+
+def _table_made(statement: _Statement) -> int:
+    """Which token is TABLE in a CREATE TABLE; 0 in any other statement."""
     tokens = statement.tokens
     words = [token.text for token in tokens[1:8] if token.text not in BEFORE_NAME]
     if words[:2] != ["CREATE", "TABLE"]:
+        return 0
+    return next(i for i, token in enumerate(tokens) if token.text == "TABLE")
+
+
+def _created(statement: _Statement) -> list[Edit]:
+    tokens = statement.tokens
+    if not (table := _table_made(statement)):
         return []
-    table = next(i for i, token in enumerate(tokens) if token.text == "TABLE")
     bracket = next((i + 1 for i in statement.outside_brackets(table)
                     if says(tokens, i, "WITH", "(")), None)  # fmt: skip
     found = bracket and _option(statement, bracket)
@@ -118,9 +184,7 @@ def _created(statement: _Statement) -> list[Edit]:
     if not is_wanted:
         return [(start, end, "")]
     _check(statement, table, name)
-    last, text = tokens[-3].end, statement.text(name).replace("'", "''")
-    call = f"; CALL meta.created_system_versioned('{text}')"
-    return [(start, end, ""), (last, last, call)]
+    return [(start, end, ""), _call(statement, name, "; CALL meta.created_system_versioned")]
 
 
 def _option(statement: _Statement, bracket: int) -> tuple[bool, int, int] | None:
@@ -162,6 +226,8 @@ def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
     for statement in _statements(sql, tokens):
         verb, kind, *more = (token.text for token in statement.tokens[1:])
         if verb not in ("ALTER", "DROP") or kind not in (*_KINDS, "TRIGGER"):
+            continue
+        if _altered(statement):
             continue
         if kind == "TRIGGER":
             yield from _of_trigger(statement)

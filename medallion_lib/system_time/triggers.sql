@@ -8,40 +8,40 @@ CREATE SCHEMA IF NOT EXISTS history;
 GRANT USAGE ON SCHEMA history TO PUBLIC;
 COMMENT ON SCHEMA history IS 'Closed versions of the tables that version themselves; only their triggers write here.';
 
-CREATE TABLE IF NOT EXISTS meta.system_versioned (
+CREATE TABLE IF NOT EXISTS history.tables (
     versioned    regclass PRIMARY KEY,
     history      regclass NOT NULL,
     is_kept      boolean NOT NULL DEFAULT false,
     system_time  timestamptz,
     current_view regclass
 );
-COMMENT ON TABLE meta.system_versioned IS 'One row for each table that versions itself, with the table of its closed versions.';
-COMMENT ON COLUMN meta.system_versioned.versioned IS 'The table, which has the current rows.';
-COMMENT ON COLUMN meta.system_versioned.history IS 'The table of its closed versions.';
-COMMENT ON COLUMN meta.system_versioned.is_kept IS 'Whether its versions are kept now; false once versioning has ended.';
-COMMENT ON COLUMN meta.system_versioned.current_view IS 'The view of its current rows.';
-COMMENT ON COLUMN meta.system_versioned.system_time IS 'The time that its versions get while its owner replays changes; null for that of each transaction.';
+COMMENT ON TABLE history.tables IS 'One row for each table that versions itself, with the table of its closed versions.';
+COMMENT ON COLUMN history.tables.versioned IS 'The table, which has the current rows.';
+COMMENT ON COLUMN history.tables.history IS 'The table of its closed versions.';
+COMMENT ON COLUMN history.tables.is_kept IS 'Whether its versions are kept now; false once versioning has ended.';
+COMMENT ON COLUMN history.tables.current_view IS 'The view of its current rows.';
+COMMENT ON COLUMN history.tables.system_time IS 'The time that its versions get while its owner replays changes; null for that of each transaction.';
 
 CREATE OR REPLACE FUNCTION meta.owns(relation oid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = relation), false);
 COMMENT ON FUNCTION meta.owns IS 'Whether who asks may do with a table what its owner may.';
 
-ALTER TABLE meta.system_versioned ENABLE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS anybody ON meta.system_versioned;
-DROP POLICY IF EXISTS owner ON meta.system_versioned;
-CREATE POLICY anybody ON meta.system_versioned FOR SELECT USING (true);
-CREATE POLICY owner ON meta.system_versioned FOR UPDATE USING (meta.owns(versioned));
-GRANT SELECT, UPDATE (is_kept, system_time, current_view) ON meta.system_versioned TO PUBLIC;
+ALTER TABLE history.tables ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS anybody ON history.tables;
+DROP POLICY IF EXISTS owner ON history.tables;
+CREATE POLICY anybody ON history.tables FOR SELECT USING (true);
+CREATE POLICY owner ON history.tables FOR UPDATE USING (meta.owns(versioned));
+GRANT SELECT, UPDATE (is_kept, system_time, current_view) ON history.tables TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION meta.history_of(versioned oid) RETURNS regclass
     LANGUAGE sql STABLE
-    RETURN (SELECT history FROM meta.system_versioned AS it WHERE it.versioned = history_of.versioned);
+    RETURN (SELECT history FROM history.tables AS it WHERE it.versioned = history_of.versioned);
 COMMENT ON FUNCTION meta.history_of IS 'The table of a table''s closed versions; null where it never kept any.';
 
 CREATE OR REPLACE FUNCTION meta.system_instant(versioned oid) RETURNS timestamptz
     LANGUAGE sql STABLE
-    RETURN coalesce((SELECT system_time FROM meta.system_versioned AS it
+    RETURN coalesce((SELECT system_time FROM history.tables AS it
                      WHERE it.versioned = system_instant.versioned), transaction_timestamp());
 COMMENT ON FUNCTION meta.system_instant IS 'The time of the versions that a transaction makes: when it began, unless the owner replays changes.';
 
@@ -362,7 +362,7 @@ COMMENT ON FUNCTION meta.versioned_again IS 'Lets a row go on that a statement t
 
 CREATE OR REPLACE FUNCTION meta.is_system_versioned(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN EXISTS (SELECT FROM meta.system_versioned AS it
+    RETURN EXISTS (SELECT FROM history.tables AS it
                    WHERE it.versioned = is_system_versioned.versioned AND is_kept);
 COMMENT ON FUNCTION meta.is_system_versioned IS 'Whether a table is to keep its versions itself.';
 

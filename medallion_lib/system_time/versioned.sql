@@ -20,7 +20,7 @@ CREATE OR REPLACE FUNCTION meta.hanging_on(versioned oid) RETURNS TABLE (class o
         ),
         hanging AS (
             SELECT 'pg_class'::regclass::oid AS class, it.current_view::oid AS object, 0 AS depth
-            FROM meta.system_versioned AS it
+            FROM history.tables AS it
             JOIN pg_class ON pg_class.oid = it.current_view
             WHERE it.versioned = hanging_on.versioned
             UNION
@@ -43,7 +43,7 @@ DECLARE
 BEGIN
     FOR columns IN
         SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-        FROM meta.system_versioned AS it
+        FROM history.tables AS it
         JOIN pg_attribute ON attrelid IN (it.versioned, it.current_view)
         WHERE it.versioned = without_columns.versioned AND attnum > 0 AND NOT attisdropped
         GROUP BY attrelid
@@ -137,7 +137,7 @@ CREATE OR REPLACE FUNCTION meta.versions_of(versioned regclass) RETURNS text
              FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
              WHERE attrelid = it.versioned AND attnum > 0 AND NOT attisdropped),
             (SELECT format('history.%I', relname) FROM pg_class WHERE oid = it.history))
-        FROM meta.system_versioned AS it
+        FROM history.tables AS it
         JOIN pg_class AS relation ON relation.oid = it.versioned
         JOIN pg_namespace AS schema ON schema.oid = relnamespace
         WHERE it.versioned = versions_of.versioned
@@ -150,7 +150,7 @@ CREATE OR REPLACE PROCEDURE meta.rename_current_view(versioned regclass)
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    view constant regclass := (SELECT pg_class.oid FROM meta.system_versioned AS it JOIN pg_class ON pg_class.oid = current_view
+    view constant regclass := (SELECT pg_class.oid FROM history.tables AS it JOIN pg_class ON pg_class.oid = current_view
                                WHERE it.versioned = rename_current_view.versioned);
     name constant text := (parse_ident(meta.current_view(versioned)))[2];
     columns jsonb;
@@ -212,7 +212,7 @@ BEGIN
     -- What anybody may do by it, the table decides.
     EXECUTE format('ALTER VIEW %s SET (security_invoker = true)', view);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO PUBLIC', view);
-    UPDATE meta.system_versioned AS it SET current_view = view::regclass
+    UPDATE history.tables AS it SET current_view = view::regclass
     WHERE it.versioned = renew_current_view.versioned AND it.current_view IS DISTINCT FROM view::regclass;
     CALL meta.comment_versions(versioned);
     CALL meta.make_functions(versioned, meta.versions_of(versioned));
@@ -287,9 +287,13 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT EXISTS (SELECT FROM %s AS one WHERE EXISTS (SELECT %s))', versioned, copies) INTO has_copies;
     IF has_copies THEN
-        EXECUTE format('ALTER TABLE %s ', versioned) || meta.each_of(others, 'DISABLE TRIGGER @', ', ');
+        IF others IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %s ', versioned) || meta.each_of(others, 'DISABLE TRIGGER @', ', ');
+        END IF;
         EXECUTE format('UPDATE %s AS one SET sys_start = transaction_timestamp() WHERE EXISTS (SELECT %s)', versioned, copies);
-        EXECUTE format('ALTER TABLE %s ', versioned) || meta.each_of(others, 'ENABLE TRIGGER @', ', ');
+        IF others IS NOT NULL THEN
+            EXECUTE format('ALTER TABLE %s ', versioned) || meta.each_of(others, 'ENABLE TRIGGER @', ', ');
+        END IF;
     END IF;
 END $$;
 COMMENT ON PROCEDURE meta.begin_anew IS 'Has rows begin now that have a version in history already: that of when versioning ended.';
@@ -314,7 +318,8 @@ BEGIN
             UNION ALL
             SELECT 3, found.* FROM meta.obstacle_to_versions(versioned) AS found
         ) AS found (place)
-        WHERE about <> 'constraint on versions'
+        WHERE about <> 'constraint on versions' AND NOT (about = 'view name taken' AND EXISTS (
+            SELECT FROM history.tables AS it WHERE it.versioned = "table" AND it.current_view = to_regclass(fact)))
         ORDER BY place
         LIMIT 1;
         IF obstacle.about IS NOT NULL THEN
@@ -328,7 +333,7 @@ BEGIN
         CALL meta.begin_anew(versioned);
         CALL meta.move_closed(versioned);
         CALL meta.check_versions(versioned);
-        UPDATE meta.system_versioned AS it SET is_kept = true WHERE it.versioned = "table";
+        UPDATE history.tables AS it SET is_kept = true WHERE it.versioned = "table";
         EXECUTE format('COMMENT ON COLUMN %s.sys_start IS %L', versioned,
             'From when this version held: the time of the transaction that made it.');
         EXECUTE format('COMMENT ON COLUMN %s.sys_end IS %L', versioned,
@@ -371,7 +376,7 @@ BEGIN
     FOR one IN SELECT name FROM meta.versioning_triggers() LOOP
         EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', one, versioned);
     END LOOP;
-    UPDATE meta.system_versioned AS it SET is_kept = false, system_time = NULL WHERE it.versioned = "table";
+    UPDATE history.tables AS it SET is_kept = false, system_time = NULL WHERE it.versioned = "table";
     EXECUTE format('INSERT INTO %s (%s, sys_end) SELECT %2$s, transaction_timestamp() FROM %s '
                    'WHERE sys_start < transaction_timestamp()',
                    meta.history_of(versioned), meta.stored_columns(versioned), versioned);
@@ -387,7 +392,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'time to come', 'table', "table"::text, 'instant', instant::text);
     END IF;
-    UPDATE meta.system_versioned AS it SET system_time = instant WHERE it.versioned = "table" AND is_kept;
+    UPDATE history.tables AS it SET system_time = instant WHERE it.versioned = "table" AND is_kept;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             CASE WHEN meta.owns("table") THEN 'not versioned' ELSE 'time of another' END, 'table', "table"::text);
@@ -395,3 +400,28 @@ BEGIN
     RETURN instant;
 END $$;
 COMMENT ON FUNCTION meta.set_system_time IS 'Has the versions of a table of one''s own begin and end at this time, to replay changes; null for that of each transaction.';
+
+-- As an earlier version made them: with closed versions among their rows.
+DROP PROCEDURE IF EXISTS meta.drop_current_view(oid);
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT tgrelid::regclass AS versioned, relowner, array_agg(quote_ident(tgname)) AS triggers
+        FROM pg_trigger
+        JOIN pg_class ON pg_class.oid = tgrelid
+        JOIN pg_proc ON pg_proc.oid = tgfoid AND pronamespace = 'meta'::regnamespace AND proname LIKE 'versioned\_%'
+        WHERE tgrelid NOT IN (SELECT versioned FROM history.tables)
+        GROUP BY 1, 2
+    LOOP
+        EXECUTE format('SET LOCAL ROLE %s', one.relowner::regrole);
+        EXECUTE meta.each_of(one.triggers, format('DROP TRIGGER @ ON %s', one.versioned), '; ');
+        CALL meta.make_history(one.versioned);
+        UPDATE history.tables AS it SET current_view = to_regclass(meta.current_view(it.versioned)) WHERE it.versioned = one.versioned;
+        PERFORM meta.scd_system_versioned(one.versioned);
+        RESET ROLE;
+    END LOOP;
+END $$;
+DROP FUNCTION IF EXISTS meta.versioned_before_closed_row(), meta.is_keeping_history(oid), meta.merges_into(text, text),
+                        meta.words_of(text), meta.statement_of(text);

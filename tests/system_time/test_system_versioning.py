@@ -123,9 +123,15 @@ MADE = [
     ("CREATE UNLOGGED TABLE IF NOT EXISTS t (a int) USING heap WITH (system_versioning) TABLESPACE x", "CREATE UNLOGGED TABLE IF NOT EXISTS t (a int) USING heap  TABLESPACE x", "t"),
     ("CREATE TABLE t (a int UNIQUE WITH (fillfactor = 9), b text DEFAULT 'WITH (system_versioning)') -- WITH (system_versioning)\nWITH /* all */ (system_versioning)",
      "CREATE TABLE t (a int UNIQUE WITH (fillfactor = 9), b text DEFAULT 'WITH (system_versioning)') -- WITH (system_versioning)\n", "t"),
+    ("CREATE TABLE t (a int) WITH SYSTEM VERSIONING", "CREATE TABLE t (a int) ", "t"),
+    ("CREATE TABLE scratch.t (a int, sys_start timestamptz GENERATED ALWAYS AS ROW START, sys_end timestamptz NOT NULL GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (sys_start, sys_end)) with system versioning",
+     "CREATE TABLE scratch.t (a int, sys_start timestamptz , sys_end timestamptz NOT NULL ) ", "scratch.t"),
+    ("CREATE TABLE t (PERIOD FOR SYSTEM_TIME (sys_start, sys_end), a int) WITH SYSTEM VERSIONING TABLESPACE x", "CREATE TABLE t ( a int)  TABLESPACE x", "t"),
 ]  # fmt: skip
 UNTOUCHED = [
     "SELECT 'CREATE TABLE t (a int) WITH (system_versioning = true)'",
+    "SELECT 'ALTER TABLE t ADD SYSTEM VERSIONING' -- WITH SYSTEM VERSIONING",
+    "SELECT period FOR versioning FROM system",
     "CREATE TABLE t (a int) -- WITH (system_versioning = true)",
     "CREATE TABLE t (a int PRIMARY KEY WITH (system_versioning = true))",
     "CREATE TABLE t (a int) WITH (toast.system_versioning = true)",
@@ -548,7 +554,7 @@ FORGED = ["UPDATE history.t SET v = 7", "DELETE FROM history.t", "TRUNCATE histo
           "INSERT INTO history.t (id, v, sys_start, sys_end) VALUES (8, 8, '2020-01-01', '2021-01-01')",
           "MERGE INTO history.t USING (SELECT) AS s ON true WHEN MATCHED THEN UPDATE SET v = 7",
           "ALTER TABLE history.t DISABLE ROW LEVEL SECURITY", "CREATE TRIGGER x BEFORE INSERT ON history.t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-          "INSERT INTO meta.system_versioned VALUES ('t', 't')", "UPDATE meta.system_versioned SET history = 't'",
+          "INSERT INTO history.tables VALUES ('t', 't')", "UPDATE history.tables SET history = 't'",
           "CREATE TABLE history.x (a int)"]  # fmt: skip
 
 
@@ -627,6 +633,9 @@ REFUSED = [
     ("option on another", f"CREATE TABLE silver.x (id int PRIMARY KEY) {WITH}", "schema silver"),
     ("option on a query", f"CREATE TABLE x {WITH} AS SELECT 1 AS id", "ALTER TABLE x ADD PRIMARY KEY"),
     ("exists without versions", f"{SOME}); CREATE TABLE IF NOT EXISTS x (a int) {WITH}", "scd_system_versioned('scratch.x')"),
+    ("period without versioning", f"{SOME}, sys_start timestamptz, sys_end timestamptz, PERIOD FOR SYSTEM_TIME (sys_start, sys_end))", "system_versioning = true"),
+    ("period of other names", f"{SOME}, s timestamptz, e timestamptz, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING", "system_versioning = true"),
+    ("period added", f"{SOME}); ALTER TABLE x ADD PERIOD FOR SYSTEM_TIME (s, e)", "scd_system_versioned('x')"),
     ("not in scratch", "SELECT scd_system_versioned('silver.dim_customer_hist')", "silver.dim_customer_hist"),
     ("versioned in parts", f"CREATE TABLE x (id int PRIMARY KEY) PARTITION BY RANGE (id) {WITH}", "PARTITION BY"),
     ("versioned in parts", f"{SOME}); CREATE TABLE y (PRIMARY KEY (id)) INHERITS (x) {WITH}", "INHERITS"),
@@ -679,7 +688,7 @@ def test_every_refusal_of_the_file_is_refused_above() -> None:
     names = list(TEXTS)
     ours = names[names.index("option not read") :]
     shown_elsewhere = {"transaction began before", "trigger missing", "trigger skips versions",
-                       "versions of another type", "time of another"}  # fmt: skip
+                       "versions of another type", "time of another"}  # fmt: skip  -- by tests below
     of_merged_tables = {"constraint on versions", "key unfit"}
     assert {*ours} == shown_elsewhere | of_merged_tables | {name for name, _, _ in REFUSED}
 
@@ -1115,6 +1124,18 @@ def test_views_above_a_table_keep_no_unrelated_change_from_it(run: Any, sql: str
         assert run("SELECT id FROM higher ORDER BY 1") == [(1,), (2,)]
 
 
+STANDARD = {
+    "ALTER TABLE t ADD SYSTEM VERSIONING": "SELECT meta.scd_system_versioned('t')",
+    "alter table only scratch.\"T '\" /* */ drop system versioning": "CALL meta.end_system_versioning('scratch.\"T ''\"')",
+}
+
+
+@pytest.mark.parametrize(("written", "sent"), STANDARD.items())
+def test_the_standards_words_are_taken_where_they_mean_the_same(written: str, sent: str) -> None:
+    assert rewrite(written) == sent
+    assert rewrite(f"SELECT 1; {written} ;") == f"SELECT 1; {sent} ;"
+
+
 # --- Its triggers, its end, its history of before, its time ------------------------------------
 
 PAST_THE_HOOK = ["ALTER TABLE x DISABLE TRIGGER system_versioning_updated", "DROP TRIGGER system_versioning_updated ON x",
@@ -1134,6 +1155,119 @@ def test_a_trigger_taken_away_past_the_hook_is_noticed_and_comes_back(run: Any, 
     run("INSERT INTO x VALUES (1, 1)")
     run("UPDATE x SET v = 2")
     assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY 1") == [(1,), (2,)]
+
+
+def test_versioning_ends_and_is_taken_up_again(run: Any) -> None:
+    run(ROWS)
+    run("INSERT INTO x VALUES (1, 1), (2, 2), (3, 3)")
+    ((before,),) = run("SELECT clock_timestamp()")
+    run("ALTER TABLE x DROP SYSTEM VERSIONING")
+    ((between,),) = run("SELECT clock_timestamp()")
+    run("UPDATE x SET v = 10 WHERE id = 1")
+    run("DELETE FROM x WHERE id = 2")
+    run("INSERT INTO x VALUES (4, 4)")
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF :at ORDER BY 1", at=before) == [(1, 1), (2, 2), (3, 3)]
+    assert run("SELECT id FROM x FOR SYSTEM_TIME AS OF :at", at=between) == []
+    run("ALTER TABLE x ADD SYSTEM VERSIONING")
+    run("UPDATE x SET v = 11 WHERE id = 1")
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF :at ORDER BY 1", at=before) == [(1, 1), (2, 2), (3, 3)]
+    assert run("SELECT id, v FROM x_current ORDER BY 1") == [(1, 11), (3, 3), (4, 4)]
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME ALL ORDER BY 1, sys_start") == [
+        (1, 1), (1, 10), (1, 11), (2, 2), (3, 3), (3, 3), (4, 4)]  # fmt: skip
+    assert run("SELECT id FROM x FOR SYSTEM_TIME AS OF :at", at=between) == []
+    with pytest.raises(MedallionError, match="DROP SYSTEM VERSIONING"):
+        run("ALTER TABLE x DISABLE TRIGGER ALL")
+
+
+def test_history_that_somebody_has_is_loaded_while_versioning_has_ended(run: Any, plain: Connection) -> None:
+    run(ROWS)
+    run("INSERT INTO x VALUES (1, 3)")
+    load = "INSERT INTO history.x (id, v, sys_start, sys_end) VALUES "
+    with pytest.raises(DBAPIError, match="row-level security"):
+        run(f"{load} (1, 1, '2020-01-01', '2021-01-01')")
+    run("ALTER TABLE x DROP SYSTEM VERSIONING")
+    run(f"{load} (1, 1, '2020-01-01', '2021-01-01'), (1, 2, '2021-01-01', '2022-01-01'), (5, 5, '2020-01-01', '2021-01-01')")
+    do(plain, "BEGIN")
+    do(plain, f"{load} (1, 9, '2020-06-01', '2020-07-01')")
+    assert "versions of (1) at one time" in told(plain, "SELECT meta.scd_system_versioned('x')")
+    plain.rollback()
+    for sql in ("UPDATE history.x SET v = 7", "DELETE FROM history.x"):
+        assert fault(plain, sql) == "42501"
+    plain.rollback()
+    run("ALTER TABLE x ADD SYSTEM VERSIONING")
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF '2020-07-01' ORDER BY 1") == [(1, 1), (5, 5)]
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF '2021-07-01'") == [(1, 2)]
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF '2023-07-01'") == []
+
+
+def run_(connection: Connection, sql: str, **parameters: int) -> None:
+    assert fault(connection, sql, **parameters) is None
+
+
+def told(connection: Connection, sql: str) -> str:
+    with pytest.raises(psycopg2.Error) as error:
+        do(connection, sql)
+    return str(error.value)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(transactions=TRANSACTIONS)
+def test_changes_are_replayed_at_their_times(table: Connection, maker: Connection, transactions: list[Any]) -> None:
+    """The model's instants are transactions' own, so those of the replay are put in their place."""
+    versions = played(table, maker, transactions)
+    emptied(table, maker, "t")
+    began = sorted({row[2] for row in versions} | {row[3] for row in versions if row[3] != FOREVER})
+    at = {instant: datetime(2020, 1, 1 + i, tzinfo=UTC) for i, instant in enumerate(began)} | {FOREVER: FOREVER}
+    for instant in began:
+        do(table, "SELECT meta.set_system_time('t', %s)", at[instant])
+        ends = {row[0] for row in versions if row[3] == instant}
+        begins = {row[0]: row[1] for row in versions if row[2] == instant}
+        for key in ends - begins.keys():
+            do(table, "DELETE FROM t WHERE id = %s", key)
+        for key, v in begins.items():
+            run_(table, SQL["upsert"], a=key, b=v)
+        do(table, "SELECT meta.set_system_time('t', NULL)")
+        table.commit()
+    held = do(table, "SELECT id, v, sys_start, sys_end FROM t__all()")
+    assert sorted(held) == sorted((key, v, at[start], at[end]) for key, v, start, end in versions)
+    table.rollback()
+
+
+def test_only_the_owner_sets_the_time_and_no_statement_goes_back(table: Connection, maker: Connection) -> None:
+    do(table, "INSERT INTO t (id, v) VALUES (1, 1)")
+    do(table, "GRANT SELECT, INSERT, UPDATE, DELETE ON t TO pg_monitor")
+    table.commit()
+    do(maker, "GRANT USAGE ON SCHEMA scratch TO pg_monitor; SET ROLE pg_monitor")
+    assert "Only the owner of scratch.t" in told(maker, "SELECT meta.set_system_time('scratch.t', '2020-01-01')")
+    maker.rollback()
+    do(maker, "GRANT USAGE ON SCHEMA scratch TO pg_monitor; SET ROLE pg_monitor")
+    do(maker, "UPDATE history.tables SET system_time = '2020-01-01'")  # of no row
+    do(maker, "RESET ROLE")
+    assert do(maker, "SELECT count(*) FROM history.tables WHERE system_time IS NOT NULL") == [(0,)]
+    maker.rollback()
+    do(table, "SELECT meta.set_system_time('t', '2020-01-01')")
+    assert fault(table, "UPDATE t SET v = 2") == "40001"
+    table.rollback()
+
+
+def test_a_trigger_that_stops_a_row_from_going_on_is_told(run: Any) -> None:
+    run(ROWS)
+    run("CREATE FUNCTION stops() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    run("INSERT INTO x VALUES (1, 1)")
+    run("CREATE TRIGGER stops BEFORE UPDATE ON x FOR EACH ROW WHEN (NEW IS NOT DISTINCT FROM OLD) EXECUTE FUNCTION stops()")
+    with pytest.raises(MedallionError, match=r"WHEN \(NEW IS DISTINCT FROM OLD\)"):
+        run("WITH gone AS (DELETE FROM x RETURNING *) INSERT INTO x (id, v) SELECT id, v FROM gone")
+
+
+def test_closed_versions_of_a_users_type_are_not_converted(run: Any) -> None:
+    run("CREATE TYPE mood AS ENUM ('glad'); CREATE TYPE feeling AS ENUM ('glad')")
+    run(f"CREATE TABLE x (id int PRIMARY KEY, m mood, d numeric) {WITH}")
+    run("INSERT INTO x VALUES (1, 'glad', 1.5)")
+    run("UPDATE x SET d = 2.5")
+    with pytest.raises(MedallionError, match="closed versions with a column m of type"):
+        run("ALTER TABLE x ALTER m TYPE feeling USING m\\:\\:text\\:\\:feeling")
+    run("ALTER TABLE x ALTER d TYPE text")
+    assert run("SELECT d FROM x FOR SYSTEM_TIME ALL ORDER BY 1") == [("1.5",), ("2.5",)]
 
 
 def test_who_was_granted_to_write_keeps_versions_too(run: Any, spare_url: URL) -> None:
