@@ -6,6 +6,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
+from medallion_lib.system_time import functions
 from medallion_lib.tables import Table, Tables, by_source
 from medallion_lib.watch import asking
 
@@ -64,6 +65,8 @@ def read(
         "not_watched": asking.unwatched(source, kept),
     }  # fmt: skip
     found |= {name: ", ".join(names) for name, names in missing.items() if names}
+    if unkept := functions.unkept(warehouse):
+        found["versions_not_kept"] = unkept
     if kept.news:
         found["columns_changed"] = [f"{at}  {text}" for at, text in kept.news]
     return Status(server=place, **at_source, **found)

@@ -18,7 +18,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
-from medallion_lib import Medallion, MedallionError
+from medallion_lib import Medallion, MedallionError, server
 from medallion_lib.server.embedded import CHECKOUT
 
 pytestmark = pytest.mark.long(1)
@@ -139,6 +139,19 @@ def test_status_tells_a_person_and_a_program_the_same(lab: Medallion) -> None:
     assert facts["captured_until"] == facts["history_is_final_until"]
     for name in facts.keys() - {"rows"}:
         assert re.search(rf"^{name.replace('_', ' ')}  +\S", table, re.MULTILINE)
+
+
+def test_status_tells_of_a_table_that_has_lost_a_trigger(lab: Medallion) -> None:
+    with lab.warehouse.begin() as notebook:
+        notebook.exec_driver_sql("CREATE TABLE seat (id int PRIMARY KEY) WITH (system_versioning = true)")
+    assert "versions_not_kept" not in lab.status()
+    with server.session(lab.warehouse_url) as owner:
+        owner.execute("ALTER TABLE scratch.seat DISABLE TRIGGER system_versioning_updated")
+    assert lab.status()["versions_not_kept"] == ["scratch.seat: trigger system_versioning_updated"]
+    assert "trigger system_versioning_updated" in str(lab.status())
+    with lab.warehouse.begin() as notebook:
+        notebook.exec_driver_sql("SELECT scd_system_versioned('seat')")
+    assert "versions_not_kept" not in lab.status()
 
 
 def test_status_counts_what_is_not_merged_yet(lab: Medallion) -> None:

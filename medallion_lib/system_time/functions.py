@@ -101,6 +101,14 @@ def stale(
     return [command for (command,) in sqlfile.run(cursor, "system_time/stale", values)]
 
 
+def unkept(cursor: Any) -> list[str]:
+    """The tables that are to version themselves and do not, each with the trigger it lacks."""
+    cursor.execute("SELECT to_regproc('meta.follow_tables') IS NOT NULL")
+    if not cursor.fetchone()[0]:
+        return []
+    return [text for (text,) in sqlfile.run(cursor, "system_time/unkept")]
+
+
 def _versioning_themselves(cursor: Any) -> dict[str, list[Any]]:
     """The tables that do, where their versions are, and the tables of closed ones."""
     cursor.execute("SELECT to_regproc('meta.follow_tables') IS NOT NULL")

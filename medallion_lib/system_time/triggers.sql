@@ -163,22 +163,31 @@ COMMENT ON FUNCTION meta.versioned_period_written IS 'Refuses a statement that w
 
 -- Of this transaction's time and later, so that who may not read history learns nothing else of it.
 CREATE OR REPLACE FUNCTION meta.last_closed(
-    one anyelement, versioned oid, OUT since timestamptz, OUT until timestamptz
+    one anyelement, versioned oid, key name[], OUT since timestamptz, OUT until timestamptz
 )
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    -- A domain's values are of its own type in one row, and of its base type in history.
-    columns constant text[] := meta.versioned_columns(versioned);
+    instant constant timestamptz := meta.system_instant(versioned);
+    history constant regclass := meta.history_of(versioned);
+    is_same boolean;
 BEGIN
     EXECUTE format(
-        'SELECT CASE WHEN closed.sys_end = $2 AND (SELECT ROW(%s)::record *= ROW(%s)::record '
-        'FROM (SELECT ($1).*) AS one) THEN closed.sys_start END, closed.sys_end '
-        'FROM %s AS closed WHERE %s AND closed.sys_end >= $2 ORDER BY closed.sys_end DESC LIMIT 1',
-        meta.each_of(columns, 'closed.@', ', '), meta.each_of(meta.base_columns(versioned, 'one'), '@', ', '),
-        meta.history_of(versioned), meta.each_of(meta.versioned_key(versioned), 'closed.@ = ($1).@', ' AND '))
-    INTO since, until USING one, meta.system_instant(versioned);
+        'SELECT sys_start, sys_end FROM %s AS closed WHERE %s AND sys_end >= $2 ORDER BY sys_end DESC LIMIT 1', history,
+        (SELECT string_agg(format('%1$I = ($1).%1$I', name), ' AND ') FROM unnest(key) AS part (name)))
+    INTO since, until USING one, instant;
+    IF until = instant THEN
+        -- A domain's values are of its own type in one row, and of its base type in history.
+        EXECUTE format(
+            'SELECT ROW(%s)::record *= ROW(%s)::record FROM %s AS closed, (SELECT ($1).*) AS one '
+            'WHERE %s AND closed.sys_end = $2 LIMIT 1',
+            meta.each_of(meta.versioned_columns(versioned), 'closed.@', ', '),
+            array_to_string(meta.base_columns(versioned, 'one'), ', '), history,
+            (SELECT string_agg(format('closed.%1$I = one.%1$I', name), ' AND ') FROM unnest(key) AS part (name)))
+        INTO is_same USING one, instant;
+    END IF;
+    since := CASE WHEN is_same THEN since END;
 END $$;
 COMMENT ON FUNCTION meta.last_closed IS 'Until when a row''s key has a closed version, if not before this transaction''s time; if it ended now and was the same row, since when.';
 
@@ -258,7 +267,7 @@ BEGIN
     END IF;
     -- A key that is new to the table, or to this transaction, may have been in it before.
     IF TG_OP <> 'DELETE' AND NOT is_known AND (last IS NULL OR last <= instant) THEN
-        SELECT closed.since, closed.until INTO since, until FROM meta.last_closed(NEW, TG_RELID) AS closed;
+        SELECT closed.since, closed.until INTO since, until FROM meta.last_closed(NEW, TG_RELID, key_names) AS closed;
         last := until;
     END IF;
     IF last > instant THEN
