@@ -29,6 +29,8 @@ WORDS = {
     "NAMES_FOLLOW": clause._NAMES_FOLLOW,
     "FOLLOWS": clause._FOLLOWS,
     "MEANING": option._MEANING,
+    "STANDARD": option._STANDARD,
+    "TOLD": option.TOLD,
 }
 
 

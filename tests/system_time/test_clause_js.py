@@ -97,6 +97,8 @@ def shared() -> Iterator[str]:
         yield frame.replace("{}", written)
     yield from (sql for sql, *_ in test_system_versioning.MADE)
     yield from test_system_versioning.UNTOUCHED
+    yield from (sql.split("; ")[-1] for name, sql, _ in test_system_versioning.REFUSED if name.startswith(("period ", "option ")))
+    yield from test_system_versioning.STANDARD
     yield from (f"DELETE HISTORY FROM {more}" for more in DELETED)
     yield from (sql.replace("§", "t FOR SYSTEM_TIME ALL") for sql in TWISTED)
     yield from (reading(f"t FOR SYSTEM_TIME AS OF {instant}") for instant in TWISTED_INSTANTS)

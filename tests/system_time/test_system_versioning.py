@@ -550,7 +550,7 @@ def test_a_table_with_triggers_keeps_its_versions_as_it_is(run: Any) -> None:
 
 # --- Closed versions ---------------------------------------------------------------------------
 
-FORGED = ["UPDATE history.t SET v = 7", "DELETE FROM history.t", "TRUNCATE history.t", "DROP TABLE history.t",
+FORGED = ["UPDATE history.t SET v = 7", "TRUNCATE history.t", "DROP TABLE history.t",
           "INSERT INTO history.t (id, v, sys_start, sys_end) VALUES (8, 8, '2020-01-01', '2021-01-01')",
           "MERGE INTO history.t USING (SELECT) AS s ON true WHEN MATCHED THEN UPDATE SET v = 7",
           "ALTER TABLE history.t DISABLE ROW LEVEL SECURITY", "CREATE TRIGGER x BEFORE INSERT ON history.t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
@@ -570,6 +570,8 @@ def test_not_even_the_tables_owner_has_rights_to_closed_versions(table: Connecti
         do(table, sql)
     table.rollback()
     assert do(table, "SELECT * FROM history.t") == before != []
+    do(table, "DELETE FROM history.t")  # which takes none from after the horizon
+    assert do(table, "SELECT * FROM history.t") == before
 
 
 @pytest.mark.parametrize("sql", ["UPDATE t SET v = 7", "DELETE FROM t", "INSERT INTO t (id) SELECT 5 + count(*) FROM t"])
@@ -1191,8 +1193,7 @@ def test_history_that_somebody_has_is_loaded_while_versioning_has_ended(run: Any
     do(plain, f"{load} (1, 9, '2020-06-01', '2020-07-01')")
     assert "versions of (1) at one time" in told(plain, "SELECT meta.scd_system_versioned('x')")
     plain.rollback()
-    for sql in ("UPDATE history.x SET v = 7", "DELETE FROM history.x"):
-        assert fault(plain, sql) == "42501"
+    assert fault(plain, "UPDATE history.x SET v = 7") == "42501"
     plain.rollback()
     run("ALTER TABLE x ADD SYSTEM VERSIONING")
     assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF '2020-07-01' ORDER BY 1") == [(1, 1), (5, 5)]

@@ -19,13 +19,13 @@
    - make and drop functions around DDL. A new view has no AS OF until its functions are made, and
      what has functions is dropped with CASCADE. CREATE TABLE … WITH (system_versioning = true) gets
      its functions from the procedure that it calls;
-   - refuse a name that a TEMP table hides, and name the key that ON CONFLICT needs;
+   - refuse a name that a TEMP table hides;
    - leave statements alone where standard_conforming_strings is off;
    - fill in parameters. %s and %(name)s are an operator and a name here; only with
      { placeholders: true } are they what drivers make of them, as the tests ask. */
 
-import { FOLLOWS, FORMS, NAMES_FOLLOW, WRITTEN } from "./clause_data.js";
-import { optionEdits } from "./option.js";
+import { FOLLOWS, FORMS, NAMES_FOLLOW, TOLD, WRITTEN } from "./clause_data.js";
+import { isPeriod, optionEdits } from "./option.js";
 import { locks, references } from "./references.js";
 import { Refusal, refusal } from "./refusal.js";
 import {
@@ -44,9 +44,7 @@ const wordsOf = (clause) => clause.split("{}").map((piece) => piece.match(/\w+|\
 /* The statement to send for `sql`; the same text where nothing is to do. */
 export function rewrite(sql, { placeholders = false } = {}) {
   const low = sql.toLowerCase();
-  if (!low.includes("system_") && !low.includes("for timestamp") && !low.includes("history")) {
-    return sql;
-  }
+  if (!TOLD.some((word) => low.includes(word))) return sql;
   return edited(sql, parse(sql, placeholders).edits);
 }
 
@@ -55,7 +53,7 @@ function parse(sql, placeholders) {
   const low = sql.toLowerCase();
   try {
     const tokens = tokenize(sql, placeholders);
-    const hasOption = low.includes("system_versioning") || low.includes("history");
+    const hasOption = ["versioning", "period", "history"].some((word) => low.includes(word));
     const edits = hasOption ? optionEdits(sql, tokens) : [];
     const hasClause = low.includes("system_time") || low.includes("for timestamp");
     const found = hasClause ? [...references(tokens)].filter((each) => isClause(tokens, each)) : [];
@@ -69,6 +67,7 @@ function parse(sql, placeholders) {
 
 /* Whether these words are a clause, and not in substring(s FOR system_time). */
 function isClause(tokens, { clause, isRead, inCall }) {
+  if (isPeriod(tokens, clause - 1) && !isRead) return false;
   const more = tokens[clause + 2].text;
   if (tokens[clause + 1].text === "TIMESTAMP" && !BEGIN[more]) return false; // as %sqlplot has it
   return isRead

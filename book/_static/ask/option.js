@@ -1,7 +1,7 @@
-/* CREATE TABLE … WITH (system_versioning = true) and DELETE HISTORY, as far as their text tells:
+/* CREATE TABLE … WITH (system_versioning = true), SQL:2011's words and DELETE HISTORY, as far as their text tells:
    system_time/option.py. */
 
-import { BEFORE_NAME, MEANING } from "./clause_data.js";
+import { BEFORE_NAME, MEANING, STANDARD } from "./clause_data.js";
 import { refusal } from "./refusal.js";
 import {
   OUTSIDE, afterBracket, afterExpression, afterName, depthOf, identifier, isPart, says,
@@ -15,7 +15,9 @@ export function optionEdits(sql, tokens) {
     const found = inside.findIndex((token, i) => i >= start && token.text === ";");
     const end = found < 0 ? inside.length : found;
     const statement = [OUTSIDE, ...inside.slice(start, end), OUTSIDE, OUTSIDE];
-    if (start < end) edits.push(...created(sql, statement), ...historyDeleted(sql, statement));
+    if (start < end) {
+      for (const make of [created, inStandardWords, altered, historyDeleted]) edits.push(...make(sql, statement));
+    }
     start = end + 1;
   }
   return edits;
@@ -50,10 +52,66 @@ function historyDeleted(sql, tokens) {
   return [[tokens[1].start, close, procedure], [last, last, ")"], ...given];
 }
 
-function created(sql, tokens) {
+/* Which token is TABLE in a CREATE TABLE; 0 in any other statement. */
+function tableMade(tokens) {
   const words = tokens.slice(1, 8).map(({ text }) => text).filter((text) => !BEFORE_NAME.has(text));
-  if (words[0] !== "CREATE" || words[1] !== "TABLE") return [];
-  const table = tokens.findIndex(({ text }) => text === "TABLE");
+  if (words[0] !== "CREATE" || words[1] !== "TABLE") return 0;
+  return tokens.findIndex(({ text }) => text === "TABLE");
+}
+
+/* Whether a table's period stands at tokens[i], and no clause. */
+export function isPeriod(tokens, i) {
+  return says(tokens, i, "PERIOD", "FOR", "SYSTEM_TIME", "(");
+}
+
+/* The call, with the table's name, behind the statement. */
+function callOf(sql, tokens, name, call) {
+  const last = tokens.at(-3).end, called = sql.slice(name[0].start, name.at(-1).end);
+  return [last, last, `${call}('${called.replaceAll("'", "''")}')`];
+}
+
+/* Of CREATE TABLE … (…, PERIOD FOR SYSTEM_TIME (…)) WITH SYSTEM VERSIONING. */
+function inStandardWords(sql, tokens) {
+  const table = tableMade(tokens), outside = [...outsideBrackets(tokens, table)];
+  const words = outside.find((i) => says(tokens, i, "WITH", "SYSTEM", "VERSIONING")) ?? 0;
+  const name = nameAt(tokens, table + 1), periods = [], rows = [];
+  for (let i = table; i < tokens.length - 2; i++) if (isPeriod(tokens, i)) periods.push(i);
+  if (!table || !name.length || !(words || periods.length)) return [];
+  if (!words) throw refusal("period without versioning", {});
+  checkKind(tokens, table, name);
+  if (outside.some((i) => tokens[i].text === "AS")) {
+    throw refusal("option on a query", { table: sql.slice(name[0].start, name.at(-1).end) });
+  }
+  for (const i of periods) {
+    if (identifier(tokens[i + 4]) !== "sys_start" || identifier(tokens[i + 6]) !== "sys_end") {
+      throw refusal("period of other names", {});
+    }
+    const [first, last] = tokens[i - 1].text === "," ? [i - 1, i + 7] : [i, i + 8];
+    rows.push([tokens[first].start, tokens[last].end, ""]);
+  }
+  for (let i = table; i < tokens.length - 5; i++) {
+    if (says(tokens, i, "GENERATED", "ALWAYS", "AS", "ROW")) rows.push([tokens[i].start, tokens[i + 4].end, ""]);
+  }
+  return [[tokens[words].start, tokens[words + 2].end, ""], ...rows,
+    callOf(sql, tokens, name, "; CALL meta.created_system_versioned")];
+}
+
+/* Of ALTER TABLE … ADD and DROP SYSTEM VERSIONING. */
+function altered(sql, tokens) {
+  const name = says(tokens, 1, "ALTER", "TABLE") ? nameAt(tokens, 3) : [];
+  if (!name.length) return [];
+  const action = tokens.indexOf(name.at(-1)) + 1;
+  if (tokens[action].text === "ADD" && isPeriod(tokens, action + 1)) {
+    throw refusal("period added", { table: sql.slice(name[0].start, name.at(-1).end) });
+  }
+  const call = STANDARD[tokens[action].text];
+  if (!call || !says(tokens, action + 1, "SYSTEM", "VERSIONING") || action + 3 !== tokens.length - 2) return [];
+  return [[tokens[1].start, tokens.at(-3).end, ""], callOf(sql, tokens, name, call)];
+}
+
+function created(sql, tokens) {
+  const table = tableMade(tokens);
+  if (!table) return [];
   const outside = [...outsideBrackets(tokens, table)];
   const bracket = outside.find((i) => says(tokens, i, "WITH", "("));
   const found = bracket && option(sql, tokens, bracket + 1);
