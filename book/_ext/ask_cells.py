@@ -1,4 +1,4 @@
-"""Give a page with cells that can be asked the script that adds their buttons.
+"""Give a page with cells that can be asked the script that adds their buttons, and two their own.
 
 Which cells these are, book/ask has found and written into ask.json; without that file, none.
 """
@@ -10,12 +10,20 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+MODULES = {"book/ask_it_yourself": "ask/page.js"}
+
 
 def _offer(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
     made = Path(app.srcdir, "ask.json")
-    offered = json.loads(made.read_text(encoding="utf-8"))["offered"] if made.exists() else {}
+    if not made.exists():
+        return
+    offered = json.loads(made.read_text(encoding="utf-8"))["offered"]
+    if page in MODULES:
+        app.add_js_file(MODULES[page], type="module")
+        app.add_css_file("ask/ask.css")
+        app.add_css_file("ask/table.css")
     if page in offered:
         told = json.dumps(offered[page]).replace("<", "\\u003c")
         context["body"] += f'<script type="application/json" id="ask-cells">{told}</script>'

@@ -35,12 +35,19 @@
     say(".drag-note", note);
     say(".drag-clause b", `'${asof.replace("T", " ")}'`);
     find(".drag-clause").hidden = asof === "today";
+    find(".drag-ask a").hash = `sql=${encodeURIComponent(question(asof))}`;
     figure.classList.toggle("now", asof === "today");
     slider.value = place;
     time.style.setProperty("--progress", place / (stops.length - 1));
     const winner = won.length ? `store ${won.join(" and ")} ${wins}` : "no revenue yet";
     slider.setAttribute("aria-valuetext", `${when}: ${winner}`);
     figure.dispatchEvent(new Event("moved"));   // the receipt (receipt.js) moves along
+  }
+
+  /* The query as it is shown; today's has no clause. */
+  function question(asof) {
+    const [before, clause, after] = find(".drag-sql code").childNodes;
+    return [before, asof === "today" ? "" : clause, after].map((part) => part.textContent ?? "").join("");
   }
 
   /* Only what changed is written, so that the live region is read out only then. */

@@ -11,11 +11,13 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2] / "notebooks"))  # pages use the notebooks' charts
 
 from made import (
-    costs, dictionary, drag, folders, kept, missed, proofs, receipt, refusals, status, tables,
+    asking, costs, dictionary, drag, folders, kept, missed, proofs, receipt, refusals, status,
+    tables,
 )  # fmt: skip
 from medallion_lib import Medallion
 
 PAGES: dict[str, Callable[[Medallion, Path], str]] = {
+    "asking.html": asking.page,
     "costs.html": costs.figure,
     "costs.md": costs.page,
     "dictionary.md": dictionary.page,
