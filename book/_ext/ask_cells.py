@@ -10,7 +10,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-MODULES = {"book/ask_it_yourself": "ask/page.js"}
+MODULES = {
+    "book/ask_it_yourself": "ask/page.js",
+    "notebooks/01_bronze_change_capture": "ask/way.js",
+}
 
 
 def _offer(

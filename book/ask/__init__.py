@@ -16,11 +16,11 @@ from made import clause
 
 from medallion_lib import Medallion, shop
 
-from . import cells, packed
+from . import cells, packed, way
 
 HERE = Path(__file__).parent
 PACKAGE = Path("node_modules/@electric-sql/pglite")
-MAKING = ("__init__.py", "load.mjs", "packed.py", "package-lock.json")
+MAKING = ("__init__.py", "load.mjs", "packed.py", "package-lock.json", "way.py", "way.sql")
 NOT_MADE = "The pages have no buttons that run SQL: {}."
 
 
@@ -67,6 +67,7 @@ def _make(lab: Medallion, cache: Path, made: Path) -> None:
         _run(["node", HERE / "load.mjs", package / "dist", dump, data])
         half.mkdir()
         packed.write(package, data, half)
+        way.write(lab, half)
         shutil.copytree(half, made.with_suffix(".half"))
     made.with_suffix(".half").rename(made)
     shutil.rmtree(cache / "node_modules")

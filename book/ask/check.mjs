@@ -11,12 +11,11 @@ const { table } = await import(new URL("table.js", place));
 const listed = JSON.parse(readFileSync(new URL("files.json", place), "utf8"));
 const content = (name) => gunzipSync(readFileSync(new URL(name, place)));
 const { ask } = await start({
+  ...listed,
   module: new WebAssembly.Module(content(listed.module)),
   files: new Blob([content(listed.files)]),
   data: new Blob([content(listed.data)]),
-  library: new URL(listed.library, place).href,
-  extension: new URL(listed.extension, place).href,
-  histories: listed.histories,
+  base: place,
 });
 
 async function reason({ sql, printed }) {

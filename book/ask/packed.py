@@ -16,6 +16,7 @@ SEGMENT = 1 << 20  # bytes of write-ahead log in a file, as load.mjs asks for
 PAGE = 8192
 CONTROL = struct.Struct("<QIIi4xqQ")  # pg_control's beginning: …, state, time, last checkpoint
 SHUT_DOWN = 1
+EXTENSIONS = ("btree_gist.tar.gz", "pg_walinspect.tar.gz")
 UNREAD = ("pg_internal.init", "postmaster.pid")  # a start makes them anew
 # Of the package's files: no initdb, no conversion of encodings, no text search, no ICU.
 KEPT = re.compile(
@@ -39,13 +40,13 @@ def write(package: Path, data: Path, made: Path) -> None:
     for script in (dist / "index.js", *dist.glob("chunk-*.js")):
         text = script.read_text(encoding="utf-8")
         (library / script.name).write_text(re.sub(r"\n//# sourceMappingURL.*", "", text), "utf-8")
-    for name in (dist / "btree_gist.tar.gz", package / "LICENSE"):
-        shutil.copy(name, library)
+    for name in (*EXTENSIONS, package / "LICENSE"):
+        shutil.copy(dist / name, library)
     listed = {
         **names,
         "bytes": sum((made / name).stat().st_size for name in names.values()),
         "library": f"{library.name}/index.js",
-        "extension": f"{library.name}/btree_gist.tar.gz",
+        "extensions": {name.partition(".")[0]: f"{library.name}/{name}" for name in EXTENSIONS},
         "histories": sqlfile.read("system_time/functions"),
     }
     (made / "files.json").write_text(json.dumps(listed), encoding="utf-8")

@@ -9,20 +9,21 @@ const SESSION = {
   IntervalStyle: "postgres",
   max_wal_size: "2MB", // the log of a session that ends with its page
   min_wal_size: "2MB",
+  wal_level: "logical", // a changed row is in the log whole, as it is at the source
 };
 const NO_INITDB = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0); // an empty module
 
-/* The compiled module, the package's files and the data directory as blobs, where the JavaScript and
-   the extension are, and the query for what has history. */
-export async function start({ module, files, data, library, extension, histories }) {
-  const { PGlite, protocol } = await import(library);
+/* The compiled module, the package's files and the data directory as blobs, where from the base the
+   JavaScript and the extensions are, and the query for what has history. */
+export async function start({ module, files, data, base, library, extensions, histories }) {
+  const { PGlite, protocol } = await import(new URL(library, base));
   const settings = Object.entries(SESSION).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const server = await PGlite.create({
     pgliteWasmModule: module,
     initdbWasmModule: new WebAssembly.Module(NO_INITDB),
     fsBundle: files,
     loadDataDir: data,
-    extensions: { btree_gist: new URL(extension) },
+    extensions: Object.fromEntries(Object.entries(extensions).map(([name, path]) => [name, new URL(path, base)])),
     startParams: [...PGlite.defaultStartParams, ...settings],
   });
   const send = async (sql) => {

@@ -16,8 +16,7 @@ self.onmessage = async ({ data }) => {
 
 async function open({ listed, loaded }) {
   loaded ??= await fetched(listed);
-  const [library, extension] = [listed.library, listed.extension].map((name) => new URL(name, import.meta.url).href);
-  engine = await start({ ...loaded, library, extension, histories: listed.histories });
+  engine = await start({ ...listed, ...loaded, base: import.meta.url });
   self.postMessage({ ready: loaded });
 }
 
