@@ -212,11 +212,13 @@ def test_the_slider_flips_the_winner_and_keeps_the_scale(page: Page) -> None:
     expect(slider).to_have_attribute("aria-valuetext", "10 July 2023")
     expect(page.locator(".asking-chart text").nth(1)).to_have_text("1076.10")
     expect(page.locator(".asking-chart text").first).to_have_text("2")
+    expect(page).to_have_url(re.compile("2023-07-10"))
     widest = page.locator(".asking-chart .bar").first.evaluate("bar => bar.width.baseVal.value")
     for _ in range(9):
         page.keyboard.press("ArrowLeft")
     expect(page.locator(".asking-chart text").nth(1)).to_have_text("1014.64")
     assert page.locator(".asking-chart .bar").first.evaluate("bar => bar.width.baseVal.value") < widest
+    expect(page).to_have_url(re.compile("2023-07-01"))
     editor(page).fill("SELECT 1")
     expect(slider).to_be_disabled()
 

@@ -19,7 +19,7 @@ const status = find(".ask-status"), answer = find(".ask-answer"), figure = find(
 const slider = find("input"), date = find("output"), save = find("[data-does=save]");
 const edited = editor(linked() ?? questions[0], "Your SQL", run);
 const does = { run, restart, link: copyLink, save: download };
-let given, last, full = 0, isAsking = false, isWaiting = false;
+let given, last, full = 0, isAsking = false, isWaiting = false, isKept = false;
 const asked = remembered();
 
 find(".asking-main").prepend(edited.element);
@@ -52,8 +52,9 @@ function put(sql) {
 }
 
 /* Ask what the editor has; while that is asked, only the newest of what comes waits. */
-async function run(isKept = true) {
+async function run(keeps = true) {
   isWaiting = true;
+  isKept ||= keeps;
   if (isAsking) return;
   isAsking = true;
   find(".asking-main").ariaBusy = true;
@@ -63,6 +64,7 @@ async function run(isKept = true) {
   }
   isAsking = find(".asking-main").ariaBusy = false;
   if (isKept) keep(edited.value);
+  isKept = false;
 }
 
 async function ask(sql) {

@@ -19,7 +19,7 @@ const button = made("button", { type: "button", className: "ask-here", textConte
 const status = made("span", { className: "ask-status", role: "status" });
 const steps = made("ol", { className: "ask-way" });
 const here = made("div", { className: "ask ask-bar" }, button, status);
-const offer = made("p", { textContent: "Your browser can do it, too: PostgreSQL and the year load once, 8 MB, and a payment goes from its table to the mart." });
+const offer = made("p", { textContent: "Your browser can do the same: PostgreSQL and the year load once, 8 MB, and a payment's change goes from its table to a mart." });
 button.title = "Changes a payment in your browser's own PostgreSQL, and follows it to the mart";
 section.append(offer, here, steps);
 button.addEventListener("click", follow);
@@ -34,7 +34,7 @@ async function follow() {
     try {
       await walk(session);
     } finally {
-      await session.ask("SET ROLE medallion_notebook");
+      await session.ask("SET ROLE medallion_notebook").catch(() => {}); // a session that broke has said why
     }
     say(`From the shop to the mart in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
   } catch ({ message, hint }) {

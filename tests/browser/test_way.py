@@ -1,0 +1,167 @@
+"""One change's way in chapter 1, in the page: from a table of the shop through the log to the mart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from conftest import SITE
+from playwright.sync_api import Browser, Page, expect
+from test_ask import PATIENCE, offered
+from test_site import ALL, COLOUR, STICKS_OUT, violations
+
+from medallion_lib import Medallion
+
+__all__ = ["offered"]
+
+CHAPTER = "notebooks/01_bronze_change_capture.html"
+AMOUNTS = ["0.00", "0.01", "-0.01", "1.00", "9.99", "10.00", "99.99", "100.00", "999.99", "-999.99", "7.50"]
+INSTANTS = ["2023-06-11 11:22:49+00", "1999-12-31 23:59:59.999+00", "2000-01-01 00:00:00+00",
+            "2023-06-11 11:22:49.123456+00", "2023-06-11 11:22:40+00", "1969-07-20 20:17:40.5+00"]  # fmt: skip
+# Changes the payment and reads its record for each value, as the server has the row and as the log has it.
+READ_RECORDS = """async ([amounts, instants]) => {
+    const { open } = await import('../_static/ask/session.js')
+    const { row } = await import('../_static/ask/record.js')
+    const way = await (await fetch('../_static/ask/way.json')).json()
+    const session = await open()
+    const columns = (await (await session.ask(way.ready), session.ask(way.columns))).rows
+        .map(([name, type]) => ({ name, type }))
+    const told = []
+    const read = async change => {
+        const [[end]] = (await session.ask(way.ready)).rows
+        await session.ask(`UPDATE shop.payment SET ${change}`)
+        const { rows: [[, bytes]] } = await session.ask(way.record.replaceAll('{log_ends}', end))
+        const { rows: [server] } = await session.ask(
+            `SELECT ${columns.map(({ name }) => name).join(', ')} FROM shop.payment`)
+        told.push([Object.values(row(bytes, columns)), server])
+    }
+    for (const amount of amounts) await read(`amount = ${amount}`)
+    for (const instant of instants) await read(`payment_date = '${instant}'`)
+    await session.ask('ALTER TABLE shop.payment ALTER staff_id DROP NOT NULL')
+    await read('staff_id = NULL')
+    return told
+}"""
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    expect.set_options(timeout=PATIENCE)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def page(site: str, offered: dict[str, list[str]], chromium: Browser) -> Iterator[Page]:
+    with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
+        opened = context.new_page()
+        opened.set_default_timeout(PATIENCE)
+        failures: list[str] = []
+        opened.on("pageerror", lambda error: failures.append(error.stack or error.message))
+        opened.goto(f"{site}/{CHAPTER}")
+        yield opened
+        assert failures == []
+
+
+def follow(page: Page) -> list[list[list[str]]]:
+    """The rows of each step's answer."""
+    page.locator("#the-row-in-bronze").get_by_role("button", name="Follow a change here").click()
+    expect(page.locator(".ask-bar .ask-status").last).to_contain_text("From the shop to the mart in")
+    return page.locator(".ask-way > li").evaluate_all(
+        "steps => steps.map(step => [...step.querySelectorAll('tbody tr')].map(row => [...row.cells].map(c => c.textContent)))"
+    )
+
+
+def test_a_change_goes_from_the_shop_through_the_log_to_the_mart(page: Page) -> None:
+    for press in range(3):
+        update, record, bronze, merge, versions, mart = follow(page)
+        assert update == []
+        ((kind, new_row, commit_lsn, commit_ts),) = record
+        assert kind in ("HOT_UPDATE", "UPDATE")
+        assert new_row.startswith("\\x")
+        ((lsn, seq, op, full_row, landed_ts),) = bronze
+        high, low = (int(half, 16) for half in commit_lsn.split("/"))
+        assert (int(lsn), seq, op, landed_ts) == ((high << 32) + low, "1", "U", commit_ts)
+        amount = Decimal("1.28") + press + 1
+        assert json.loads(full_row, parse_float=Decimal) == {
+            "payment_id": 6735, "customer_id": 329, "staff_id": 11, "rental_id": 6082,
+            "amount": amount, "payment_date": "2023-06-11 11:22:49+00"}  # fmt: skip
+        assert merge == [["1", "0", "1", "0", "1", "0"]]  # one event, one row in place, one version over
+        (new, old) = versions
+        assert [Decimal(new[0]), new[2], Decimal(old[0])] == [amount, "infinity", amount - 1]
+        assert new[1] == old[2]
+        assert new[1][:19] == commit_ts[:19]
+        ((store, month, before, now),) = mart
+        assert (store, month) == ("5", "2023-06-01")
+        assert Decimal(now) - Decimal(before) == 1
+        assert Decimal(now) == Decimal("983.18") + press + 1
+
+
+def test_the_merge_is_the_projects_own(page: Page) -> None:
+    lab = Medallion.open("way")
+    lab.reset(year=True)
+    merge = lab.merge_statement("fact_payment")
+    lab.close()
+    lab.drop()
+    follow(page)
+    page.locator(".ask-way summary").click()
+    sent = page.locator(".ask-way details pre").inner_text()
+    lsn = page.locator(".ask-way > li").nth(2).locator("td").first.inner_text()
+    assert sent.strip() == (merge % {"since": lsn, "upto": f"{lsn} + 1"}).strip()
+
+
+def test_a_record_of_the_log_is_read_as_the_server_reads_the_row(page: Page) -> None:
+    told = page.evaluate(READ_RECORDS, [AMOUNTS, INSTANTS])
+    assert len(told) == len(AMOUNTS) + len(INSTANTS) + 1
+    for read, server in told[:-1]:
+        assert read == server
+    read, server = told[-1]
+    assert None in server
+    assert read == [value for value in server if value is not None]
+
+
+def test_it_says_by_what_it_reads_the_log(page: Page) -> None:
+    follow(page)
+    told = page.locator(".ask-way > li").nth(1).inner_text()
+    assert "pg_walinspect reads" in told
+    assert "pgoutput, which does not run here" in told
+    assert "pg_get_wal_block_info" in told
+
+
+def test_the_notebooks_role_asks_again_after_it(page: Page) -> None:
+    follow(page)
+    role = page.evaluate("""async () => {
+        const { open } = await import('../_static/ask/session.js')
+        return (await (await open()).ask('SELECT current_user')).rows
+    }""")
+    assert role == [["medallion_notebook"]]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 390), ("dark", 390)])
+def test_the_steps_are_sound(
+    site: str, offered: dict[str, list[str]], chromium: Browser, scheme: str, width: int
+) -> None:
+    with chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800},
+                              reduced_motion="reduce") as context:  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{site}/{CHAPTER}")
+        follow(page)
+        page.locator(".ask-way summary").click()
+        assert page.evaluate(STICKS_OUT) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert violations(page, COLOUR if scheme == "dark" else ALL) == []
+
+
+def test_what_does_not_load_is_said(page: Page) -> None:
+    page.context.route("**/ask/pglite-*.wasm.gz", lambda route: route.abort())
+    page.get_by_role("button", name="Follow a change here").click()
+    expect(page.locator(".ask-bar .ask-status").last).to_contain_text("PostgreSQL did not start")
+
+
+def test_the_way_is_only_where_it_can_be_gone(site: str, chromium: Browser) -> None:
+    page = chromium.new_page()
+    page.goto((SITE / CHAPTER).as_uri())
+    expect(page.get_by_role("button", name="Follow a change here")).to_have_count(0)
+    page.close()
