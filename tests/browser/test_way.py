@@ -124,8 +124,8 @@ def test_a_record_of_the_log_is_read_as_the_server_reads_the_row(page: Page) -> 
 def test_it_says_by_what_it_reads_the_log(page: Page) -> None:
     follow(page)
     told = page.locator(".ask-way > li").nth(1).inner_text()
-    assert "pg_walinspect reads" in told
-    assert "pgoutput, which does not run here" in told
+    assert "Here pg_walinspect reads them." in told
+    assert "through pgoutput, which does not run in the page." in told
     assert "pg_get_wal_block_info" in told
 
 

@@ -6,11 +6,11 @@ import { open } from "./session.js";
 
 const TOLD = {
   update: "The shop changes one payment by a dollar.",
-  record: "The record of it in the write-ahead log, with the new row's bytes, and its commit. pg_walinspect reads them; capture reads pgoutput, which does not run here yet.",
+  record: "The write-ahead log has the record of it, with the new row’s bytes, and its commit. Here pg_walinspect reads them. Capture reads the log through pgoutput, which does not run in the page.",
   bronze: "These bytes, read by the table's columns, are one row of bronze.",
-  merge: "The project's own merge statement, which the build took from medallion_lib, takes it to silver.",
-  versions: "The payment's last two versions: the new one begins when the old one ends, at the commit.",
-  mart: "The mart, a microsecond before the commit and now.",
+  merge: "The project’s own merge statement takes it to silver. The build asked medallion_lib for it.",
+  versions: "The payment’s last two versions: the new one begins when the old one ends, at the commit.",
+  mart: "The mart changed by a dollar: a microsecond before the commit, and now.",
 };
 const NUMBERS = new Set(["integer", "numeric"]);
 
@@ -19,7 +19,7 @@ const button = made("button", { type: "button", className: "ask-here", textConte
 const status = made("span", { className: "ask-status", role: "status" });
 const steps = made("ol", { className: "ask-way" });
 const here = made("div", { className: "ask ask-bar" }, button, status);
-const offer = made("p", { textContent: "Your browser can do the same: PostgreSQL and the year load once, 8 MB, and a payment's change goes from its table to a mart." });
+const offer = made("p", { textContent: "Your browser can do the same: PostgreSQL and the year load once, 8 MB, and a payment’s change goes from its table to a mart." });
 button.title = "Changes a payment in your browser's own PostgreSQL, and follows it to the mart";
 section.append(offer, here, steps);
 button.addEventListener("click", follow);
