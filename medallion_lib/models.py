@@ -248,6 +248,8 @@ def _hint(type_: types.TypeEngine) -> str:
         return "dict[str, Any]"
     if element := _RANGES.get(type(type_).__name__):
         return f"Range[{element}]"
+    if isinstance(type_, postgresql.REGCLASS):
+        return "str"
     try:
         name = type_.python_type.__name__
     except NotImplementedError:

@@ -52,12 +52,17 @@ def begun(cursor: Cursor, shape: Shape, batch: dict[str, int]) -> tuple[int, int
     return None
 
 
-def _taken(cursor: Cursor, shape: Shape, first: int, at: datetime) -> int:
-    """Take the rows of a position. Of rows that are there, a key is made in less time."""
+def _taken(cursor: Cursor, shape: Shape, first: int, at: datetime) -> int | None:
+    """Take the rows of a position. Of rows that are there, a key is made in less time.
+
+    None without a primary key: nothing else says that no key's row is taken twice.
+    """
     silver = shape.table.silver
     facts = {"silver": silver.as_string(cursor), "at": at}
     cursor.execute(sqlfile.compose("silver/first_altered", silver=silver), facts)
-    before, after = cursor.fetchone()
+    if not (found := cursor.fetchone()):
+        return None
+    before, after = found
     taking = sql.SQL("COPY {} ({}, row_hash) FROM STDIN")
     taking = taking.format(silver, sqlfile.identifiers(shape.from_source))
     cursor.execute(before)
