@@ -78,8 +78,8 @@ def drop(connection: Any, schemas: Sequence[str] = ()) -> None:
     With `schemas`, those of their relations, and of what reads them.
     """
     with _transaction(connection) as cursor:
-        within = "WHERE relnamespace::regnamespace::text = ANY (%s)"
-        cursor.execute(f"SELECT array_agg(oid) FROM pg_class {within}", ([*schemas],))
+        within = "relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname = ANY (%s))"
+        cursor.execute(f"SELECT array_agg(oid) FROM pg_class WHERE {within}", ([*schemas],))
         (oids,) = cursor.fetchone()
         for command in stale(cursor, None, oids or ()) if schemas else stale(cursor, ()):
             cursor.execute(command)
