@@ -71,6 +71,7 @@ def _copy() -> None:
 def _prepare() -> None:
     """The years that notebooks start from are made once, outside of their cells."""
     os.environ["MEDALLION_NAME"] = "book"
+    os.environ["MEDALLION_BOOK"] = "1"  # %%sql cells tell what they asked
     for tables in (star.TABLES, shop.TABLES):
         Medallion.open(tables=tables).reset(year=True)
 

@@ -6,6 +6,7 @@ fails like any other, and charts are SVG.
 
 import html
 import numbers
+import os
 import re
 import subprocess
 import textwrap
@@ -44,6 +45,7 @@ from medallion_lib.gold.questions import Answer
 ROWS_SHOWN = 20
 LONG = 44  # characters from which on a cell is broken into lines
 EXHIBIT = 74  # and a line of an exhibit
+TOLD = "application/vnd.medallion.asked+json"  # what the book's build reads, and takes out again
 
 _SETTINGS = {
     "autopandas": False,
@@ -227,23 +229,35 @@ def _run(
     """Run a cell's statements as jupysql does, but alter none of them."""
     if text.startswith("\\") or connection.is_dbapi_connection:
         return run_statements(connection, text, config, parameters)
-    asked = []
-    for statement in statements.split(text):
+    pieces = statements.split(text)
+    if _is_told():
+        literal = partial(_literal, connection, parameters)
+        asked = "\n".join(statements.with_values(piece, literal) for piece in pieces)
+        display({TOLD: {"sql": asked, "on": connection.alias}}, raw=True)
+    for statement in pieces:
         written = statements.as_text(statement)
         for name in results.gone.intersection(sqlalchemy.text(written).compile().params):
             if name not in (parameters or {}):
                 raise MedallionError(results.missing(name))
         result = connection.raw_execute(written, parameters)
-        asked.append(statements.with_values(statement, partial(_literal, connection, parameters)))
     answer = ResultSet(result, config, statement, connection)
-    answer.asked = "\n".join(asked)
+    if _is_told() and answer.keys:
+        table = _table(list(answer.keys), list(answer), config.displaylimit)
+        display({TOLD: {"table": table}}, raw=True)
     return answer
 
 
+def _is_told() -> bool:
+    """Whether the book's build wants to know what is asked and answered, shown or not."""
+    return "MEDALLION_BOOK" in os.environ
+
+
 def _literal(connection: Any, parameters: dict[str, Any] | None, name: str) -> str:
-    """A parameter's value as the driver writes it."""
+    """A parameter's value as the driver writes it; one that is missing stays as it is."""
+    if name not in (parameters or {}):
+        return f":{name}"
     driver = connection._connection_sqlalchemy.connection.dbapi_connection
-    return psycopg2.sql.Literal((parameters or {})[name]).as_string(driver)
+    return psycopg2.sql.Literal(parameters[name]).as_string(driver)
 
 
 class _Connection(SQLAlchemyConnection):
@@ -321,8 +335,7 @@ def _show_result(result: ResultSet) -> None:
     """Display rows as a table; a statement without rows (DDL) shows nothing."""
     if result.keys:
         table = _table(list(result.keys), list(result), result._config.displaylimit)
-        asked = {"sql": getattr(result, "asked", "")}  # for the book's page, which can ask it, too
-        display({"text/html": table, "text/plain": str(result)}, metadata=asked, raw=True)
+        display({"text/html": table, "text/plain": str(result)}, raw=True)
 
 
 def _frame(frame: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ MODULES = {
     "book/ask_it_yourself": "ask/page.js",
     "notebooks/01_bronze_change_capture": "ask/way.js",
 }
+ASKED = ("sql", "on", "needs", "writes")  # of a statement, what its page is told
 
 
 def _offer(
@@ -28,7 +29,8 @@ def _offer(
         app.add_css_file("ask/ask.css")
         app.add_css_file("ask/table.css")
     if page in offered:
-        told = json.dumps(offered[page]).replace("<", "\\u003c")
+        asked = [{key: each[key] for key in ASKED} for each in offered[page]]
+        told = json.dumps(asked).replace("<", "\\u003c")
         context["body"] += f'<script type="application/json" id="ask-cells">{told}</script>'
         app.add_js_file("ask/cells.js", loading_method="defer")
         app.add_css_file("ask/ask.css")

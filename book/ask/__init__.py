@@ -29,6 +29,7 @@ def make(lab: Medallion, copy: Path, cache: Path) -> str:
 
     Nothing is made where Node or its package can't be had: the site is the same but for buttons.
     """
+    facts = cells.told(copy / "notebooks")
     if not (shutil.which("node") and shutil.which("npm")):
         return NOT_MADE.format("Node is not installed")
     year = shop.prepared_year(lab, shop.TABLES)[1]
@@ -42,7 +43,7 @@ def make(lab: Medallion, copy: Path, cache: Path) -> str:
     shutil.copytree(made, static, dirs_exist_ok=True)
     shutil.copy(copy / "notebooks" / "cells.css", static / "table.css")
     clause.write(static)
-    offered, left = cells.offered(copy / "notebooks", static)
+    offered, left = cells.offered(copy / "notebooks", facts, static)
     told = {"offered": offered, "left": left}
     (copy / "ask.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     return f"{sum(map(len, offered.values()))} cells can be asked in the page."

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from sqlalchemy import URL
 
 ROOT = Path(__file__).parents[2]
+TOLD = "application/vnd.medallion.asked+json"
 
 CELLS = {
     "name": "import os\nprint(os.environ['MEDALLION_NAME'])",
@@ -45,6 +46,9 @@ with sqlalchemy.create_engine("{url}").connect() as other:
     "survivor": "%%sql\nSELECT 'after a reset' AS survived",
     "again": "cells.start(lab)",
     "once_more": "%%sql\nSELECT 'started twice' AS started",
+    "told": """\
+%env MEDALLION_BOOK=1
+%sql kept << SELECT :store AS store, 'a :store' AS text""",
 }
 
 
@@ -91,10 +95,13 @@ def test_sent_is_what_went_over_the_wire(cells: dict[str, NotebookNode]) -> None
     assert "LIKE 'x%'" in output.data["text/markdown"]
 
 
-def test_an_output_has_the_statement_with_its_values(cells: dict[str, NotebookNode]) -> None:
-    """For the book's page, which asks it without the notebook."""
-    statement = CELLS["row"].partition("\n")[2].replace(":store", "5")
-    assert cells["row"].outputs[0].metadata["sql"] == statement
+def test_the_books_build_is_told_what_was_asked_and_answered(
+    cells: dict[str, NotebookNode],
+) -> None:
+    """What a cell keeps without showing it, too: the book's page asks it without the notebook."""
+    asked, answered = (each.data[TOLD] for each in cells["told"].outputs if "data" in each)
+    assert asked == {"sql": "SELECT 5 AS store, 'a :store' AS text", "on": "warehouse"}
+    assert '<td class="number">5</td><td>a :store</td>' in answered["table"]
 
 
 def test_a_short_exhibit_shows_the_ends_of_a_list(cells: dict[str, NotebookNode]) -> None:

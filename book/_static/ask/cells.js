@@ -16,7 +16,7 @@
       button.disabled = true;
       try {
         const { become } = await import("./here.js");
-        become(cell, button, statements[at], at + 1);
+        become(cell, button, statements, at);
       } catch {
         button.after(Object.assign(document.createElement("p"), {
           className: "ask-status", role: "status",

@@ -32,22 +32,23 @@ export async function start({ module, files, data, base, library, extensions, hi
   };
   await send("SET ROLE medallion_notebook");
   const have = last(await send(histories)).rows.map(([name]) => name);
-  const ask = (sql) => answered(sql, send, have);
+  const ask = (sql, isStock) => answered(sql, send, have, isStock);
   if ((await ask("SELECT 6 * 7 AS known")).rows[0]?.[0] !== "42") {
     throw new Error("It started and answers nothing."); // a trap in the module is not told
   }
   return { ask, send };
 }
 
-/* Every value as PostgreSQL's text: the protocol's own messages are read, past all parsers. */
-async function answered(sql, send, have) {
+/* Every value as PostgreSQL's text: the protocol's own messages are read, past all parsers. A stock
+   PostgreSQL is sent what was written. */
+async function answered(sql, send, have, isStock) {
   let sent = sql;
   try {
-    sent = rewrite(sql);
+    if (!isStock) sent = rewrite(sql);
     const began = performance.now();
     return { ...last(await send(sent)), sent, ms: performance.now() - began };
   } catch (error) {
-    throw refused(error, sql, sent, have);
+    throw refused(error, sql, sent, have, isStock);
   }
 }
 
@@ -68,10 +69,10 @@ function last(messages) {
 }
 
 /* {message, hint, code}: in the words of the clause where it was about that, else the server's. */
-function refused(error, sql, sent, have) {
+function refused(error, sql, sent, have, isStock) {
   if (error instanceof Refusal) return { message: error.message, hint: "", code: "" };
   if (!error.code) return { message: `PostgreSQL ended: ${error.message ?? error}`, hint: "Start again.", code: "broken" };
-  const explained = explain(sql, error, have);
+  const explained = !isStock && explain(sql, error, have);
   const { message, detail, hint, code } = explained ? { message: explained.message, code: error.code } : error;
   const lines = [message, !explained && line(sent, error.position), detail].filter(Boolean);
   return { message: lines.join("\n"), hint: hint ?? "", code };

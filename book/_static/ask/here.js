@@ -3,7 +3,9 @@ import { made, sameAsPrinted, shown } from "./answer.js";
 import { editor } from "./editor.js";
 import { open } from "./session.js";
 
-export function become(cell, button, sql, number) {
+/* `statements` are the page's, each {sql, on, needs, writes}; the cell's own is at index `at`. */
+export function become(cell, button, statements, at) {
+  const { sql, on, needs, writes } = statements[at], number = at + 1;
   const edited = editor(sql, `SQL of cell ${number}`, run);
   const status = made("span", { className: "ask-status", role: "status" });
   const running = made("button", { type: "button", textContent: "Run", title: "Ctrl+Enter" });
@@ -32,11 +34,22 @@ export function become(cell, button, sql, number) {
       const onprogress = (part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`);
       const session = await open({ onprogress });
       say("Asking …");
-      show(await session.ask(edited.value));
+      if (writes && edited.value === sql && session.ran.has(sql)) return say("This has run already: start again to undo it.");
+      const first = await prepared(session);
+      show(await session.ask(edited.value, on === "stock"), first);
     } catch (error) {
       refuse(error);
+    } finally {
+      running.disabled = false;
     }
-    running.disabled = false;
+  }
+
+  /* Runs the cells above that this one needs and that have not run; a line that says which. */
+  async function prepared(session) {
+    const missing = needs.map((each) => statements[each]).filter((each) => !session.ran.has(each.sql));
+    for (const each of missing) await session.ask(each.sql, each.on === "stock");
+    const lines = missing.map((each) => each.sql.trim().split("\n")[0]);
+    return lines.length ? [made("p", { className: "ask-label", textContent: `First ran: ${lines.join("; ")}` })] : [];
   }
 
   async function restart() {
@@ -51,11 +64,11 @@ export function become(cell, button, sql, number) {
     }
   }
 
-  function show(given) {
+  function show(given, first) {
     const same = sameAsPrinted(given, output);
     const took = `${Math.max(1, Math.round(given.ms))} ms`;
     say(same ? `Answered here in ${took}: the same as printed.` : `Answered here in ${took}.`);
-    answer.replaceChildren(...shown(given, edited.value));
+    answer.replaceChildren(...first, ...shown(given, edited.value));
     print(same);
   }
 

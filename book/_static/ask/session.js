@@ -1,4 +1,5 @@
-/* One PostgreSQL a page, in a worker: open() → session, session.ask(sql) → answer.
+/* One PostgreSQL a page, in a worker: open() → session, session.ask(sql) → answer; session.ran has
+   the statements that were sent since it started, but for those that were refused.
 
    An answer is {columns: [{name, oid}], rows: [[text or null]], sent, command, ms}. What the clause
    or the server refuses rejects with {message, hint, code}; so does what ends the session, with the
@@ -25,6 +26,7 @@ class Session {
   #last = 0;
   #opening;
   #timer;
+  ran = new Set();
 
   async begin(onprogress = () => {}) {
     if (location.protocol === "file:") throw broken("A page opened as a file can't load PostgreSQL.", "Serve the folder: python -m http.server");
@@ -36,11 +38,21 @@ class Session {
     return this;
   }
 
-  ask(sql) {
+  async ask(sql, isStock = false) {
+    this.ran.add(sql); // what is sent later is answered later
+    try {
+      return await this.#send({ sql, isStock });
+    } catch (error) {
+      this.ran.delete(sql);
+      throw error;
+    }
+  }
+
+  #send(asked) {
     return new Promise((resolve, reject) => {
       if (!this.#worker) return reject(broken("The session has ended.", "Start again."));
       this.#waiting.set(++this.#last, { resolve, reject });
-      this.#worker.postMessage({ id: this.#last, sql });
+      this.#worker.postMessage({ id: this.#last, ...asked });
       this.#patiently();
     });
   }
@@ -90,6 +102,7 @@ class Session {
     this.#worker?.terminate();
     this.#worker = undefined;
     clearTimeout(this.#timer);
+    this.ran.clear();
     for (const { reject } of [...this.#waiting.values(), this.#opening].filter(Boolean)) reject(why);
     this.#waiting.clear();
     this.#opening = undefined;

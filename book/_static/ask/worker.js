@@ -7,7 +7,7 @@ self.onunhandledrejection = ({ reason }) => self.postMessage({ failed: String(re
 self.onmessage = async ({ data }) => {
   try {
     if (data.open) await open(data.open);
-    else self.postMessage({ id: data.id, answer: await engine.ask(data.sql) });
+    else self.postMessage({ id: data.id, answer: await engine.ask(data.sql, data.isStock) });
   } catch (error) {
     if (data.open) self.postMessage({ failed: String(error?.message ?? error) });
     else self.postMessage({ id: data.id, error });
