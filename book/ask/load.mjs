@@ -17,6 +17,8 @@ await server.exec("CREATE ROLE medallion SUPERUSER; CREATE ROLE medallion_notebo
 await server.exec(readFileSync(dump, "utf8"));
 await server.exec("UPDATE pg_database SET datistemplate = false");
 for (const name of ["template0", "template1"]) await server.exec(`DROP DATABASE ${name}`);
+await server.exec("DELETE FROM pg_description WHERE objoid < 16384"); // of the server's own
+await server.exec("SET default_statistics_target = 10"); // a tenth of the samples that a planner keeps
 await server.exec("VACUUM (FULL, FREEZE, ANALYZE)");
 await server.exec("VACUUM (FREEZE, ANALYZE)"); // the visibility maps that FULL does away with
 await server.exec("CHECKPOINT");
