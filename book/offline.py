@@ -25,6 +25,7 @@ ICON = HERE / "_static" / "favicon.svg"
 OPENING = ("drag", "receipt")  # in book/made, with a style and a script of that name
 UNSEEN = {"imports", "set-up", "asserted", "asserted-live", "again"}  # not for an audience
 LINE = re.compile(r'<(?:link|script)\b[^>]*"\.\./_static/[^>]*>(?:</script>)?\n')
+ELSEWHERE = re.compile(r'<p class="drag-ask">.*</p>\n')  # a link to a page that is not with it
 
 
 def write(executed: Path, site: Path) -> None:
@@ -47,7 +48,8 @@ def write(executed: Path, site: Path) -> None:
 def _opening(made: Path) -> str:
     """The slider and the receipt, whose styles and scripts the page holds itself."""
     parts = [(made / f"{name}.html").read_text(encoding="utf-8") for name in OPENING]
-    return f'<h1 class="visually-hidden">The number changed</h1>\n{LINE.sub("", "".join(parts))}'
+    here = ELSEWHERE.sub("", LINE.sub("", "".join(parts)))
+    return f'<h1 class="visually-hidden">The number changed</h1>\n{here}'
 
 
 def _static(name: str) -> str:

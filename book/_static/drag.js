@@ -5,6 +5,7 @@
   const { stores, pack, stops } = JSON.parse(figure.querySelector("script").textContent);
   const find = (name) => figure.querySelector(name);
   const slider = find("input"), play = find(".drag-play"), time = find(".drag-time");
+  const ask = find(".drag-ask a"); // the page of one file has none
   const rows = stores.map((store) => find(`[data-store="${store}"]`));
   const cells = [...figure.querySelectorAll("td:nth-child(2)")];
   const marks = [...figure.querySelectorAll("[data-stop]")];
@@ -35,7 +36,7 @@
     say(".drag-note", note);
     say(".drag-clause b", `'${asof.replace("T", " ")}'`);
     find(".drag-clause").hidden = asof === "today";
-    find(".drag-ask a").hash = `sql=${encodeURIComponent(question(asof))}`;
+    if (ask) ask.hash = `sql=${encodeURIComponent(question(asof))}`;
     figure.classList.toggle("now", asof === "today");
     slider.value = place;
     time.style.setProperty("--progress", place / (stops.length - 1));

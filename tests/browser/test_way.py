@@ -90,7 +90,8 @@ def test_a_change_goes_from_the_shop_through_the_log_to_the_mart(page: Page) -> 
         assert merge == [["1", "0", "1", "0", "1", "0"]]  # one event, one row in place, one version over
         (new, old) = versions
         assert [Decimal(new[0]), new[2], Decimal(old[0])] == [amount, "infinity", amount - 1]
-        assert new[1] == old[2]
+        # Two presses within a second are told apart to the millisecond, where they would look alike.
+        assert new[1].startswith(old[2]) or old[2].startswith(new[1])
         assert new[1][:19] == commit_ts[:19]
         ((store, month, before, now),) = mart
         assert (store, month) == ("5", "2023-06-01")
