@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,9 +39,11 @@ LINKED = ["data"]  # what notebooks may read by a relative path
 def main() -> None:
     _step("Copying the sources", _copy)
     _step("Preparing the sample year", _prepare)
-    _step("Executing the notebooks", _execute)
-    _step("Making what pages include", _make)
-    _step("Making what pages ask", _ask)
+    with ThreadPoolExecutor(1) as beside:  # which do not need the notebooks
+        answering = beside.submit(_prepare_answers)
+        _step("Executing the notebooks", _execute)
+        _step("Making what pages include", _make)
+        _step("Making what pages ask", lambda: print(ask.make(COPY, answering.result())))
     _step("Building the site", _build)
     _step("Writing the demo as one file", lambda: offline.write(COPY, SITE))
     _step("Checking that the site needs no other host", _check)
@@ -112,10 +115,12 @@ def _make() -> None:
     lab.drop()
 
 
-def _ask() -> None:
-    lab = Medallion.open()
-    print(ask.make(lab, COPY, ROOT / ".ask"))
-    lab.drop()
+def _prepare_answers() -> Path | ask.NotMade:
+    lab = Medallion.open("book_ask")
+    try:
+        return ask.prepared(lab, ROOT / ".ask")
+    finally:
+        lab.drop()
 
 
 def _build() -> None:

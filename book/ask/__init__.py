@@ -1,6 +1,7 @@
 """PostgreSQL in the page: what a reader's browser runs the book's SQL on, made where there is Node.
 
-`make` writes it into the copied book's static folder, and into ask.json which cells can be asked.
+`prepared` makes it or takes it from the cache, before any notebook has run. `make` writes it into
+the copied book's static folder, and into ask.json which cells can be asked.
 """
 
 import hashlib
@@ -22,24 +23,37 @@ HERE = Path(__file__).parent
 PACKAGE = Path("node_modules/@electric-sql/pglite")
 MAKING = ("__init__.py", "load.mjs", "packed.py", "package-lock.json", "way.py", "way.sql")
 LEFT_EMPTY = "bronze.br_[^c]*"  # a page may load 8 MB
-NOT_MADE = "The pages have no buttons that run SQL: {}."
 
 
-def make(lab: Medallion, copy: Path, cache: Path) -> str:
-    """Make what the pages run SQL on, or take it from the cache; a line that says so.
+class NotMade(Exception):
+    """Why the site has no buttons."""
+
+    def __str__(self) -> str:
+        return f"The pages have no buttons that run SQL: {self.args[0]}."
+
+
+def prepared(lab: Medallion, cache: Path) -> Path | NotMade:
+    """The folder of what the pages run SQL on, or why there is none.
 
     Nothing is made where Node or its package can't be had: the site is the same but for buttons.
     """
-    facts = cells.told(copy / "notebooks")
     if not (shutil.which("node") and shutil.which("npm")):
-        return NOT_MADE.format("Node is not installed")
+        return NotMade("Node is not installed")
     year = shop.prepared_year(lab, shop.TABLES)[1]
     made = cache / _digest(year, *(HERE / name for name in MAKING))
     try:
         if not made.exists():
             _make(lab, cache, made)
     except subprocess.CalledProcessError as problem:
-        return NOT_MADE.format(f"{problem.cmd[0]} failed: {(problem.stderr or '').strip()[-300:]}")
+        return NotMade(f"{problem.cmd[0]} failed: {(problem.stderr or '').strip()[-300:]}")
+    return made
+
+
+def make(copy: Path, made: Path | NotMade) -> str:
+    """Have the pages of the copied book run SQL on that; a line that says how many cells can."""
+    facts = cells.told(copy / "notebooks")
+    if isinstance(made, NotMade):
+        return str(made)
     static = copy / "book" / "_static" / "ask"
     shutil.copytree(made, static, dirs_exist_ok=True)
     shutil.copy(copy / "notebooks" / "cells.css", static / "table.css")

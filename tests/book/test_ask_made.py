@@ -38,7 +38,7 @@ def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[str,
     monkeypatch.setenv("PATH", f"{tmp_path}/bin")
     monkeypatch.setattr(ask.shop, "prepared_year", lambda *_: ("source", "warehouse"))
     copy: Any = tmp_path / "copy"
-    told = ask.make(None, copy, tmp_path / "cache")
+    told = ask.make(copy, ask.prepared(None, tmp_path / "cache"))
     assert not copy.exists()
     return told
 
