@@ -32,8 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(ours.close)
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin the longest files: begun last, one would keep the other workers waiting."""
+    _leave_to_prove(items)
     took = _took(config.rootpath / REPORT)
 
     def length(item: pytest.Item) -> tuple[int, float]:
@@ -42,6 +44,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return (mark.args[0] if mark else 0), took[file]
 
     items.sort(key=length, reverse=True)
+
+
+def _leave_to_prove(items: list[pytest.Item]) -> None:
+    """Of a test's cases, those after the `first` ones, as its mark counts them, are slow."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        mark = item.get_closest_marker("first")
+        if mark and not item.get_closest_marker("slow"):
+            name = item.nodeid.partition("[")[0]
+            seen[name] += 1
+            if seen[name] > mark.args[0]:
+                item.add_marker(pytest.mark.slow)
 
 
 def _took(report: Path) -> Counter[str]:

@@ -100,6 +100,7 @@ WORK: list[Callable[[Medallion], object]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_all_other_work_is_refused_with_the_command_and_changes_nothing(earlier: Medallion) -> None:
     before = versions(earlier), bronze(earlier), reached(earlier)
     for work in WORK:
@@ -156,6 +157,7 @@ def test_a_rebuild_brings_it_along_and_makes_the_same_versions(earlier: Medallio
     assert not any(each.lost or each.gained for each in earlier.rebuild())
 
 
+@pytest.mark.slow
 def test_capture_goes_on_with_a_new_snapshot(brought: Medallion) -> None:
     """The snapshot finds what bronze had, so that it opens no version."""
     earlier = brought
@@ -188,6 +190,7 @@ def test_a_notebooks_table_still_keeps_its_versions(earlier: Medallion) -> None:
     assert asked(earlier, "SELECT item, amount::integer FROM price") == [(1, 13)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", [None, star.TABLES], ids=["not declared", "declared"])
 def test_one_with_the_star_is_brought_along_with_its_tables(with_star: Medallion, declared: Tables | None) -> None:
     with_star.declared = declared

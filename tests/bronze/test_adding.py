@@ -187,6 +187,7 @@ def at_each_step(do: Callable[[str], object]) -> Iterator[None]:
         yield
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("follows", [True, False, *(pytest.param(bool(turn % 3), marks=pytest.mark.slow, id=f"turn {turn}")
                                                     for turn in range(20))])  # fmt: skip
 def test_a_table_is_added_while_all_are_written_and_nothing_is_lost(lab: Medallion, follows: bool) -> None:
@@ -224,6 +225,7 @@ def killed(lab: Medallion, at: str, work: str = "add") -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("at", STEPS)
 @pytest.mark.parametrize("follows", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_adding_that_was_killed_is_done_again_and_nothing_is_lost(lab: Medallion, at: str, follows: bool) -> None:
@@ -242,6 +244,7 @@ def test_adding_that_was_killed_is_done_again_and_nothing_is_lost(lab: Medallion
     all_is_there(lab, writer)
 
 
+@pytest.mark.slow
 def test_a_removal_that_was_killed_is_done_again(lab: Medallion) -> None:
     """Changes that the log still has of the table are let go meanwhile."""
     add(lab, ITEM)
@@ -274,6 +277,7 @@ def test_capture_killed_while_a_table_is_added_loses_nothing(lab: Medallion, at:
     all_is_there(lab, writer)
 
 
+@pytest.mark.slow
 def test_a_partition_emptied_while_its_table_is_added_has_the_snapshot_taken_again(lab: Medallion) -> None:
     """Which rows it held is not known to the capture that lands it before those."""
     taken = []
@@ -313,6 +317,7 @@ def test_a_table_that_was_removed_keeps_its_history_and_is_added_again(lab: Meda
     assert [(each.lost, each.gained) for each in lab.rebuild()] == [(0, 0), (0, 0)]
 
 
+@pytest.mark.slow
 def test_a_table_that_was_removed_and_made_anew_is_added_again_by_the_names_of_its_columns(lab: Medallion) -> None:
     """What a column is told by at the source is another's now."""
     add(lab, ITEM)
@@ -329,6 +334,7 @@ def test_a_table_that_was_removed_and_made_anew_is_added_again_by_the_names_of_i
     assert [(each.lost, each.gained) for each in lab.rebuild()] == [(0, 0), (0, 0)]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("how", ["added", "half added"])
 def test_a_table_is_removed_while_capture_goes_on(lab: Medallion, how: str) -> None:
     with following(lab, "--merge", heartbeat=0.1) as process:
@@ -354,6 +360,7 @@ def test_a_table_is_removed_while_capture_goes_on(lab: Medallion, how: str) -> N
     assert landed == 0 if how == "added" else landed > 0
 
 
+@pytest.mark.slow
 def test_a_publication_that_somebody_else_alters_is_noticed_as_before(lab: Medallion) -> None:
     add(lab, ITEM)
     lab.capture()
@@ -369,6 +376,7 @@ def test_a_publication_that_somebody_else_alters_is_noticed_as_before(lab: Medal
         lab.capture()
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("both", [False, True])
 def test_a_table_that_was_added_and_is_dropped_is_let_go_and_can_be_added_again(lab: Medallion, both: bool) -> None:
     """While capture goes on, and beside one of the first tables or alone."""
@@ -388,6 +396,7 @@ def test_a_table_that_was_added_and_is_dropped_is_let_go_and_can_be_added_again(
     assert rows(lab, "SELECT id, n FROM silver.item") == [(1, 2)]
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_all_makes_whole_what_was_half_added(lab: Medallion) -> None:
     for at in ("table published", "snapshot copied"):
         killed(lab, at)
@@ -401,6 +410,7 @@ def test_a_snapshot_of_all_makes_whole_what_was_half_added(lab: Medallion) -> No
     assert [(each.lost, each.gained) for each in lab.rebuild()] == [(0, 0), (0, 0)]
 
 
+@pytest.mark.slow
 def test_a_table_is_added_to_a_source_of_business_time_at_the_last_instant_there(
     lab_at: Callable[[str], Medallion],
 ) -> None:
@@ -414,6 +424,7 @@ def test_a_table_is_added_to_a_source_of_business_time_at_the_last_instant_there
     assert (began.year, began.month, began.day) == (2023, 1, 2)
 
 
+@pytest.mark.slow
 def test_a_table_of_any_names_is_added_and_changed_meanwhile(lab: Medallion) -> None:
     odd = 'o\'clock "x" 100% %s {} $1'
     name = '"' + odd.replace('"', '""') + '"'

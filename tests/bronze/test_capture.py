@@ -129,7 +129,7 @@ def check_random_business(
 def test_random_business_lands_as_committed_and_silver_is_the_source_at_every_copy(
     shop: Shop, record_property: Callable[[str, object], None]
 ) -> None:
-    check_random_business(shop, 40, 10, record_property)
+    check_random_business(shop, 15, 10, record_property)
 
 
 @pytest.mark.slow

@@ -90,6 +90,7 @@ def drop_publication(lab: Medallion) -> None:
     change(lab.source, f"DROP PUBLICATION {slot.PUBLICATION}")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("take_away", "told"), [
     (drop_slot, "No replication slot"), (remake_slot, "made anew or moved on by something else"),
     (advance_slot, "made anew or moved on by something else"), (drop_publication, "No publication"),
@@ -145,6 +146,7 @@ def make_table_again(lab: Medallion) -> None:
     change(lab.source, "DELETE FROM payment WHERE payment_id = (SELECT min(payment_id) FROM payment)")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("alter", [
     drop_and_add_again, make_table_again,
     *(pytest.param(each, marks=pytest.mark.slow) for each in (
@@ -166,6 +168,7 @@ def test_a_publication_altered_meanwhile_is_told_and_a_new_snapshot_repairs_it(
 # Two at once
 
 
+@pytest.mark.slow
 def test_a_second_capture_is_refused(begun: Medallion) -> None:
     first = begin(begun, "capture", "--follow")
     try:
@@ -297,6 +300,7 @@ def shown_by(message: str, url: URL) -> str:
         return str(cursor.fetchall())
 
 
+@pytest.mark.slow
 def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
     two_phased: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +333,7 @@ def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
     assert lab.capture().rows == 0
 
 
+@pytest.mark.slow
 def test_a_slot_and_a_session_that_keep_a_database_are_found(lab: Medallion) -> None:
     """A slot that is read, of another name, keeps the source from being dropped; a session, from a copy."""
     with databases.administering(lab.place.url) as cursor, server.session(lab.source_url):
@@ -389,6 +394,7 @@ SELECT n, 1, 'First', 'Last', n || '@example', 1 FROM generate_series(1, 4) AS n
 """
 
 
+@pytest.mark.slow
 def test_a_slot_invalidated_by_too_much_log_is_told_and_its_repair_shows_in_history(
     narrow: Medallion,
 ) -> None:
@@ -455,6 +461,7 @@ def test_a_server_without_room_for_a_slot_is_told(narrow: Medallion) -> None:
 # Business time
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("order", "told"), [
     (("2022-06-01", None), r"A transaction of business time 2022-06-01 00:00:00 follows one of 2023-01-02"),
     (("2023-01-03", "2023-01-03", None), "must say its business time once, before its rows"),
@@ -526,6 +533,7 @@ ODD = [
 ]  # fmt: skip
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("content", [b"soon", b"\xff"])
 def test_a_business_time_that_cannot_be_read_is_told_and_the_remedy_goes_on(
     lab_at: Callable[[str], Medallion], content: bytes
@@ -608,6 +616,7 @@ def test_a_message_of_ours_from_somebody_else_is_passed_over_where_no_time_is_tr
     assert asked(replayed.warehouse_url, at) > began
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("at", "told"), [
     ("infinity", "infinite or not of the years"), ("2999-01-01", "2999-01-01 00:00:00, in the future"),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in (
@@ -676,6 +685,7 @@ def test_what_is_no_instant_to_replay_to_or_position_to_merge_to_is_refused(begu
     assert customers_now(begun) == customers_at_source(begun)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", ["events.csv", "customer.csv"])
 @pytest.mark.parametrize("missing", [False, True])
 def test_a_data_file_that_is_not_whole_is_refused(

@@ -36,6 +36,7 @@ def landed(lab: Medallion) -> list[tuple]:
     return found
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("people", ["FULL", "DEFAULT"], indirect=True)
 def test_an_excluded_column_is_in_no_layer(people: Medallion) -> None:
     run(people, "INSERT INTO person VALUES (3, 'hush', 'Three', 'bulk', 33)", "UPDATE person SET name = '1' WHERE id = 1",
@@ -55,6 +56,7 @@ def test_a_change_of_excluded_columns_alone_opens_no_version(people: Medallion) 
     assert rows(people, "SELECT name FROM silver.person_hist WHERE id = 1 ORDER BY sys_start") == [("One",), ("Uno",)]
 
 
+@pytest.mark.slow
 def test_an_excluded_column_stays_out_under_a_new_name(people: Medallion) -> None:
     run(people, "ALTER TABLE person RENAME secret TO nickname; INSERT INTO person VALUES (3, 'hush', 'Three', 'bulk', 33)")
     assert people.verify() == []
@@ -104,6 +106,7 @@ def test_a_column_that_is_excluded_no_more_lands_from_the_next_snapshot_on(peopl
     assert rows(people, LANDED)[-1][1] == {"id": 2, "name": "Two", "age": 22, "secret": "hush"}
 
 
+@pytest.mark.slow
 def test_a_column_that_nothing_explains_stops_capture_of_a_table_that_excludes_some(people: Medallion) -> None:
     run(people, "ALTER TABLE person RENAME secret TO nickname; INSERT INTO person VALUES (3, 'hush', 'Three', 'bulk', 33)",
         "ALTER TABLE person RENAME nickname TO alias; INSERT INTO person VALUES (4, 'hush', 'Four', 'bulk', 44)")  # fmt: skip

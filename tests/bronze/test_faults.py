@@ -152,6 +152,7 @@ def test_capture_killed_ten_times_lands_everything_once_and_in_order(
     assert lab.capture().rows == 0
 
 
+@pytest.mark.slow
 def test_a_landing_that_was_not_confirmed_is_not_landed_again(lab: Medallion) -> None:
     lab.replay("2023-01-05")
     killed(lab, "capture", "landed", 1)
@@ -203,6 +204,7 @@ def ops(lab: Medallion) -> dict[str, int]:
     return dict(read(lab, "SELECT op, count(*)::int FROM bronze.br_film_cdc GROUP BY op"))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("at", SNAPSHOT)
 def test_a_snapshot_killed_at_any_step_is_done_again_unless_it_had_landed(lab: Medallion, at: str) -> None:
     films(lab, 3000)
@@ -222,6 +224,7 @@ def test_a_snapshot_killed_at_any_step_is_done_again_unless_it_had_landed(lab: M
     assert read(lab, current) == [(2999, 1)]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("at", SNAPSHOT[:2])
 def test_a_new_snapshot_killed_half_way_has_changed_nothing(lab: Medallion, at: str) -> None:
     films(lab, 3000)
@@ -359,6 +362,7 @@ def end(lab: Medallion, which: str) -> int:
     return sessions(lab, which, "pg_terminate_backend(pid)")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("which", ["of the walsender", "to the warehouse"])
 @pytest.mark.parametrize("at", ["copied", "landed"])
 def test_a_connection_ended_under_capture_is_told_and_nothing_is_lost_or_twice(
@@ -387,6 +391,7 @@ def test_a_connection_ended_under_capture_is_told_and_nothing_is_lost_or_twice(
     assert lab.verify() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [
     "to the warehouse", *(pytest.param(each, marks=pytest.mark.slow) for each in list(SESSIONS)[:2])])
 def test_following_goes_on_over_a_connection_that_is_ended(lab: Medallion, which: str) -> None:

@@ -290,6 +290,7 @@ def test_a_server_that_was_stopped_stays_so_until_somebody_starts_it(shop: Medal
     assert shop.verify() == []
 
 
+@pytest.mark.slow
 def test_a_stop_while_it_is_busy_loses_nothing(shop: Medallion) -> None:
     began = asked(shop.warehouse_url, "SELECT commit_ts FROM meta.watermark WHERE stage = 'capture'")
     with following(shop, "--merge") as process:
@@ -306,6 +307,7 @@ def test_a_stop_while_it_is_busy_loses_nothing(shop: Medallion) -> None:
     assert shop.verify() == []
 
 
+@pytest.mark.slow
 def test_a_stop_after_only_other_databases_wrote_is_no_gap(shop: Medallion) -> None:
     """The server asks its readers for a last reply, and psycopg2 gives it whatever we think."""
     with following(shop, "--merge", heartbeat=1000) as process:
@@ -450,6 +452,7 @@ def test_status_tells_the_slot_and_what_the_server_keeps_for_it(lab: Medallion) 
     assert re.search(r"^wal bytes retained +nothing yet$", done(lab, "status"), re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_merge_that_is_refused_is_told_once_and_bronze_goes_on(lab: Medallion) -> None:
     lab.replay("2023-01-02")
     lab.capture(merging=True)

@@ -97,6 +97,7 @@ def taken_over(lab: Medallion) -> None:
     lab.rebuild()
 
 
+@pytest.mark.slow
 def test_two_tables_of_one_name_are_captured_merged_verified_rebuilt_and_counted(namesakes: Medallion) -> None:
     lab = namesakes
     taken_over(lab)
@@ -233,6 +234,7 @@ OTHERWISE = {
 MADE_ANEW = ("history", "silver_schema", "by_month", "lookups")  # by a rebuild, as they are declared
 
 
+@pytest.mark.slow
 def test_a_process_that_declares_a_table_otherwise_is_told_what_differs(shop: Medallion) -> None:
     before = rows(shop, WATERMARK)
     edit(shop, "not@landed")
@@ -266,6 +268,7 @@ def test_a_lookup_without_its_sql_is_refused(tmp_path: Path) -> None:
         Tables.from_toml(file)
 
 
+@pytest.mark.slow
 def test_another_process_with_a_file_of_other_tables_is_refused_until_it_takes_them_over(
     shop: Medallion, tmp_path: Path
 ) -> None:
@@ -301,6 +304,7 @@ def test_a_table_cannot_be_changed_once_it_is_made() -> None:
     assert table == Table("customer", ("customer_id",), renamed={"active": ("activebool",)})
 
 
+@pytest.mark.slow
 def test_two_labs_of_different_tables_live_in_one_process(shop: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one captures, and merges, while the other is made, and one after that which declares nothing."""
     stop = threading.Event()
@@ -346,6 +350,7 @@ def test_two_labs_of_different_tables_live_in_one_process(shop: Medallion, monke
             lab.drop()
 
 
+@pytest.mark.slow
 def test_tables_declared_later_come_in_with_a_snapshot_and_a_rebuild(shop: Medallion) -> None:
     lab = shop
     lab.declared = star.TABLES
@@ -366,6 +371,7 @@ def test_tables_declared_later_come_in_with_a_snapshot_and_a_rebuild(shop: Medal
         assert reader.exec_driver_sql("SELECT count(*) FROM bronze_star.br_address_cdc").scalar_one() > addresses
 
 
+@pytest.mark.slow
 def test_a_process_that_declares_less_is_refused_and_one_that_declares_none_goes_on(lab: Medallion) -> None:
     more, less = (declaring(lab, tables) for tables in (star.TABLES, TABLES))
     more.reset()
@@ -424,6 +430,7 @@ def test_a_table_that_is_sent_and_that_the_warehouse_does_not_know_is_told(shop:
     assert behind(lab, False) == lab.verify() == []
 
 
+@pytest.mark.slow
 def test_a_table_that_leaves_the_declaration_is_told_at_the_snapshot(
     shop: Medallion, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -474,6 +481,7 @@ def goes_on(lab: Medallion, with_added: bool) -> None:
             (asked(lab.source_url, "SELECT max(id) FROM crm.added"),)]  # fmt: skip
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("at", "first"), [
     ("slot made", False), ("landed", True),
     *(pytest.param(at, first, marks=pytest.mark.slow) for at, first in (

@@ -213,6 +213,7 @@ def test_a_receipt_of_any_cell_has_the_rows_that_add_up_to_it(lab: Medallion, co
             assert line["amount"] is row["amount"] or Decimal(str(row["amount"])) == line["amount"]
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("name", BY_KEY)
 def test_a_receipt_finds_the_event_by_a_key_of_any_type(lab: Medallion, copies: dict[datetime, Shops], name: str) -> None:
     """Whether its equal values are written alike or not, as 2 and 2.00 are of one row."""
@@ -263,6 +264,7 @@ def state(lab: Medallion) -> list[list[tuple]]:
 MART = '[[mart]]\nname = "vw_town"\nof = "sale_hist"\n'
 
 
+@pytest.mark.first(12)
 @pytest.mark.parametrize(("name", "text", "told"), [
     ("20_best.sql", "\n\nCREATE VIEW vw_best AS\n  SELECT nope FROM vw_town", '20_best.sql, line 4: column "nope" does not exist'),
     ("20_best.sql", "CREATE VIEW vw_best AS SELECT 1;\nSELECT 1 / 0;", "20_best.sql, line 2: division by zero"),

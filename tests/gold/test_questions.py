@@ -64,6 +64,7 @@ def test_july_gave_a_version_to_the_customers_whom_bronze_names(year: Medallion)
     assert {*new} == {*named} and len(new) == 17 + 303
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("at", [PACK, "2023-07-09 12:00", "2024-01-01"])
 @pytest.mark.parametrize(("mart", "grain", "revenue"), [
     ("vw_monthly_revenue", ["store_id", "revenue_month"], "total_revenue"),
@@ -244,6 +245,7 @@ def test_what_silver_has_not_reached_is_captured_and_merged_first(lab_at: Callab
     assert {row[0] for row in before.rows} <= {row[0] for row in after.rows}
 
 
+@pytest.mark.slow
 def test_a_receipt_and_a_key_have_dates_that_python_has_not(lab_at: Callable[[str], Medallion]) -> None:
     lab = lab_at("2023-01-03")
     odd = {1: "0044-03-15 00:00:00+00 BC", 2: "12023-01-01 00:00:00+00", 3: "-infinity", 4: "9999-12-31 23:59:59.999999+00", 5: "infinity"}

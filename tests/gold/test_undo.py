@@ -148,6 +148,7 @@ def test_undo_writes_back_exactly_what_the_source_had(
     record_property("random rows", len(undone))
 
 
+@pytest.mark.slow
 def test_values_that_a_silver_type_or_a_hyphen_would_alter_come_back(lab: Medallion) -> None:
     """Silver has them as another type, and under another name; the key is of an odd one, too."""
     renamed = {"thing": ("Key %",), "active": ("old", "Flag's")}
@@ -189,6 +190,7 @@ def test_a_deleted_row_is_back_whole_with_what_silver_does_not_track(shop: Medal
 # Which table, which row
 
 
+@pytest.mark.slow
 def test_undo_writes_to_the_table_that_was_captured(lab: Medallion) -> None:
     """Of two of one name in two schemas."""
     schemas = ["public", "crm", "not captured"]
@@ -218,6 +220,7 @@ def test_of_several_rows_with_one_key_none_is_undone(shop: Medallion) -> None:
     assert at_source(shop, "SELECT payment::text FROM payment ORDER BY 1") == before
 
 
+@pytest.mark.slow
 def test_two_payments_of_one_id_are_two_in_silver_and_neither_is_undone_as_the_other(shop: Medallion) -> None:
     key, paid, first = at_source(shop, "SELECT payment_id, amount, payment_date FROM payment ORDER BY 1 LIMIT 1")[0]
     before = now(shop)
@@ -291,6 +294,7 @@ def test_keys_that_hyphens_would_join_to_one_are_two(lines: Medallion) -> None:
     assert lines.verify() == []
 
 
+@pytest.mark.slow
 def test_a_link_is_undone_by_its_whole_key(lines: Medallion) -> None:
     at = now(lines)
     assert "there is nothing to undo" in refused(lambda: lines.undo("tag_hist", (1, 23), at))
@@ -305,6 +309,7 @@ NO_KEYS: tuple[Any, ...] = ((), (1,), (1, 2, 3), (1, None), [1, 23], {}, {"nope"
                             ((1, 23),), (1, "x"), ("1\0", 1), (1.5, 23), {1, 23})  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_no_key_of_several_columns_is_refused(lines: Medallion) -> None:
     for key in NO_KEYS:
         for ask in (lambda: lines.life("tag_hist", key), lambda: lines.undo("tag_hist", key, "2023-01-02")):  # noqa: B023
@@ -312,6 +317,7 @@ def test_what_is_no_key_of_several_columns_is_refused(lines: Medallion) -> None:
             assert f"{key!r} is no " in told and " of tag_hist: " in told
 
 
+@pytest.mark.slow
 def test_columns_of_a_key_may_be_of_any_type(lab: Medallion) -> None:
     """A key may be written as the driver gives it."""
     kinds = {"date": ["infinity", "0044-03-15 BC"], "timestamptz": ["infinity", "2023-01-01 12:00:00.000001+02"],
@@ -338,6 +344,7 @@ def test_columns_of_a_key_may_be_of_any_type(lab: Medallion) -> None:
     assert len(lab.life("thing_hist", key).rows) == len(lab.life("thing_hist", (*key[:3], b"\0\xff", *key[4:])).rows) == 3
 
 
+@pytest.mark.slow
 def test_a_history_that_is_not_there_or_goes_on_no_more_is_told(lines: Medallion) -> None:
     at = now(lines)
     line, tag = lines.declared.each
@@ -354,6 +361,7 @@ def test_a_history_that_is_not_there_or_goes_on_no_more_is_told(lines: Medallion
     assert at_source(lines, "SELECT a, b FROM mark ORDER BY a") == [(1, 23), (12, 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["CASCADE", pytest.param("SET NULL", marks=pytest.mark.slow), pytest.param("SET DEFAULT", marks=pytest.mark.slow)])
 def test_no_other_row_goes_or_changes_with_one_that_did_not_exist(lab: Medallion, action: str) -> None:
     """Neither in a table that refers to it, captured or not, nor in its own."""
@@ -441,6 +449,7 @@ def test_an_instant_to_come_is_refused(shop: Medallion) -> None:
         assert "is in the future: at the source it is 2" in refused(work)
 
 
+@pytest.mark.slow
 def test_where_another_capture_follows_it_is_waited_for_and_else_told(
     shop: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -539,6 +548,7 @@ def noted(lab: Medallion) -> tuple[Medallion, datetime]:
     return lab, at
 
 
+@pytest.mark.slow
 def test_what_would_not_be_the_row_of_then_is_refused_and_not_written(noted: tuple[Medallion, datetime]) -> None:
     lab, at = noted
     at_source(lab, "CREATE TABLE kept AS TABLE note")
@@ -554,6 +564,7 @@ def test_what_would_not_be_the_row_of_then_is_refused_and_not_written(noted: tup
     assert lab.undo("note_hist", 1, at).startswith("UPDATE"), "with nothing in its way"
 
 
+@pytest.mark.slow
 def test_a_row_whose_delete_the_source_passes_over_is_told(noted: tuple[Medallion, datetime]) -> None:
     lab, _ = noted
     at = now(lab)

@@ -127,6 +127,7 @@ def only_says(parent: Path, words: list[str], status: int, text: str, **environm
     assert files(parent) == before, words
 
 
+@pytest.mark.slow
 def test_what_reads_or_stops_starts_and_writes_nothing_whatever_is_there(parent: Path) -> None:
     """No home, one without data, a server stopped, one killed; each by its words, with files compared."""
     with at_home(parent / "home") as place:
@@ -161,6 +162,7 @@ def test_what_reads_or_stops_starts_and_writes_nothing_whatever_is_there(parent:
         where_no_server_runs()
 
 
+@pytest.mark.slow
 def test_a_running_server_is_read_without_a_change_and_says_what_it_has(parent: Path) -> None:
     """Neither databases nor roles are other after it; `up` says what it did."""
     home = parent / "home"
@@ -267,6 +269,7 @@ def test_as_root_the_server_runs_as_another_account(lab: Medallion) -> None:
     assert pwd.getpwuid(uid).pw_name in ("postgres", "nobody")
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_started_again_whatever_its_pid_file_says(parent: Path) -> None:
     """Also when another process has its number by now, even one that is called postgres."""
     other_words = [sys.executable, "-c", "import time; time.sleep(60)", "postgres"]

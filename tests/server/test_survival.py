@@ -158,6 +158,7 @@ def test_opening_waits_for_a_recovery_and_starts_nothing(
 INVALID = "SELECT count(*) FROM pg_database WHERE datconnlimit = -2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["source_name", "warehouse_name"])
 def test_reset_gets_over_a_kill_within_its_drop_of_a_database(ours: Medallion, which: str) -> None:
     """DROP DATABASE marks it first, and then waits for a checkpoint, which is held up here."""

@@ -432,6 +432,7 @@ def test_a_link_is_undone_asked_for_by_its_whole_key_only(year: Star) -> None:
         year.lab.undo("film_actor_hist", (9, 1), "2023-07-01")
 
 
+@pytest.mark.slow
 def test_a_link_is_undone_by_its_whole_key(empty: Medallion) -> None:
     with empty.source.begin() as shop:
         shop.exec_driver_sql(

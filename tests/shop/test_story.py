@@ -212,6 +212,7 @@ def test_a_date_in_the_future_is_refused_in_one_line(
         assert str(refused.value) == f"{date!r} is in the future: write a date like '2023-07-03'."
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("date", ["2023-07-03", datetime(2023, 7, 3), "1999-12-31"], ids=repr)
 def test_a_figure_names_the_date_of_what_it_draws(
     story: Story, cell: Callable[[str], pandas.DataFrame], date: object

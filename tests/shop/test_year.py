@@ -49,6 +49,7 @@ INSTANTS = sorted([
     *(datetime.fromisoformat(f"{moment}+00:00") for moment in EXACTLY),
     datetime(2023, 12, 31, 23, 59, 59, tzinfo=UTC),
 ])  # fmt: skip
+SOME = INSTANTS[::3]  # whose copies take make test a third of the time
 MERGED_AFTER = 4  # stages
 
 
@@ -61,11 +62,12 @@ class Year:
     wrong_at_the_time: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module")
-def year() -> Iterator[Year]:
+@pytest.fixture(scope="module", params=[
+    pytest.param(SOME, id="some instants"), pytest.param(INSTANTS, id="all", marks=pytest.mark.slow)])
+def year(request: pytest.FixtureRequest) -> Iterator[Year]:
     with own_lab("oracle") as lab:
         year, asked = Year(lab), 0
-        for number, stage in enumerate(played(lab, INSTANTS), 1):
+        for number, stage in enumerate(played(lab, request.param), 1):
             year.stages.append(stage)
             if number % MERGED_AFTER == 0:
                 lab.merge()
@@ -114,9 +116,9 @@ def test_the_marts_as_of_200_random_instants() -> None:
 
 def test_the_stages_are_many_and_some_are_minutes_apart(year: Year) -> None:
     instants = [stage.instant for stage in year.stages]
-    assert len(instants) >= 24
     busy = [at for at in instants if at.date() == datetime(2023, 12, 10).date()]
-    assert len(busy) == 6 and busy[-1] - busy[0] < timedelta(hours=1)
+    assert (len(instants), len(busy)) in ((9, 2), (26, 6))
+    assert busy[-1] - busy[0] < timedelta(hours=1)
     rentals = [stage.rows["fact_rental"] for stage in year.stages if stage.instant in busy]
     assert all(one != other for one, other in pairwise(rentals))
 

@@ -123,6 +123,7 @@ TAMPERED = {
 }  # fmt: skip
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("how", TAMPERED)
 def test_what_was_tampered_with_is_named_and_nothing_else(weeks: Medallion, how: str) -> None:
     statement, expected = TAMPERED[how]
@@ -145,6 +146,7 @@ def test_what_was_tampered_with_is_named_and_nothing_else(weeks: Medallion, how:
     assert weeks.verify() == []
 
 
+@pytest.mark.slow
 def test_the_command_lists_every_difference_and_exits_with_1(weeks: Medallion) -> None:
     run(weeks.warehouse_url, "UPDATE silver.dim_film_hist SET title = 'Forged ' || film_id, length = 1 "
                              "WHERE film_id IN (31, 32) AND sys_end = 'infinity'")  # fmt: skip
@@ -156,6 +158,7 @@ def test_the_command_lists_every_difference_and_exits_with_1(weeks: Medallion) -
     assert done(weeks, "verify") == CLEAN
 
 
+@pytest.mark.slow
 def test_a_partition_dropped_at_the_source_is_found(lab: Medallion) -> None:
     """DROP writes nothing to the log that capture could read."""
     lab.replay("2023-02-03")
@@ -174,6 +177,7 @@ def test_a_partition_dropped_at_the_source_is_found(lab: Medallion) -> None:
 # At one instant
 
 
+@pytest.mark.slow
 def test_it_is_clean_while_others_write(weeks: Medallion) -> None:
     with Writer(weeks) as writer:
         for _ in range(4):
@@ -228,6 +232,7 @@ def test_rebuild_goes_as_far_as_merge_had_come_and_no_farther(weeks: Medallion) 
     assert weeks.merge()[1].updated == 1
 
 
+@pytest.mark.slow
 def test_rebuild_tells_what_it_mended(weeks: Medallion) -> None:
     run(weeks.warehouse_url, "DELETE FROM silver.fact_rental WHERE rental_id <= 3",
         "UPDATE silver.dim_customer_hist SET email = 'forged@example' WHERE customer_id = 61")  # fmt: skip
@@ -252,6 +257,7 @@ KEY = r'(\w+_id \d+|payment_date, payment_id \(".*",\d+\))'
 EDITED = ("    special_features      text[],\n", "    special_features      text[],\n    fulltext              text,\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "source", "where", "is_edited"), [
     ("fact_rental", "rental", NEWEST, False),
     *(pytest.param(*each, marks=pytest.mark.slow) for each in (

@@ -47,6 +47,7 @@ def is_well(lab: Medallion) -> None:
     assert {each.events for each in lab.merge()} == {0}
 
 
+@pytest.mark.slow
 def test_an_added_column_is_there_with_the_first_row_that_has_it(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing ADD colour text DEFAULT 'red', ADD weight integer",
         "UPDATE thing SET weight = 5 WHERE id = 1", "UPDATE thing SET colour = NULL WHERE id = 2",
@@ -78,6 +79,7 @@ def test_what_earlier_rows_have_in_an_added_column_is_known_of_any_type_and_of_p
     is_well(opened)
 
 
+@pytest.mark.slow
 def test_an_added_column_keeps_what_earlier_rows_have_in_it_when_it_is_renamed(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing ADD colour text DEFAULT 'red'", "UPDATE thing SET colour = 'blue' WHERE id = 1",
         "ALTER TABLE thing RENAME colour TO tint", "UPDATE thing SET tint = NULL WHERE id = 2")  # fmt: skip
@@ -86,6 +88,7 @@ def test_an_added_column_keeps_what_earlier_rows_have_in_it_when_it_is_renamed(l
     is_well(lab)
 
 
+@pytest.mark.slow
 def test_more_columns_than_a_table_can_have_are_refused(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing " + ", ".join(f"ADD c{number} integer" for number in range(1596)), "UPDATE thing SET c1 = 1")
     lab.capture()
@@ -111,6 +114,7 @@ def test_a_renamed_column_is_renamed_in_silver_and_opens_no_version(lab: Medalli
 LONG = "repeat(md5('{}'), 300)"
 
 
+@pytest.mark.slow
 def test_a_renamed_key_still_finds_the_rows_that_bronze_has(lab: Medallion) -> None:
     """By the key alone, with a value too long for its row that the log leaves out, and partly renamed too."""
     begin(lab, "CREATE TABLE pair (a text, b integer, long text STORAGE EXTERNAL, n integer, PRIMARY KEY (a, b)); "
@@ -209,6 +213,7 @@ INCOMPATIBLE = {  # a column's type, a value, its next type with a value that th
 }  # fmt: skip
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("how", [*INCOMPATIBLE])
 def test_a_value_of_another_type_is_refused_until_a_snapshot_and_a_rebuild(lab: Medallion, how: str) -> None:
     type_, value, other, next_, became = INCOMPATIBLE[how]
@@ -229,6 +234,7 @@ def test_a_value_of_another_type_is_refused_until_a_snapshot_and_a_rebuild(lab: 
     is_well(lab)
 
 
+@pytest.mark.slow
 def test_a_narrower_type_changes_nothing(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing ALTER size TYPE bigint; UPDATE thing SET size = 70000 WHERE id = 1")
     lab.capture(merging=True)
@@ -265,6 +271,7 @@ def test_what_a_column_became_is_told_once_in_the_log_and_kept_for_status(
     assert f"columns changed             {lab.status()['columns_changed'][0]}\n{'':28}20" in str(lab.status())
 
 
+@pytest.mark.slow
 def test_a_column_that_is_left_out_or_excluded_stays_so_under_another_name(lab: Medallion) -> None:
     begin(lab, "CREATE TABLE person (id integer PRIMARY KEY, name text, ssn text, photo text); INSERT INTO person VALUES (1, 'a', 'secret', 'p')",
           Table("person", ("id",), history="person_hist", left_out=("photo",), excluded=("ssn",)))  # fmt: skip

@@ -264,7 +264,7 @@ def check_random_histories(bench: Bench, examples: int, record: Record) -> None:
 
 
 def test_random_histories_merge_to_what_plain_python_says(bench: Bench, record_property: Record) -> None:
-    check_random_histories(bench, 30, record_property)
+    check_random_histories(bench, 15, record_property)
 
 
 @pytest.mark.slow

@@ -240,6 +240,7 @@ def test_a_hundred_random_tables_of_values_that_are_nearly_equal_keep_every_vers
 # Each type
 
 
+@pytest.mark.slow
 def test_each_difference_opens_a_version_and_is_told_by_verify_life_and_changed(shop: Shop) -> None:
     """Also what JSON shows alike: null in a document's place and no document, the bounds of an array."""
     names = {type_: f"c{number}" for number, type_ in enumerate(NEAR)}
@@ -279,6 +280,7 @@ def slow(cases: list[tuple[str, ...]]) -> list[object]:
     return [pytest.param(*case, marks=pytest.mark.slow) for case in cases]
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize(("source", "silver", "value", "told"), [
     ("text", "short", "abcdef", "c is character varying(5) there, and the source has 'abcdef'"),
     ("numeric", "cents", "1.239", "c is numeric(8,2) there, and the source has '1.239'"),
@@ -315,6 +317,7 @@ def test_what_silver_would_cut_is_refused(shop: Shop, source: str, silver: str, 
     assert f"A value does not fit thing_hist: {told}" in str(problem.value)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("source", "silver", "value", "kept"), [
     ("numeric", "numeric(10, 2)", "1.0", "1.00"), ("numeric[]", "numeric(10, 2)[]", "{1.0}", "{1.00}"),
     ("text", "character(5)", "ab", "ab   "), ("json", "jsonb", '{"a":1}', '{"a": 1}'),
@@ -419,6 +422,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
 
+@pytest.mark.slow
 def test_columns_may_have_the_names_that_the_statements_use(shop: Shop) -> None:
     columns = ", ".join(f"{quoted(name)} text" for name in OWN)
     shop.begin("k integer PRIMARY KEY, " + columns.replace("%%", "%"))
@@ -542,6 +546,7 @@ def test_no_two_tuples_of_texts_are_one_key(shop: Shop) -> None:
         holds()
 
 
+@pytest.mark.slow
 def test_keys_that_hyphens_would_confuse_are_kept_apart(shop: Shop) -> None:
     shop.begin("doc text, line text, amount integer, PRIMARY KEY (doc, line)", "doc text, line text, amount integer",
                ("doc", "line"))  # fmt: skip
@@ -575,6 +580,7 @@ WRITES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", [4, pytest.param(300, marks=pytest.mark.slow)])
 def test_rows_of_one_key_that_the_source_tells_apart_stay_apart(shop: Shop, examples: int) -> None:
     shop.begin("k integer, day integer, n integer, PRIMARY KEY (day, k)", "k integer, day integer, n integer",
@@ -661,6 +667,7 @@ def test_the_hash_of_a_row_is_of_the_texts_that_it_has(shop: Shop) -> None:
     assert shop.asked("SELECT row_hash FROM silver.thing_hist") == shop.asked(before)
 
 
+@pytest.mark.slow
 def test_a_row_that_is_larger_than_a_page_is_told(shop: Shop) -> None:
     columns = ", ".join(f"c{number} text" for number in range(1000))
     shop.begin(f"k integer PRIMARY KEY, {columns}", f"k bigint, {columns.replace('text', 'name')}")

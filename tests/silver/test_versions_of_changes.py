@@ -154,6 +154,7 @@ wish = st.tuples(st.sampled_from(["put"] * 6 + ["move", "move", "delete", "trunc
                  st.integers(0, 2), st.integers(0, 2), st.integers(0, 5))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_so_are_those_of_keys_of_several_columns_however_they_are_spelled(bench: Bench) -> None:
     landing.make_bronze(bench.cursor, THING)
     make_missing(bench.cursor, Tables((THING,)))

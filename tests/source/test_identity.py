@@ -352,6 +352,7 @@ REGION_ROWS = """
 LEAVES = ("north", "south_0", "south_1_low", "south_1_high", "other")
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("emptied", [
     *LEAVES, "south", "south_1", "north, {t}_other", "south_0, {t}_south_1_low", "north, {t}_south",
 ])  # fmt: skip
@@ -441,6 +442,7 @@ def test_a_partition_truncated_whose_bounds_nobody_can_read_is_refused(shop: Sho
     assert shop.live("sized") == shop.at_source("sized")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("end", ["DROP TABLE {t}_north", "ALTER TABLE {t} DETACH PARTITION {t}_north"])
 @pytest.mark.parametrize("written", ["TRUNCATE {t}_north", "UPDATE {t} SET n = 0 WHERE id = 1"])
 def test_a_partition_changed_and_then_gone_is_refused(shop: Shop, end: str, written: str) -> None:
@@ -660,6 +662,7 @@ def quoted(*names: str) -> str:
     return ".".join('"{}"'.format(name.replace('"', '""')) for name in names)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", [HOSTILE[0], HOSTILE[-1], *(pytest.param(name, marks=pytest.mark.slow) for name in HOSTILE[1:-1])])
 def test_names_of_any_kind_are_captured_snapped_verified_and_refused(shop: Shop, name: str) -> None:
     """Of the schema, the table, its key and other columns, its partitions and the silver table."""
@@ -731,6 +734,7 @@ def test_a_name_that_leaves_its_history_no_room_is_refused_and_a_shorter_one_tak
     assert shop.lab.verify() == []
 
 
+@pytest.mark.slow
 def test_histories_of_long_names_that_begin_alike_are_rebuilt(shop: Shop) -> None:
     """Also in a schema whose name SQL must quote."""
     names = ["begins alike " * 3 + end for end in "ab"]
@@ -743,6 +747,7 @@ def test_histories_of_long_names_that_begin_alike_are_rebuilt(shop: Shop) -> Non
     assert shop.lab.verify() == []
 
 
+@pytest.mark.slow
 def test_a_file_of_any_name_is_loaded_or_refused(shop: Shop, tmp_path: Path) -> None:
     dump = "COPY public.language (name) FROM stdin;\nLatin\n\\.\n"
     not_unicode = b"\xff\xfe.sql".decode(errors="surrogateescape")

@@ -173,6 +173,7 @@ TRANSACTIONS = st.lists(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=
 KINDLY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("place", OLDER, indirect=True, scope="module")
 @settings(max_examples=3, **KINDLY)
 @given(transactions=TRANSACTIONS)

@@ -293,6 +293,7 @@ def test_nothing_is_written_to_it_but_slot_and_markers(ready: Own) -> None:
     assert ready.ask(slots) == [ready.lab.slot]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("words", [["replay"], ["reset", "--year"], ["load", "README.md"]])
 def test_what_would_write_to_it_is_refused_and_changes_nothing(ready: Own, words: list[str]) -> None:
     ready.lab.capture()
@@ -306,6 +307,7 @@ def test_what_would_write_to_it_is_refused_and_changes_nothing(ready: Own, words
     assert asked(ready.lab.warehouse_url, "SELECT lsn FROM meta.watermark") == watermark
 
 
+@pytest.mark.slow
 def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: Own) -> None:
     ready.lab.capture(merging=True)
     before = dump(ready)
@@ -321,6 +323,7 @@ def test_reset_keeps_the_source_drops_our_slot_and_empties_the_warehouse(ready: 
     assert ready.lab.capture().rows == 170
 
 
+@pytest.mark.slow
 def test_a_reset_that_may_not_end_the_slots_reader_has_changed_nothing(makes: Own) -> None:
     """The publication is the owner's, without a comment: that the slot is ours, the warehouse alone knows."""
     makes.as_owner(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE customer, film, inventory, rental, payment "
@@ -385,6 +388,7 @@ def test_down_forgets_the_slot_when_told_and_leaves_the_owners_publication(ready
     ready.lab.capture(resnapshot=True)
 
 
+@pytest.mark.slow
 def test_down_forgets_a_publication_that_our_role_made(here: Own) -> None:
     here.as_superuser(f"GRANT {OWNER} TO {READER}; GRANT CREATE ON DATABASE {here.database} TO {READER}")
     here.lab.reset()
@@ -466,6 +470,7 @@ LACKS = {
 }  # fmt: skip
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("name", LACKS)
 def test_what_it_lacks_is_told_and_the_remedy_works_as_written(ready: Own, name: str) -> None:
     lack, lab = LACKS[name], ready.lab
@@ -493,6 +498,7 @@ def test_all_that_it_lacks_is_told_at_once_to_a_person(ready: Own) -> None:
     assert [lack.told for lack in LACKS.values() if lack.told.replace("of public.", "of ") not in message] == []
 
 
+@pytest.mark.slow
 def test_no_room_for_a_slot_or_for_a_reader_is_told_before_anything_is_made(there: Own) -> None:
     there.lab.reset()
     with ExitStack() as held:
@@ -564,6 +570,7 @@ def pooled(source: URL, place: Embedded) -> Iterator[URL]:
         os.kill(int(pid.read_text()), signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(POOLER is None, reason="there is no PgBouncer here")
 def test_a_pooler_in_place_of_the_server_is_told(makes: Own, parent: Path) -> None:
     """PgBouncer answers what needs no log; nothing is made through it."""
@@ -593,6 +600,7 @@ def test_a_name_too_long_for_bronze_is_told(ready: Own) -> None:
     assert f"The name public.{name} is too long to capture: 56 bytes at most." in message
 
 
+@pytest.mark.slow
 def test_a_database_in_sql_ascii_is_told(there: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     there.as_superuser("CREATE DATABASE in_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
     monkeypatch.setenv("MEDALLION_SOURCE_URL", libpq(there.reader.set(database="in_ascii")))
@@ -699,6 +707,7 @@ def restart(place: Embedded) -> None:
 PUBLICATION = f"medallion_own_{WORKER}"  # the lab's name, as its slot has it
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("change", [
     "DROP TABLE film", "ADD TABLE unrelated", "SET (publish = 'insert')", "SET (publish_via_partition_root)",
     "SET TABLE film WHERE (film_id > 5), customer, inventory, rental, payment", "",
@@ -732,6 +741,7 @@ def makes(here: Own) -> Own:
     return here
 
 
+@pytest.mark.slow
 def test_two_warehouses_of_other_tables_keep_out_of_each_others_way(makes: Own) -> None:
     own = Tables((Table("unrelated", ("a",)),))
     first, second = makes.lab, Medallion.open(f"second_{WORKER}", tables=own)
@@ -767,6 +777,7 @@ STRANGERS = {
 }  # fmt: skip
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_a_strangers_publication_or_slot_of_our_name_is_told_and_left(makes: Own, kind: str) -> None:
     made, problem = STRANGERS[kind]
@@ -795,6 +806,7 @@ def test_a_slot_of_our_name_in_another_database_is_told_and_left(makes: Own) -> 
     makes.lab.capture()
 
 
+@pytest.mark.slow
 def test_a_capture_begun_by_an_earlier_version_goes_on_without_a_gap(
     ready: Own, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -855,6 +867,7 @@ def test_no_password_appears_anywhere(other_server: Embedded, ready: Own, monkey
         assert [text for text in shown if secret in text] == []
 
 
+@pytest.mark.slow
 def test_a_text_that_unicode_lacks_is_told_and_the_remedy_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a database that is not in UTF-8; the byte 81 is none of WIN1252's characters, and it takes it."""
     at, name = Medallion.open().place.url, f"win1252_{WORKER}"

@@ -142,6 +142,7 @@ CHANGED = {  # what is there before, what is done, what is told of it
 QUICK = ("two swapped", "dropped and reused", "labels swapped, of an array of a domain")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("how", [*QUICK, *(pytest.param(how, marks=pytest.mark.slow) for how in CHANGED if how not in QUICK)])
 def test_a_name_that_means_something_else_is_told_and_a_new_snapshot_mends_it(shop: Medallion, how: str) -> None:
     before, done_, told = CHANGED[how]
@@ -282,6 +283,7 @@ def test_a_column_that_the_source_never_had_is_refused_and_nothing_changes(
     assert versions(shop) == before
 
 
+@pytest.mark.slow
 def test_a_renamed_column_refuses_the_merge_until_it_is_declared(
     shop: Medallion
 ) -> None:
@@ -310,6 +312,7 @@ def remedy(message: str, fact: str, became: str = "") -> dict[str, Any]:
     return tomllib.loads(written.replace("its_new_name", became))
 
 
+@pytest.mark.slow
 def test_the_remedy_keeps_the_name_that_a_column_had_already(
     shop: Medallion
 ) -> None:
@@ -392,6 +395,7 @@ def test_a_value_that_no_longer_fits_is_refused_until_silver_is_widened(
     assert shop.verify() == []
 
 
+@pytest.mark.slow
 def test_a_day_that_becomes_an_instant_is_not_cut(shop: Medallion) -> None:
     shop.reset()
     shop.replay("2023-01-02")
@@ -402,6 +406,7 @@ def test_a_day_that_becomes_an_instant_is_not_cut(shop: Medallion) -> None:
     assert "create_date is date there, and the source has '2023-01-01 10:30:00+00'" in refused(shop.merge)
 
 
+@pytest.mark.slow
 def test_rebuild_is_refused_while_something_of_the_users_own_reads_silver(shop: Medallion) -> None:
     before = versions(shop)
     for made, named in (
@@ -423,6 +428,7 @@ def test_rebuild_is_refused_while_something_of_the_users_own_reads_silver(shop: 
     assert shop.rebuild()[1].lost == 0
 
 
+@pytest.mark.slow
 def test_rebuild_finds_a_replay_identical_and_tells_of_every_row_that_was_tampered_with(shop: Medallion) -> None:
     shop.reset()
     for until in ("2023-01-08", "2023-01-15"):

@@ -45,9 +45,9 @@ def database(spare_url: URL) -> Iterator[Connection]:
     connection.close()
 
 
-@settings(max_examples=150, **SETTINGS)
+@settings(max_examples=50, **SETTINGS)
 @given(**EXAMPLES)
-def test_a_hundred_and_fifty_histories(database: Connection, items: dict, sales: dict, asked: Asked) -> None:
+def test_fifty_histories(database: Connection, items: dict, sales: dict, asked: Asked) -> None:
     check(database, Data(items, sales), asked)
 
 

@@ -732,6 +732,7 @@ KEY_TYPES = """SELECT typname, CAST(pg_type.oid AS regtype)::text FROM pg_type
         SELECT pg_class.oid FROM pg_class WHERE relkind <> 'c') AND typnamespace IN ('pg_catalog'::regnamespace, 'scratch'::regnamespace)"""
 
 
+@pytest.mark.slow
 def test_a_key_of_any_type_works(plain: Connection) -> None:
     do(plain, "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b text)")
     do(plain, "CREATE DOMAIN posint AS int NOT NULL CHECK (VALUE > 0)")
@@ -815,6 +816,7 @@ def test_constraints_hold_as_in_any_table(run: Any) -> None:
     assert run("SELECT count(*), count(DISTINCT sys_start) FROM o FOR SYSTEM_TIME ALL") == [(2, 2)]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("deleted", ["CASCADE", "SET NULL", "SET DEFAULT"])
 def test_foreign_keys_from_and_to_it_act_as_in_any_table(run: Any, deleted: str) -> None:
     run(f"CREATE TABLE p (id int PRIMARY KEY, v int) {WITH}")
@@ -879,6 +881,7 @@ def test_a_generated_column_may_be_of_a_domain_without_null_and_of_the_key(run: 
     assert run("SELECT a, g, v FROM x FOR SYSTEM_TIME ALL ORDER BY sys_start, g") == [(1, 2, 1), (2, 3, 1), (2, 3, 2), (5, 6, 1)]
 
 
+@pytest.mark.slow
 def test_a_table_of_as_many_columns_as_there_can_be(plain: Connection) -> None:
     columns = ", ".join(f"c{i} json" for i in range(1596))
     do(plain, f"CREATE TABLE x (id int PRIMARY KEY, {columns}); SELECT meta.scd_system_versioned('x')")
@@ -947,6 +950,7 @@ MERGES = [
 ]
 
 
+@pytest.mark.first(4)
 @pytest.mark.parametrize("sql", MERGES)
 def test_a_merge_meets_current_rows_only(run: Any, engine: Engine, sql: str) -> None:
     run(ROWS)
@@ -1104,6 +1108,7 @@ CHANGES_BELOW = ["ALTER TABLE x RENAME COLUMN y TO z", "ALTER TABLE x RENAME COL
                  "ALTER TABLE o DROP COLUMN a", "DROP TABLE o", "ALTER TABLE o ADD COLUMN b int", "DROP VIEW then_", "DROP VIEW then_current"]  # fmt: skip
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("sql", CHANGES_BELOW)
 def test_views_above_a_table_keep_no_unrelated_change_from_it(run: Any, sql: str) -> None:
     run(f"CREATE TABLE x (id int PRIMARY KEY, v int, y int) {WITH}")
@@ -1211,6 +1216,7 @@ def told(connection: Connection, sql: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(transactions=TRANSACTIONS)
 def test_changes_are_replayed_at_their_times(table: Connection, maker: Connection, transactions: list[Any]) -> None:

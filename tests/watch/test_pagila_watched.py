@@ -93,6 +93,7 @@ def as_of(lab: Medallion, tables: tuple[Table, ...], at: str) -> Sums:
         return {name: of for name, *of in connection.exec_driver_sql(query)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DUMP.exists(), reason="the real Pagila's data is not beside the checkout")
 def test_the_real_pagila_is_watched_without_an_edit(record_property: Callable[[str, object], None]) -> None:
     """Its 15 tables are as of eight instants what they were at the source then."""

@@ -136,6 +136,7 @@ def test_the_command_shows_what_it_would_make_asks_and_goes_on(url: URL) -> None
         assert each in removed
 
 
+@pytest.mark.slow
 def test_tables_are_added_and_removed_by_command(url: URL) -> None:
     with watched(url, "crm", "sales.orders") as lab:
         shown = done(lab, "watch", "--add", "support.orders", "--dry-run")
@@ -158,6 +159,7 @@ def done_with_preview(lab: Medallion, *words: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_a_table_that_comes_to_a_watched_schema_is_named_and_not_taken(url: URL) -> None:
     with watched(url, "crm", "sales.*", "support.orders") as lab:
         assert "not watched" not in done(lab, "status")
@@ -200,6 +202,7 @@ def test_python_says_the_same(url: URL) -> None:
     assert f"database {lab.warehouse_name}" in lab.unwatch(drop_warehouse=True, yes=True)
 
 
+@pytest.mark.slow
 def test_two_warehouses_watch_one_source_with_different_tables(url: URL) -> None:
     with watched(url, "one", "sales.*") as one, watched(url, "two", "support.*") as two:
         run(url, "UPDATE sales.orders SET placed = '2026-02-02'; UPDATE support.orders SET said = 'changed'")
@@ -231,6 +234,7 @@ def test_what_has_the_name_at_the_source_is_never_dropped(url: URL, taken: str) 
         run(url, gone[taken])
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("at", ("slot made", "copied", "landed", "merged order_line_hist", "merge committed"))
 def test_what_is_interrupted_leaves_nothing_behind(url: URL, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No slot, publication, role or database, wherever it was interrupted."""
@@ -261,6 +265,7 @@ def test_a_watch_that_is_ended_by_a_signal_leaves_nothing_behind(url: URL) -> No
         other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moments", (3, pytest.param(20, marks=pytest.mark.slow)))
 def test_a_watch_that_is_ended_at_any_moment_leaves_nothing_behind(url: URL, moments: int) -> None:
     """SIGTERM comes at random moments, from before anything is made to when all is."""
