@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ REPORT = Path(".results", "tests.xml")  # below the checkout; of the last make t
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's job in the background has it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if OUR_HOME in os.environ:
         settle()
     else:
