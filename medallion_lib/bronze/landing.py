@@ -1,6 +1,7 @@
 """Rows on their way into bronze, and the watermark that is committed with them."""
 
 import io
+import struct
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from medallion_lib.tables import Table, is_there
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
 LOOKUP = sql.SQL("CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);")
 COPY = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
+BINARY = sql.SQL(" (FORMAT binary)")
+MARK = struct.Struct("!hiq")  # a binary row begins with the number of columns, lsn's bytes and lsn
 
 
 @dataclass
@@ -127,8 +130,9 @@ class Landing:
         self, table: Table, source: Cursor, query: sql.Composable, told: Callable[[int], object]
     ) -> int:
         """COPY a table's rows from the source straight into the open transaction; how many."""
+        taking, mark = COPY.format(table.bronze) + BINARY, MARK.pack(5, 8, self.watermark.lsn - 1)
         with _fitting(table), self.warehouse.cursor() as cursor:
-            rows = piped.copied(source, query, cursor, COPY.format(table.bronze), told)
+            rows = piped.copied(source, query, cursor, taking, told, mark)
         self.since_commit += rows
         return rows
 

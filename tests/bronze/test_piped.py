@@ -36,6 +36,16 @@ def test_every_row_arrives_and_is_told_once(ends: tuple[Cursor, Cursor]) -> None
     assert into.fetchone() == (2999, True, 1)
 
 
+@pytest.mark.parametrize("size", [2, 7, 8192])
+def test_a_row_whose_mark_is_read_in_parts_is_told_once(ends: tuple[Cursor, Cursor], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, into = ends
+    told: list[int] = []
+    binary = sql.SQL("{} (FORMAT binary)")
+    sent = binary.format(sending("SELECT n, E'\\x01\n' || n FROM generate_series(1, 999) AS n"))
+    monkeypatch.setattr(piped, "BUFFER", size)
+    assert piped.copied(source, sent, into, binary.format(TAKING), told.append, b"\0\2\0\0\0\4") == sum(told) == 999
+
+
 @pytest.mark.parametrize(("rows", "error"), [
     ("SELECT 1 / (2500 - n), 'x' FROM generate_series(1, 9999) AS n", errors.DivisionByZero),
     ("SELECT generate_series(1, 99999), repeat('x', 99)", errors.CheckViolation),
