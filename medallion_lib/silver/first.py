@@ -45,14 +45,17 @@ def begun(cursor: Cursor, shape: Shape, batch: dict[str, int]) -> tuple[int, int
     if not (found := cursor.fetchone()):
         return None
     first, at, events, rows = found
-    with suppress(*AMISS):
-        if _taken(cursor, shape, first, at) == rows:
-            return events, rows
-    cursor.execute("ROLLBACK TO before")
+    for form in ("binary", "text"):  # not every type has a binary form
+        with suppress(*AMISS):
+            if _taken(cursor, shape, first, at, sql.SQL(form)) == rows:
+                return events, rows
+        cursor.execute("ROLLBACK TO before")
     return None
 
 
-def _taken(cursor: Cursor, shape: Shape, first: int, at: datetime) -> int | None:
+def _taken(
+    cursor: Cursor, shape: Shape, first: int, at: datetime, form: sql.SQL
+) -> int | None:
     """Take the rows of a position. Of rows that are there, a key is made in less time.
 
     None without a primary key: nothing else says that no key's row is taken twice.
@@ -63,18 +66,18 @@ def _taken(cursor: Cursor, shape: Shape, first: int, at: datetime) -> int | None
     if not (found := cursor.fetchone()):
         return None
     before, after = found
-    taking = sql.SQL("COPY {} ({}, row_hash) FROM STDIN")
-    taking = taking.format(silver, sqlfile.identifiers(shape.from_source))
+    taking = sql.SQL("COPY {} ({}, row_hash) FROM STDIN (FORMAT {})")
+    taking = taking.format(silver, sqlfile.identifiers(shape.from_source), form)
     cursor.execute(before)
     with server.beside(cursor.connection) as reader:  # which sees what has been committed
-        rows = piped.copied(reader, reading(shape, first), cursor, taking, lambda more: None)
+        rows = piped.copied(reader, reading(shape, first, form), cursor, taking, lambda more: None)
     step("first rows taken")
     cursor.execute(after)
     return rows
 
 
-def reading(shape: Shape, first: int) -> sql.Composed:
-    """What reads the rows of a snapshot's position as versions."""
+def reading(shape: Shape, first: int, form: sql.SQL) -> sql.Composed:
+    """What reads the rows of a snapshot's position as versions, in a form of COPY's."""
     read, named = _Read(*shape), sql.SQL("{} AS {}")
     texts = (named.format(shape.text(name), sql.Identifier(name)) for name in shape.from_source)
     return sqlfile.compose(
@@ -87,6 +90,7 @@ def reading(shape: Shape, first: int) -> sql.Composed:
         values=sqlfile.each(map(read.value, shape.from_source)),
         row_hash=_row_hash(read),
         is_exact=read.are_exact(),
+        form=form,
     )
 
 
@@ -104,5 +108,7 @@ def _row_hash(shape: Shape) -> sql.Composed:
         member = "{} || ({}) || '\"'" if is_bare else "{} || to_json({})::text"
         start = json.dumps(name) + (': "' if is_bare else ": ")
         members.append(sql.SQL(member).format(sql.Literal(start), shape.text(columns[name].name)))
-    whole = "hashtextextended('{{' || array_to_string(ARRAY[{}], ', ') || '}}', 0)"
+    # An array of the members takes longer, but a function has 100 arguments at most.
+    joined = "concat_ws(', ', {})" if len(members) < 100 else "array_to_string(ARRAY[{}], ', ')"
+    whole = f"hashtextextended('{{{{' || {joined} || '}}}}', 0)"
     return sql.SQL(whole).format(sqlfile.each(members))

@@ -8,4 +8,4 @@ COPY (
         OFFSET 0
     ) AS read
     WHERE {is_exact}
-) TO STDOUT
+) TO STDOUT (FORMAT {form})
