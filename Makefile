@@ -66,14 +66,15 @@ test: lint
 # every notebook's run would compile the same files again.
 tested: export PYTHONDONTWRITEBYTECODE =
 tested: $(STAR)
-	@$(RUN) -m pytest -n 3 $(BY_FILE) $(UNSEEN) --junitxml .results/tests.xml tests
+	@$(RUN) -m pytest -n 3 $(BY_FILE) $(UNSEEN) $(ALSO) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
-	@$(RUN) -m pytest -n 2 tests/browser
-	@$(RUN) -m pytest tests/stage
+	@$(RUN) -m pytest -n 2 $(ALSO) tests/browser
+	@$(RUN) -m pytest $(ALSO) tests/stage
 
-# The long proofs too: thousands of random transactions and histories.
+# All of that, and the long proofs: thousands of random transactions and histories, every case, each look
+# at a page in a load of its own.
 prove: $(STAR)
-	@$(RUN) -m pytest -n 2 $(BY_FILE) -m "slow or not slow" $(UNSEEN) tests
+	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested ALSO='-m "slow or not slow"'
 
 # Ratios from alternating runs.
 bench: $(STAR)
