@@ -146,6 +146,7 @@ def test_a_merge_brings_what_was_captured_and_not_merged(brought: Medallion) -> 
     assert {*closed} <= {row for rows in versions(earlier).values() for row in rows}
 
 
+@pytest.mark.slow
 def test_a_rebuild_brings_it_along_and_makes_the_same_versions(earlier: Medallion) -> None:
     before = versions(earlier), bronze(earlier), reached(earlier)
     for _ in range(2):  # of the second, the warehouse is of this version

@@ -579,6 +579,7 @@ FILES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_what_was_extracted_is_set_aside_whole_and_nothing_else_changes(
     shop: Medallion, night: Path
 ) -> None:

@@ -493,6 +493,7 @@ def test_system_time_goes_up_by_a_microsecond_while_the_sources_clock_is_behind(
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(LIBRARY is None, reason="no libfaketime (Debian's package faketime) to set the clock back")
 def test_a_clock_that_is_set_back_leaves_system_time_going_up(
     own_server: Embedded, monkeypatch: pytest.MonkeyPatch

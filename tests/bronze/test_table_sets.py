@@ -131,6 +131,7 @@ def test_two_tables_of_one_name_are_captured_merged_verified_rebuilt_and_counted
     assert lab.verify() == []
 
 
+@pytest.mark.slow
 def test_a_history_is_named_with_its_schema_where_another_has_its_name(namesakes: Medallion) -> None:
     taken_over(namesakes)
     namesakes.merge()
@@ -543,6 +544,7 @@ def of(names: set[tuple[str, str]]) -> Tables:
     return Tables(tuple(Table(name, ("id",), schema, f"bronze_{schema}") for schema, name in sorted(names)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.slow)])
 def test_whatever_is_declared_in_between_what_differs_is_refused_and_nothing_is_lost(
     four: Medallion, examples: int, record_property: Callable[[str, object], None]

@@ -21,7 +21,7 @@ from medallion_lib.batch.declared import SOURCES
 
 NEW_YEAR = datetime(2023, 1, 1, tzinfo=UTC)
 EVERY_NIGHT = [NEW_YEAR + timedelta(days=day) for day in range(1, 365 + 1)]
-SOME_NIGHTS = [*EVERY_NIGHT[:3], *EVERY_NIGHT[9:90:10], EVERY_NIGHT[90]]  # to 2 April
+SOME_NIGHTS = [*EVERY_NIGHT[:2], *EVERY_NIGHT[19:90:20], EVERY_NIGHT[90]]  # to 2 April
 
 
 @pytest.fixture

@@ -185,6 +185,7 @@ def test_a_mart_of_ones_own_travels_to_every_instant(lab: Medallion, copies: dic
     assert any(None in row for shops in copies.values() for row in shops.vw_town())
 
 
+@pytest.mark.slow
 def test_a_rebuild_makes_them_again_without_their_directory(
     lab: Medallion, copies: dict[datetime, Shops], directory: Path
 ) -> None:

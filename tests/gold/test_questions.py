@@ -285,6 +285,7 @@ def now_and_then(lab: Medallion, table: str, key: str, number: int, at: str) -> 
     return [asked(lab, row.format(instant)) for instant in ("now()", f"'{at}'")]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("table", "key", "source"), [
     ("dim_customer_hist", "customer_id", "customer"), ("dim_film_hist", "film_id", "film"),
     pytest.param("fact_payment", "payment_id", "payment", marks=pytest.mark.slow),

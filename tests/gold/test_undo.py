@@ -279,6 +279,7 @@ def lines(lab: Medallion) -> Medallion:
     return lab
 
 
+@pytest.mark.slow
 def test_keys_that_hyphens_would_join_to_one_are_two(lines: Medallion) -> None:
     at = now(lines)
     change(lines.source, "UPDATE line SET body = body || '!'; DELETE FROM line WHERE no = '3'")
@@ -572,6 +573,7 @@ def test_a_row_whose_delete_the_source_passes_over_is_told(noted: tuple[Medallio
     assert "would not have a row of note 2" in refused(lambda: lab.undo("note_hist", 2, at))
 
 
+@pytest.mark.slow
 def test_a_version_whose_event_bronze_has_lost_is_not_made_up(noted: tuple[Medallion, datetime]) -> None:
     lab, at = noted
     with server.session(lab.warehouse_url) as cursor:

@@ -129,6 +129,7 @@ def child(lab: Medallion, title: str) -> psutil.Process | None:
     return None
 
 
+@pytest.mark.slow
 def test_opening_waits_for_a_recovery_and_starts_nothing(
     ours: Medallion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def without(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT / 'notebooks'}"}
 
 
+@pytest.mark.slow
 def test_the_year_is_made_and_asked_without_it(lab: Medallion, without: dict[str, str]) -> None:
     asks = (
         "import cells, charts\n"

@@ -285,6 +285,7 @@ def test_a_column_that_is_left_out_or_excluded_stays_so_under_another_name(lab: 
     is_well(lab)
 
 
+@pytest.mark.slow
 def test_the_date_that_partitions_go_by_is_followed_under_its_new_name(lab: Medallion) -> None:
     begin(lab, "CREATE TABLE sale (id integer PRIMARY KEY, sold date NOT NULL, n smallint); INSERT INTO sale VALUES (1, '2024-01-05', 1)",
           Table("sale", ("id",), history="sale_hist", by_month="sold"))  # fmt: skip
@@ -301,6 +302,7 @@ def test_the_date_that_partitions_go_by_is_followed_under_its_new_name(lab: Meda
         lab.declared = None
 
 
+@pytest.mark.slow
 def test_an_undo_goes_back_before_a_column_was_renamed_dropped_or_added(lab: Medallion) -> None:
     (before,), = asked(lab, "SELECT clock_timestamp()::text", False)
     run(lab, "ALTER TABLE thing RENAME name TO title; ALTER TABLE thing DROP note; ALTER TABLE thing ADD colour text DEFAULT 'red'; "

@@ -183,7 +183,7 @@ def follow(lab: Medallion, steps: list[tuple[str, int, int]], is_whole: bool, in
 KINDLY = {"phases": [Phase.generate], "deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=4, **KINDLY)
+@settings(max_examples=3, **KINDLY)
 @given(steps=STEPS, is_whole=st.booleans(), in_parts=st.booleans())
 def test_as_of_any_instant_a_history_has_what_its_source_had_whatever_became_of_its_columns(
     lab: Medallion, steps: list[tuple[str, int, int]], is_whole: bool, in_parts: bool

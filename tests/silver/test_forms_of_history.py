@@ -57,6 +57,7 @@ def test_a_second_current_row_and_an_empty_period_are_rejected_by_the_server(thi
             cursor.connection.rollback()
 
 
+@pytest.mark.slow
 def test_a_first_merge_of_a_snapshot_gives_what_any_merge_gives(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a strict form, in a cheap one, and by the statement that merges everything else."""
     both = (replace(THING, name="loose", history="loose_hist"), replace(THING, is_strict=True))

@@ -229,7 +229,7 @@ def told(shop: Shop, key: str, types: list[str]) -> dict[str, list[str | None]]:
 
 
 def test_random_tables_of_values_that_are_nearly_equal_keep_every_version(shop: Shop) -> None:
-    check_random_tables(shop, 5)
+    check_random_tables(shop, 3)
 
 
 @pytest.mark.slow
@@ -483,6 +483,7 @@ def check_key(shop: Shop, key: str) -> None:
     assert sum("current rows" in line or "before the one before" in line for line in shop.lab.verify()) > 2
 
 
+@pytest.mark.slow
 def test_a_history_by_month_has_any_names_and_dates_and_dots_in_its_own(shop: Shop) -> None:
     names = ["now", "row_before", "is_newest", "count", "hist"]
     columns = ", ".join(["id integer", "d timestamptz", *(f'"{name}" text' for name in names)])
@@ -635,6 +636,7 @@ def test_a_key_that_is_not_unique_at_the_source_is_told(
         shop.begin(source, "k integer, day integer", key=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracked", [
     51, pytest.param(200, marks=pytest.mark.slow), pytest.param(1596, marks=pytest.mark.slow),
 ])  # fmt: skip

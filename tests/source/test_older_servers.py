@@ -289,6 +289,7 @@ LEFT = ("SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_publication
         "SELECT array_agg(ROW(oid, xmin)::text ORDER BY oid) FROM pg_class")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_older_server_is_watched_and_left_as_it_was(older: Source) -> None:
     """A table is added meanwhile."""
     lab = Medallion.open(f"watched_{WORKER}", source=libpq(older.url), tables=["sum", "line", "typed.*"])

@@ -98,6 +98,7 @@ def test_columns_added_dropped_renamed_and_retyped_land_without_a_restart(shop: 
     assert [row["minutes"] for row in same_transaction] == [90]
 
 
+@pytest.mark.slow
 def test_a_capture_that_follows_goes_on_through_every_change_of_columns(shop: Medallion) -> None:
     process = begin(shop, "capture", "--follow")
     try:
@@ -178,6 +179,7 @@ def test_tables_that_swap_their_names_are_told(shop: Medallion) -> None:
     assert in_warehouse(shop, rows) == [("of a",), ("of b",), ("of b",)]
 
 
+@pytest.mark.slow
 def test_a_capture_that_follows_ends_at_a_name_that_means_something_else(shop: Medallion) -> None:
     process = begin(shop, "capture", "--follow")
     try:

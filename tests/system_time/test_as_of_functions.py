@@ -514,6 +514,7 @@ def test_a_view_that_picks_has_versions_over_a_period(scratch: Connection, selec
         assert execute(scratch, asked) == [(versions,)]
 
 
+@pytest.mark.first(6)
 @pytest.mark.parametrize("select", [*ADDING, "SELECT name FROM mart"])
 def test_a_view_that_adds_up_is_refused_over_a_period(
     scratch: Connection, engine: Engine, select: str

@@ -61,9 +61,10 @@ def all_wrong(made: list[Piece]) -> list[str]:
     return [f"{each.written}\n  has to be {each.sent}\n  {said}" for each, said in found if said]
 
 
-def test_random_statements() -> None:
-    made = statements(1, 2_000)
-    assert sum(parses(each.sent) for each in made) > 1_200
+@pytest.mark.parametrize("count", [500, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_random_statements(count: int) -> None:
+    made = statements(1, count)
+    assert sum(parses(each.sent) for each in made) > 0.6 * count
     assert all_wrong(made) == []
 
 
@@ -80,11 +81,12 @@ def test_statements_over_all_syntax_with_random_instants() -> None:
     assert all_wrong(made) == []
 
 
-def test_of_a_spoiled_statement_nothing_else_is_sent() -> None:
+@pytest.mark.parametrize("count", [500, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_of_a_spoiled_statement_nothing_else_is_sent(count: int) -> None:
     """A word left out or said twice: whatever the clause stands in then, it is refused or right."""
     random = Random(4)
     found, parsed = [], 0
-    for number, sql in enumerate(random.choices([sql for sql in STATEMENTS if MARK.search(sql)], k=2_000)):
+    for number, sql in enumerate(random.choices([sql for sql in STATEMENTS if MARK.search(sql)], k=count)):
         word = random.choice([*re.finditer(r"[\w$]+|[^\w\s/@=]", sql)])
         said = random.choice(["", f"{word[0]} {word[0]}", random.choice(["FROM", "SELECT", ",", "ON", "ONLY", "AS x"])])
         spoiled = sql[: word.start()] + said + sql[word.end() :]
@@ -99,7 +101,7 @@ def test_of_a_spoiled_statement_nothing_else_is_sent() -> None:
         parsed += parses(sent)
         if sent not in (made.sent, other.sent) and parses(sent):
             found.append(f"{made.written}\n  sent as {sent}")
-    assert parsed > 130
+    assert parsed > 0.065 * count
     assert found == []
 
 

@@ -113,6 +113,7 @@ def test_tables_are_named_and_asked_as_of_any_instant(url: URL) -> None:
                 assert [tuple(row) for row in connection.exec_driver_sql(asked)] == rows
 
 
+@pytest.mark.slow
 def test_the_command_shows_what_it_would_make_asks_and_goes_on(url: URL) -> None:
     shown = command(None, "watch", libpq(url), "sales.*", "--name", "crm", "--dry-run").stdout
     for told in ("medallion_crm", "customer", "order_line", "what the source deletes, personal data too"):
@@ -249,6 +250,7 @@ def test_what_is_interrupted_leaves_nothing_behind(url: URL, at: str, monkeypatc
             Medallion.find("crm", source=url).watch(yes=True)
 
 
+@pytest.mark.slow
 def test_a_watch_that_is_ended_by_a_signal_leaves_nothing_behind(url: URL) -> None:
     """It waits for a transaction at the source when SIGTERM comes."""
     other = psycopg2.connect(libpq(url))
