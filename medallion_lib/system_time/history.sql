@@ -1,6 +1,39 @@
 -- The table beside one that versions itself: its closed versions, in columns of the same numbers.
 -- All of this is SECURITY DEFINER, and for anybody to call: it makes history like its table, and no more.
 
+-- A policy finds the table by its row in history.tables: a number of its own would be another table's in
+-- a backup that is restored, and a name would keep the table from being dropped.
+CREATE OR REPLACE PROCEDURE meta.guard_history(history regclass)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    versioned constant text := format('(SELECT versioned::oid FROM history.tables WHERE history = %L::regclass)', history);
+BEGIN
+    IF NOT EXISTS (SELECT FROM history.tables AS it WHERE it.history = guard_history.history) THEN
+        RETURN;
+    END IF;
+    EXECUTE format('DROP POLICY IF EXISTS reader ON %1$s; DROP POLICY IF EXISTS owner ON %1$s; '
+                   'DROP POLICY IF EXISTS horizon ON %1$s', history);
+    EXECUTE format('CREATE POLICY reader ON %s FOR SELECT USING '
+                   '(has_table_privilege(%s, ''SELECT'') AND NOT row_security_active(%2$s))', history, versioned);
+    EXECUTE format('CREATE POLICY owner ON %s FOR INSERT WITH CHECK (meta.owns(%s) AND NOT meta.is_system_versioned(%2$s))',
+                   history, versioned);
+    -- What is deleted, whoever asks for it is told by then.
+    EXECUTE format('CREATE POLICY horizon ON %s FOR DELETE USING (meta.owns(%s) AND sys_end <= ('
+                   'SELECT since FROM meta.horizon WHERE relation = %2$s))', history, versioned);
+END $$;
+COMMENT ON PROCEDURE meta.guard_history IS 'Lets a table of closed versions be read as its table is now, and be written by its owner while no versions are kept.';
+
+DO $$
+DECLARE
+    one regclass;
+BEGIN
+    FOR one IN SELECT history FROM history.tables LOOP
+        CALL meta.guard_history(one);
+    END LOOP;
+END $$;
+
 -- A domain's check could be a user's function, so history has the type below. Of who may read what
 -- the table has now, history asks the table each time.
 CREATE OR REPLACE PROCEDURE meta.make_history(versioned regclass)
@@ -18,14 +51,7 @@ BEGIN
     INSERT INTO history.tables (versioned, history) VALUES (versioned, history::regclass);
     CALL meta.follow_columns(versioned);
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', history);
-    EXECUTE format('CREATE POLICY reader ON %s FOR SELECT USING '
-                   '(has_table_privilege(%s::oid, ''SELECT'') AND NOT row_security_active(%2$s::oid))',
-                   history, versioned::oid);
-    EXECUTE format('CREATE POLICY owner ON %s FOR INSERT WITH CHECK (meta.owns(%s::oid) AND NOT meta.is_system_versioned(%2$s::oid))',
-                   history, versioned::oid);
-    -- What is deleted, whoever asks for it is told by then.
-    EXECUTE format('CREATE POLICY horizon ON %s FOR DELETE USING (meta.owns(%s::oid) AND sys_end <= ('
-                   'SELECT since FROM meta.horizon WHERE relation = %2$s::oid))', history, versioned::oid);
+    CALL meta.guard_history(history);
     EXECUTE format('GRANT SELECT, INSERT, DELETE ON %s TO PUBLIC', history);
     EXECUTE format('COMMENT ON TABLE %s IS %L', history, format('The closed versions of %s.', versioned));
 END $$;
