@@ -118,11 +118,11 @@ def _heed_signals() -> None:
         signal.signal(stop, signal.default_int_handler)
 
 
-def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool) -> str:
+def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool, yes: bool) -> str:
     """land the source's changes in bronze"""
     _heed_signals()
     try:
-        landed = lab.capture(follow, resnapshot, merging)
+        landed = _sure(lab.capture, yes, follow, resnapshot, merging)
     except KeyboardInterrupt:
         return "Stopped. What was landed is kept."
     return f"Landed {landed.rows:,} rows of {landed.transactions:,} transactions."
@@ -146,6 +146,12 @@ def rebuild(lab: Medallion, yes: bool) -> str:
     if any(table.lost or table.gained for table in done):
         raise MedallionError(f"Silver was made anew, and is not what it was:\n{_table(done)}")
     return f"Silver was made anew, identical in every row.\n{_table(done)}"
+
+
+def upgrade(lab: Medallion, yes: bool) -> str:
+    """bring a warehouse that earlier code made to this code's form"""
+    done = _sure(lab.upgrade, yes)
+    return f"Brought along.\n{_table(done)}" if done else "It has this code's form already."
 
 
 def marts(lab: Medallion, directory: str) -> str:
@@ -212,7 +218,7 @@ def parser() -> argparse.ArgumentParser:
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
     for command in (up, down, watch, unwatch, reset, replay, load, capture, merge, verify,
-                    rebuild, marts, status, url, models):  # fmt: skip
+                    rebuild, upgrade, marts, status, url, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -220,7 +226,7 @@ def parser() -> argparse.ArgumentParser:
     add[reset]("--year", action="store_true", help="with the whole sample year in both")
     add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
     _add_watching(add[watch], add[unwatch])
-    for command in (down, watch, unwatch, reset, load, rebuild):
+    for command in (down, watch, unwatch, reset, load, capture, rebuild, upgrade):
         add[command]("--yes", action="store_true", help="do not ask")
     add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
     add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")

@@ -7,17 +7,27 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
+from medallion_lib.errors import refusal
 from medallion_lib.silver.shape import Shape
-from medallion_lib.tables import Column, Table, Tables, by_source, is_there
+from medallion_lib.tables import VERSION, Column, Table, Tables, by_source, is_there
 
 
-def is_earlier(cursor: Cursor) -> bool:
-    """Whether a version made the warehouse that did not say which it was."""
-    return not is_there(cursor, sql.Identifier("meta", "warehouse"))
+def form(cursor: Cursor) -> int:
+    """The form of the warehouse, as tables.VERSION counts them; 0 where it does not say.
+
+    Raises MedallionError where later code made it.
+    """
+    if not is_there(cursor, sql.Identifier("meta", "warehouse")):
+        return 0
+    found = sqlfile.run(cursor, "tables_read").fetchone()[0]
+    if found > VERSION:
+        database = cursor.connection.info.dbname
+        raise refusal("later version", database=database, found=found, here=VERSION)
+    return found
 
 
 def tables(cursor: Cursor) -> Tables:
-    """Its tables: the sample's, as they are declared now, and others by their columns."""
+    """Those of a warehouse that keeps none: the sample's, as declared now, others by columns."""
     from medallion_lib import shop  # which is all that an earlier version made silver and gold of
 
     captured, versioned = sqlfile.run(cursor, "earlier_tables").fetchone()

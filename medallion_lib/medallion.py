@@ -8,30 +8,27 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from medallion_lib import databases, rebuild, server, sqlfile, status
+from medallion_lib import databases, server, sqlfile
 from medallion_lib.bronze import capture, landing
 from medallion_lib.bronze.landing import Landed
-from medallion_lib.errors import Busy, ConnectionLost, MedallionError, refusal
+from medallion_lib.errors import Busy, ConnectionLost, MedallionError, Unconfirmed, refusal
 from medallion_lib.gold import marts, questions, receipt, undo
 from medallion_lib.gold.marts import Applied
 from medallion_lib.gold.questions import Answer
 from medallion_lib.instants import instant
+from medallion_lib.operating import Operating
 from medallion_lib.progress import Told, shown
-from medallion_lib.rebuild import Rebuilt
 from medallion_lib.silver import merge, verify
 from medallion_lib.silver.merge import Merged
 from medallion_lib.silver.shape import Shape
-from medallion_lib.source import catalog, slot
+from medallion_lib.source import catalog, continuity, slot
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.status import Status
-from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables, by_source
-from medallion_lib.watching import Watching
 
 RETRY = 1.0  # seconds between attempts to find a lost server again
 
 
-class Medallion(Watching):
+class Medallion(Operating):
     """What is done with a source and its warehouse, from the first replay to the last question."""
 
     def reset(self, year: bool = False, yes: bool = False) -> None:
@@ -119,18 +116,20 @@ class Medallion(Watching):
         return filled
 
     def capture(
-        self, follow: bool = False, resnapshot: bool = False, merging: bool = False
-    ) -> Landed:
+        self, follow: bool = False, resnapshot: bool = False, merging: bool = False,
+        yes: bool = False,
+    ) -> Landed:  # fmt: skip
         """Land in bronze what the source has committed: a snapshot the first time, else the log.
 
         `resnapshot` takes the source over anew, after a gap; `merging` merges after each landing.
         `follow` goes on until interrupted, and when the server is lost until it is back.
-        Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
+        Raises MedallionError, with a remedy, when the slot does not continue where bronze ends, and
+        Unconfirmed, unless `yes`, where it does and a snapshot would leave its changes out.
         """
         told = Told()
         while True:
             try:
-                return self._capture(follow, resnapshot, merging, told)
+                return self._capture(follow, resnapshot, merging, yes, told)
             except ConnectionLost as problem:
                 if not follow:
                     raise
@@ -138,7 +137,9 @@ class Medallion(Watching):
                 resnapshot = False
                 time.sleep(RETRY)
 
-    def _capture(self, follow: bool, resnapshot: bool, merging: bool, told: Told) -> Landed:
+    def _capture(
+        self, follow: bool, resnapshot: bool, merging: bool, yes: bool, told: Told
+    ) -> Landed:
         with self._connected(self.warehouse_url) as cursor, shown("capture", "rows") as show:
             into = cursor.connection
             server.only_one_session(cursor, "capture")
@@ -161,6 +162,8 @@ class Medallion(Watching):
             url, kept, taken = self._existing(self.source_url, cursor), Tables.read(cursor), None
             known = Watermark.read(cursor, kept)
             if known is None or resnapshot:
+                if known and not yes:
+                    self._ask_for_snapshot(url, known)
                 kept = self._to_snapshot(url, kept, told)
                 taken = capture.snapshot(url, into, self.slot, kept, known, show, self._known()[1])
                 landed(taken.rows)
@@ -170,6 +173,18 @@ class Medallion(Watching):
             if taken is None or follow:
                 taken = capture.capture(url, into, known, landed, follow)
             return taken
+
+    def _ask_for_snapshot(self, source: URL, known: Watermark) -> None:
+        """Raise Unconfirmed where the log goes on, so that only the snapshot would make a gap."""
+        with server.session(source, autocommit=True) as at_source:
+            try:
+                continuity.check(at_source, known)
+            except MedallionError:
+                return  # the gap is there already
+            facts = {"slot": self.slot}
+            (found,) = sqlfile.run(at_source, "source/slot_status", facts).fetchone()
+            of = {"until": known.commit_ts or "the beginning", "size": found["wal_bytes_not_captured"]}
+            raise refusal("snapshot unconfirmed", Unconfirmed, **of)
 
     def _to_snapshot(self, source: URL, kept: Tables, told: Told) -> Tables:
         """The tables that a snapshot takes: those declared now, if any are."""
@@ -200,39 +215,16 @@ class Medallion(Watching):
             self._take_reading(cursor)
             return verify.verify(url, cursor.connection, show)
 
-    def rebuild(self, yes: bool = False) -> list[Rebuilt]:
-        """Make silver and gold anew from bronze, and compare; see `rebuild.rebuild`."""
-        with self._connected(self.warehouse_url) as cursor:
-            rebuilt = rebuild.rebuild(cursor.connection, self.declared, yes)
-        self.regenerate()  # the notebooks' views have lost their functions with silver's
-        return rebuilt
-
     def merge_statement(self, table: str) -> str:
         """The SQL that merges one silver table, by name, as it is sent."""
         with self._connected(self.warehouse_url) as cursor:
             history = Tables.read(cursor).history(table)
             return Shape.read(cursor, history).statement().as_string(cursor)
 
-    def regenerate(self) -> dict[str, str]:
-        """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.
-
-        Returns why a view can't have one, by the view's name.
-        """
-        refused = {}
-        for url in (self.warehouse_url, self.notebook_url):  # each its own
-            with self._connected(url) as cursor:
-                refused |= functions.regenerate(cursor.connection)
-        return refused
-
     def marts(self, directory: str | Path) -> Applied:
         """Make the views of a directory's SQL files in gold; see `marts.apply`."""
         with self._connected(self.warehouse_url) as cursor:
             return marts.apply(cursor.connection, Path(directory))
-
-    def status(self) -> Status:
-        """How far everything is."""
-        with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
-            return status.read(into, shop, self.place.place, self.slot, self.declared)
 
     def _reach(self, *instants: str | date) -> list[datetime]:
         """The instants, once history is final up to them, or where there is none, up to now.

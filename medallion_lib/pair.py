@@ -17,7 +17,7 @@ from medallion_lib.errors import ConnectionLost, MedallionError, Unconfirmed, re
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.source import catalog, slot
 from medallion_lib.source.watermark import Watermark
-from medallion_lib.tables import Table, Tables, is_there
+from medallion_lib.tables import KEPT_SINCE, Table, Tables, is_there
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
 SETUP = "medallion.setup"  # who has this lock makes and drops databases
@@ -74,7 +74,7 @@ class Pair:
                 if not databases.exists(cursor, self.warehouse_name):
                     return None
             with server.session(self.warehouse_url) as cursor:
-                return Tables.read(cursor)
+                return Tables.read(cursor, oldest=KEPT_SINCE)
         return None
 
     @cached_property

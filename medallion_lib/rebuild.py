@@ -15,7 +15,7 @@ from medallion_lib.silver import merge
 from medallion_lib.silver.evolution import follow
 from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
-from medallion_lib.tables import READ, Table, Tables
+from medallion_lib.tables import READ, VERSION, Table, Tables
 
 # What must be as declared; what a rebuild takes anew of what is declared.
 CAPTURED = ("key", "bronze_schema", "events")
@@ -46,15 +46,15 @@ def rebuild(
         server.only_one(cursor, "merge")
         cursor.execute("SELECT max(lsn) FROM meta.watermark WHERE stage = 'merge'")
         batch = {"since": 0, "upto": cursor.fetchone()[0] or 0}
-        is_earlier = earlier.is_earlier(cursor)
-        kept = earlier.tables(cursor) if is_earlier else Tables.read(cursor)
+        form = earlier.form(cursor)
+        kept = Tables.read(cursor, oldest=form) if form else earlier.tables(cursor)
         if declared:
             declared.check(kept, warehouse.info.dbname, CAPTURED)
         tables = kept.reading(declared, *HISTORY)
         before = [_copied(cursor, table) for table in kept.made(cursor)]
-        if is_earlier:
-            cursor.execute(sqlfile.read("tables_kept"))
-            cursor.execute(sqlfile.read("earlier_meta"))
+        if form < VERSION:
+            for name in (["tables_kept"] if not form else []) + ["earlier_meta"]:
+                cursor.execute(sqlfile.read(name))
             kept.keep(cursor)
         schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
         tables = _make_anew(cursor, schemas, tables)
@@ -65,7 +65,7 @@ def rebuild(
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
-        done = [_compared(cursor, shape, is_earlier) for shape in before]
+        done = [_compared(cursor, shape, form < VERSION) for shape in before]
         # At the end: until the commit, no capture can say that a table is whole now.
         Tables.change(cursor, lambda now: now.reading(declared, *HISTORY).made_like(tables))
         return done

@@ -27,7 +27,8 @@ MADE = ("key", "bronze_schema", "events", "history", "silver_schema", "by_month"
 READ = ("renamed", "gone", "columns", "left_out", "lookup")
 EVOLVING = ("columns", "renamed", "gone", "numbers", "by_month")  # what a change of columns changes
 NEWS = 20  # changes of columns that are kept to be told
-VERSION = 2  # of what the warehouse keeps in meta, and of how silver is made
+KEPT_SINCE = 2  # the first form that says which it is, and keeps its tables as now
+VERSION = 3  # of what the warehouse keeps in meta, and of how silver is made
 
 
 @dataclass(frozen=True)
@@ -183,15 +184,17 @@ class Tables:
         return replace(made, each=tuple(map(read, self.each)), own=self.own)
 
     @classmethod
-    def read(cls, cursor: Cursor) -> Self:
+    def read(cls, cursor: Cursor, oldest: int = VERSION) -> Self:
         """Those that the warehouse keeps.
 
-        Raises MedallionError where it was made by another version, which keeps them otherwise.
+        Raises MedallionError where it is of a form before the `oldest` or after this code's.
         """
         database = cursor.connection.info.dbname
         if not is_there(cursor, sql.Identifier("meta", "warehouse")):
             raise refusal("earlier version", database=database)
         version, kept = sqlfile.run(cursor, "tables_read").fetchone()
+        if version < oldest:
+            raise refusal("earlier version", database=database)
         if version > VERSION:
             raise refusal("later version", database=database, found=version, here=VERSION)
         lists = {name: tuple(kept.get(name, ())) for name in ("silver", "gold", "watched")}

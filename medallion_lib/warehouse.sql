@@ -23,7 +23,8 @@ CREATE TABLE meta.watermark (
     publication    text,
     business_time  boolean NOT NULL DEFAULT false,
     ahead          bigint NOT NULL DEFAULT 0,
-    names          jsonb
+    names          jsonb,
+    refused        text
 );
 COMMENT ON TABLE meta.watermark IS 'One row for capture and one for merge: the position up to which each is complete.';
 COMMENT ON COLUMN meta.watermark.stage IS 'capture (source to bronze) or merge (bronze to silver).';
@@ -36,6 +37,7 @@ COMMENT ON COLUMN meta.watermark.source_name IS 'The source database; null for m
 COMMENT ON COLUMN meta.watermark.publication IS 'The source''s publication when capture began, so that capture notices a later change of it; null for merge.';
 COMMENT ON COLUMN meta.watermark.ahead IS 'How far positions here are ahead of the source''s log: 0 unless it went back, or is another one.';
 COMMENT ON COLUMN meta.watermark.names IS 'What each name of the source''s columns and enum labels meant, so that capture notices a name that means something else; null for merge.';
+COMMENT ON COLUMN meta.watermark.refused IS 'Why the last merge of a capture that goes on was refused; null once one was done.';
 COMMENT ON COLUMN meta.watermark.business_time IS 'Whether business time sent by the source is trusted: only for a source that reset made.';
 
 -- Whoever writes to a table that keeps its versions runs its triggers.

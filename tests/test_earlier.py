@@ -1,15 +1,19 @@
-"""A warehouse of an earlier version is brought along by rebuild, and no row is lost."""
+"""A warehouse of an earlier version is brought along, by a rebuild or step by step, and no row is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import psycopg2
 import pytest
 from earlier import restore
+from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import Medallion, MedallionError, server
+from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib.errors import Busy
 from medallion_lib.shop import star
+from medallion_lib.tables import VERSION as FORM
 from medallion_lib.tables import Tables
 
 BRONZE = {"inventory": 18, "film": 15, "customer": 18, "rental": 22, "payment": 26}
@@ -93,7 +97,7 @@ def test_it_holds_what_was_captured_and_what_was_merged(earlier: Medallion) -> N
 
 
 WORK: list[Callable[[Medallion], object]] = [
-    lambda lab: lab.capture(), lambda lab: lab.capture(resnapshot=True), lambda lab: lab.merge(),
+    lambda lab: lab.capture(), lambda lab: lab.capture(resnapshot=True, yes=True), lambda lab: lab.merge(),
     lambda lab: lab.verify(), lambda lab: lab.status(), lambda lab: lab.life("dim_film_hist", 1),
     lambda lab: lab.changed("dim_film", "2023-01-02", "2023-01-03", "film_id"),
     lambda lab: lab.merge_statement("dim_film_hist"), lambda lab: lab.undo("dim_film_hist", 1, "2023-01-02"),
@@ -104,7 +108,7 @@ WORK: list[Callable[[Medallion], object]] = [
 def test_all_other_work_is_refused_with_the_command_and_changes_nothing(earlier: Medallion) -> None:
     before = versions(earlier), bronze(earlier), reached(earlier)
     for work in WORK:
-        with pytest.raises(MedallionError, match="python -m medallion_lib rebuild"):
+        with pytest.raises(MedallionError, match="python -m medallion_lib upgrade"):
             work(earlier)
     assert (versions(earlier), bronze(earlier), reached(earlier)) == before
     earlier.rebuild()
@@ -166,7 +170,7 @@ def test_capture_goes_on_with_a_new_snapshot(brought: Medallion) -> None:
         earlier.capture()
     earlier.merge()
     before = versions(earlier)
-    assert earlier.capture(resnapshot=True).rows > 0
+    assert earlier.capture(resnapshot=True, yes=True).rows > 0
     earlier.merge()
     assert versions(earlier) == before
     with earlier.source.begin() as shop:
@@ -210,3 +214,56 @@ def test_one_with_the_star_is_brought_along_with_its_tables(with_star: Medallion
     gone = "SELECT count(*) FROM silver_star.film_actor_hist WHERE film_id = 1 AND sys_end < 'infinity'"
     assert found(with_star, gone) == [(2,)]
     assert asked(with_star, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
+
+
+@pytest.mark.parametrize("dump", ["warehouse", "form_2_first", "form_2_last"])
+def test_an_upgrade_brings_each_form_along_with_every_row_and_goes_on(lab: Medallion, dump: str) -> None:
+    restore(lab, dump)
+    before = versions(lab), bronze(lab), reached(lab)
+    with pytest.raises(MedallionError, match="python -m medallion_lib upgrade"):
+        lab.merge()
+    assert not any(each.lost or each.gained for each in lab.upgrade())
+    assert lab.upgrade() == []
+    assert (versions(lab), bronze(lab), reached(lab)) == before
+    assert asked(lab, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
+    assert len(asked(lab, PRICES)) == 3
+    with lab.warehouse.begin() as notebook:
+        notebook.exec_driver_sql("INSERT INTO price VALUES (3, 30)")
+    assert asked(lab, "SELECT amount::integer FROM price WHERE item = 3") == [(30,)]
+    assert {table: tuple(done) for table, *done in lab.merge()} == MERGED
+    assert not any(each.lost or each.gained for each in lab.rebuild())
+    assert lab.capture(resnapshot=True, yes=True).rows > 0
+    assert lab.verify() == []
+
+
+def test_an_upgrade_that_fails_leaves_the_form_before_it_whole(lab: Medallion, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore(lab, "form_2_last")
+
+    def failing(cursor: Cursor) -> None:
+        make_procedures(cursor)
+        cursor.execute("SELECT 1 / 0")
+
+    make_procedures = databases.make_procedures
+    with monkeypatch.context() as patch, pytest.raises(psycopg2.errors.DivisionByZero):
+        patch.setattr(databases, "make_procedures", failing)
+        lab.upgrade()
+    columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'meta.watermark'::regclass AND attname = 'refused'"
+    assert found(lab, f"SELECT version, ({columns}) FROM meta.warehouse") == [(2, 0)]
+    assert lab.upgrade() != []
+
+
+def test_a_warehouse_of_a_later_form_is_refused_with_what_to_type(lab: Medallion) -> None:
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("UPDATE meta.warehouse SET version = 99")
+    for work in (lambda: lab.upgrade(), lambda: lab.merge()):
+        with pytest.raises(MedallionError, match=f"form, and this code knows {FORM}. Update the code:\n    git pull"):
+            work()
+
+
+def test_an_upgrade_takes_turns_with_capture(lab: Medallion) -> None:
+    restore(lab, "form_2_last")
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('medallion.capture'))")
+        with pytest.raises(Busy):
+            lab.upgrade()
+    assert lab.upgrade() != []

@@ -368,7 +368,7 @@ def test_a_publication_that_somebody_else_alters_is_noticed_as_before(lab: Medal
     change(lab.source, f'ALTER PUBLICATION "{lab.slot}" ADD TABLE item')
     with pytest.raises(MedallionError, match="was altered since capture began"):
         lab.capture()
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     lab.merge()
     assert lab.verify() == []
     change(lab.source, f'ALTER PUBLICATION "{lab.slot}" DROP TABLE account')
@@ -403,7 +403,7 @@ def test_a_snapshot_of_all_makes_whole_what_was_half_added(lab: Medallion) -> No
         change(lab.source, "UPDATE item SET n = n + 1")
         lab.capture(merging=True)
     assert lab.status()["not_whole_yet"] == "item"
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     assert "not_whole_yet" not in lab.status()
     change(lab.source, "DELETE FROM item WHERE id = 1")
     assert lab.verify() == []

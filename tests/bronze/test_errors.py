@@ -62,7 +62,7 @@ def begun(lab_at: Callable[[str], Medallion]) -> Medallion:
 def resnapshot_brings_everything(lab: Medallion) -> None:
     change(lab.source, "DELETE FROM customer WHERE customer_id = "
                        "(SELECT max(customer_id) FROM customer)")  # fmt: skip
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     change(lab.source, "UPDATE customer SET email = 'later@example' WHERE customer_id = 2")
     lab.capture()
     lab.merge()
@@ -260,7 +260,7 @@ def test_a_transaction_that_keeps_the_slot_waiting_is_found_by_the_remedy(
         writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")
         writing = writer.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         with pytest.raises(MedallionError, match="waits for the writing transactions of all databases") as told:
-            begun.capture(resnapshot=True)
+            begun.capture(resnapshot=True, yes=True)
         query = "\n".join(re.findall("^    (.*)$", str(told.value), re.MULTILINE))
         with databases.administering(begun.source_url) as cursor:
             cursor.execute(query)
@@ -308,7 +308,7 @@ def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
     lab = two_phased
     sooner(monkeypatch)
     ways: list[tuple[URL, str, Callable[[], object], str]] = [
-        (lab.source_url, "UPDATE film SET length = 1", lambda: lab.capture(resnapshot=True), "The slot .* was not made"),
+        (lab.source_url, "UPDATE film SET length = 1", lambda: lab.capture(resnapshot=True, yes=True), "The slot .* was not made"),
         (lab.warehouse_url, "LOCK TABLE bronze.br_customer_cdc IN SHARE MODE", lab.capture, "A lock was not granted"),
         (lab.warehouse_url, "LOCK TABLE silver.dim_film_hist IN SHARE MODE", lab.merge, "A lock was not granted"),
         (lab.warehouse_url, "SELECT count(*) FROM silver.dim_film", lab.rebuild, "A lock was not granted"),
@@ -318,7 +318,7 @@ def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
     for url, statement, work, told in ways:
         change(lab.source, "UPDATE customer SET email = 'live@example' WHERE customer_id = 1")
         if work == lab.merge:
-            lab.capture(resnapshot=True)
+            lab.capture(resnapshot=True, yes=True)
         before = bronze(lab)
         with prepared(url, statement):
             with pytest.raises(MedallionError, match=told) as refused_:
@@ -328,7 +328,7 @@ def test_a_prepared_transaction_in_the_way_is_found_by_what_each_refusal_says(
             assert bronze(lab) == before
             assert lab.status()["slot_state"] != "missing", "what keeps the warehouse keeps the slot"
         if work == ways[0][2]:
-            lab.capture(resnapshot=True)
+            lab.capture(resnapshot=True, yes=True)
     lab.reset()
     assert lab.capture().rows == 0
 
@@ -416,7 +416,7 @@ def test_a_slot_invalidated_by_too_much_log_is_told_and_its_repair_shows_in_hist
         assert bronze(narrow) == before
         cursor.execute("SELECT now()")
         (repaired,) = cursor.fetchone()
-        narrow.capture(resnapshot=True, merging=True)
+        narrow.capture(resnapshot=True, merging=True, yes=True)
     assert customers_now(narrow) == customers_at_source(narrow)
     assert narrow.status()["slot_state"] == "reserved"
     with narrow.warehouse.connect() as connection:
@@ -489,7 +489,7 @@ def test_a_business_time_out_of_order_is_told_and_nothing_of_it_lands(
 def the_remedy_goes_on(lab: Medallion, message: str) -> None:
     """After what it says to type, the source as it is has landed, and what comes next does."""
     assert f"    {REMEDY} capture --resnapshot" in message
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     change(lab.source, "UPDATE customer SET email = 'later@example' WHERE customer_id = 2")
     assert lab.capture(merging=True).rows == 1
     assert lab.verify() == []
@@ -607,7 +607,7 @@ def test_a_message_of_ours_from_somebody_else_is_passed_over_where_no_time_is_tr
     replayed: Medallion, said: list[tuple[str, bool, bytes]]
 ) -> None:
     """Whatever is in it, before rows and after; a marker from anybody is one, and says no more."""
-    replayed.capture(resnapshot=True)
+    replayed.capture(resnapshot=True, yes=True)
     for prefix, transactional, content in said:
         say(replayed, content, transactional, prefix)
     began = asked(replayed.source_url, "SELECT now() - interval '1 hour'")

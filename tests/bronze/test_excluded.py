@@ -65,9 +65,9 @@ def test_an_excluded_column_stays_out_under_a_new_name(people: Medallion) -> Non
     assert landed(people)[-1][1] == {"id": 4, "name": "Four", "age": 44, "note": "new"}
     run(people, "ALTER TABLE person RENAME nickname TO alias; UPDATE person SET age = 45 WHERE id = 4")
     people.capture()
-    people.capture(resnapshot=True)
+    people.capture(resnapshot=True, yes=True)
     run(people, "ALTER TABLE person ADD secret text DEFAULT 'hush'; UPDATE person SET age = 46 WHERE id = 4")
-    people.capture(resnapshot=True)  # for the name means another column now: neither lands
+    people.capture(resnapshot=True, yes=True)  # for the name means another column now: neither lands
     run(people, "ALTER TABLE person RENAME secret TO other; UPDATE person SET age = 47 WHERE id = 4")
     assert people.verify() == []
     assert {name for _, row in landed(people) for name in row} == {"id", "name", "age", "note"}
@@ -85,7 +85,7 @@ def test_a_partition_whose_columns_stand_otherwise_leaves_the_same_ones_out(lab:
              "ALTER TABLE person_low DROP gone, REPLICA IDENTITY FULL; "
              "ALTER TABLE person ATTACH PARTITION person_low FOR VALUES FROM (0) TO (9); "
              "INSERT INTO person VALUES (1, 'hush', 'One', 'bulk')")  # fmt: skip
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     run(lab, "ALTER TABLE person RENAME secret TO nickname; INSERT INTO person VALUES (2, 'hush', 'Two', 'bulk')",
         "UPDATE person SET nickname = 'hush hush', name = 'Uno' WHERE id = 1")  # fmt: skip
     lab.capture()
@@ -95,14 +95,14 @@ def test_a_partition_whose_columns_stand_otherwise_leaves_the_same_ones_out(lab:
 def test_a_table_made_anew_is_known_by_its_names_alone(people: Medallion) -> None:
     run(people, "DROP TABLE person; CREATE TABLE person (secret text, name text, bulk text, age integer, id integer PRIMARY KEY); "
                 "INSERT INTO person VALUES ('hush', 'One', 'bulk', 11, 1)")  # fmt: skip
-    people.capture(resnapshot=True)
+    people.capture(resnapshot=True, yes=True)
     assert landed(people)[-1][1] == {"id": 1, "name": "One", "age": 11}
 
 
 def test_a_column_that_is_excluded_no_more_lands_from_the_next_snapshot_on(people: Medallion) -> None:
     people.declared = Tables((replace(PERSON, excluded=("bulk",)),))
     assert "excluded is ('bulk',), and ('secret', 'bulk') in the warehouse" in refused(people.capture)
-    people.capture(resnapshot=True)
+    people.capture(resnapshot=True, yes=True)
     assert rows(people, LANDED)[-1][1] == {"id": 2, "name": "Two", "age": 22, "secret": "hush"}
 
 
@@ -112,7 +112,7 @@ def test_a_column_that_nothing_explains_stops_capture_of_a_table_that_excludes_s
         "ALTER TABLE person RENAME nickname TO alias; INSERT INTO person VALUES (4, 'hush', 'Four', 'bulk', 44)")  # fmt: skip
     assert "Column nickname of person may be one that is not to land" in refused(people.capture)
     assert len(landed(people)) == 2
-    people.capture(resnapshot=True)
+    people.capture(resnapshot=True, yes=True)
     assert people.verify() == []
     assert {name for _, row in landed(people) for name in row} == {"id", "name", "age"}
 

@@ -47,7 +47,7 @@ def on_step(step):
         os.kill(os.getpid(), signal.SIGKILL)
 steps.on_step = on_step
 lab = Medallion.open(name)
-lab.capture(resnapshot=True) if work == "resnapshot" else getattr(lab, work)()
+lab.capture(resnapshot=True, yes=True) if work == "resnapshot" else getattr(lab, work)()
 """
 
 
@@ -235,7 +235,7 @@ def test_a_new_snapshot_killed_half_way_has_changed_nothing(lab: Medallion, at: 
     assert (reached(lab), ops(lab)) == (before, landed_)
     lab.capture()
     assert ops(lab) == {"I": 3000, "D": 1}, "the slot has all since"
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     change(lab.source, "DELETE FROM film WHERE film_id = 2999")
     lab.capture()
     assert ops(lab) == {"I": 3000, "D": 2, "T": 1, "R": 2999}
@@ -252,7 +252,7 @@ def test_a_new_snapshot_that_is_refused_leaves_the_slot(lab: Medallion, monkeypa
     with lab.source.begin() as writer:
         writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")
         with pytest.raises(MedallionError, match="was not made within"):
-            lab.capture(resnapshot=True)
+            lab.capture(resnapshot=True, yes=True)
     assert lab.capture().rows == 1
     lab.merge()
     assert lab.verify() == []
@@ -267,9 +267,9 @@ def test_a_table_that_is_rewritten_just_before_a_snapshot_reads_it_is_not_taken_
     rewrite = "ALTER TABLE film ALTER COLUMN length TYPE integer"
     monkeypatch.setattr(steps, "on_step", lambda name: change(lab.source, rewrite) if name == "slot made" else None)
     with pytest.raises(MedallionError, match="was emptied or rewritten"):
-        lab.capture(resnapshot=True)
+        lab.capture(resnapshot=True, yes=True)
     monkeypatch.setattr(steps, "on_step", lambda name: None)
-    assert lab.capture(resnapshot=True).rows > 10
+    assert lab.capture(resnapshot=True, yes=True).rows > 10
     lab.merge()
     assert read(lab, "SELECT count(*) FROM silver.dim_film_hist") == [(10,)]
     assert lab.verify() == []

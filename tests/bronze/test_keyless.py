@@ -26,7 +26,7 @@ CHANGES = "SELECT op, full_row ->> 'body', full_row ->> 'amount' FROM bronze.br_
 def notes(lab: Medallion) -> Medallion:
     lab.declared = Tables((NOTE,))
     run(lab, MADE, "ALTER TABLE note_old REPLICA IDENTITY FULL; ALTER TABLE note_new REPLICA IDENTITY FULL")
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     return lab
 
 
@@ -67,7 +67,7 @@ def test_it_is_searched_by_no_column_and_a_resnapshot_begins_it_anew(notes: Meda
     found = rows(notes, "SELECT indexdef FROM pg_indexes WHERE tablename = 'br_note_cdc' ORDER BY 1")
     assert [index.partition(" USING ")[2] for (index,) in found] == ["btree (lsn, seq) WHERE (op = 'T'::bpchar)", "btree (lsn, seq)"]
     run(notes, "DELETE FROM note WHERE body = 'old'")
-    notes.capture(resnapshot=True)
+    notes.capture(resnapshot=True, yes=True)
     assert [op for op, *_ in rows(notes, CHANGES)] == [*"TRRTR"]
     assert left(notes) == at_source(notes)
 
@@ -76,7 +76,7 @@ def test_rows_that_are_not_logged_whole_are_refused(notes: Medallion) -> None:
     run(notes, "ALTER TABLE note_new ALTER day SET NOT NULL, ADD UNIQUE (day)",
         "ALTER TABLE note_new REPLICA IDENTITY USING INDEX note_new_day_key; INSERT INTO note VALUES ('2025-01-01', 'key alone')")  # fmt: skip
     assert "does not log which row" in refused(notes.capture)
-    assert "ALTER TABLE note_new REPLICA IDENTITY FULL" in refused(notes.capture, resnapshot=True)
+    assert "ALTER TABLE note_new REPLICA IDENTITY FULL" in refused(notes.capture, resnapshot=True, yes=True)
 
 
 def test_it_can_have_no_history() -> None:

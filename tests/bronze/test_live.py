@@ -367,7 +367,7 @@ def test_a_publication_altered_meanwhile_ends_it_with_the_remedy(shop: Medallion
     assert (process.returncode, out) == (1, "")
     assert "was altered since capture began" in err
     assert f"{REMEDY} capture --resnapshot" in err
-    assert command(shop, "capture", "--resnapshot").returncode == 0
+    assert command(shop, "capture", "--resnapshot", "--yes").returncode == 0
     assert shop.verify() == []
 
 

@@ -93,7 +93,7 @@ def namesakes(lab: Medallion) -> Medallion:
 
 def taken_over(lab: Medallion) -> None:
     """As the refusal of other tables says."""
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     lab.rebuild()
 
 
@@ -146,11 +146,11 @@ def test_a_history_is_named_with_its_schema_where_another_has_its_name(namesakes
 def test_two_tables_that_would_share_one_bronze_are_refused(lab: Medallion) -> None:
     run(lab, *map(CLIENT.format, PLACES))
     clients = [Table("client", ("id",), place) for place in PLACES]
-    told = refused(declaring(lab, TABLES + Tables((*clients,))).capture, resnapshot=True)
+    told = refused(declaring(lab, TABLES + Tables((*clients,))).capture, resnapshot=True, yes=True)
     assert "Changes of crm.client and of far.client would land in one table, bronze.br_client_cdc." in told
     lab.capture()  # as before
     apart = TABLES + Tables((clients[0], replace(clients[1], bronze_schema="bronze_of_its_own")))
-    declaring(lab, apart).capture(resnapshot=True)
+    declaring(lab, apart).capture(resnapshot=True, yes=True)
     for place, bronze in zip(PLACES, ("bronze", "bronze_of_its_own"), strict=True):
         assert rows(lab, f"SELECT DISTINCT left(full_row ->> 'v', 3) FROM {bronze}.br_client_cdc WHERE op = 'R'") == [(place,)]
 
@@ -198,7 +198,7 @@ def differences(told: str, lab: Medallion) -> list[str]:
     """What a refusal says that differs."""
     first, *lines = told.split("\nNothing was done.")[0].splitlines()
     assert first == f"{lab.warehouse_name} was made for other tables than are declared here:"
-    assert "lab.capture(resnapshot=True)\n    lab.rebuild()" in told
+    assert "lab.capture(resnapshot=True, yes=True)\n    lab.rebuild()" in told
     return [line.strip() for line in lines]
 
 
@@ -355,7 +355,7 @@ def test_two_labs_of_different_tables_live_in_one_process(shop: Medallion, monke
 def test_tables_declared_later_come_in_with_a_snapshot_and_a_rebuild(shop: Medallion) -> None:
     lab = shop
     lab.declared = star.TABLES
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     edit(lab, "once@captured")
     lab.capture(merging=True)
     assert behind(lab, False) == []
@@ -439,13 +439,13 @@ def test_a_table_that_leaves_the_declaration_is_told_at_the_snapshot(
     edit(lab, "one@less")
     assert differences(refused(less.capture), lab) == ["film: in the warehouse only"]
     films = lab.status()["rows"]["silver.dim_film_hist"]
-    less.capture(resnapshot=True)
+    less.capture(resnapshot=True, yes=True)
     assert "No longer captured, as it is not declared: film." in capsys.readouterr().err
     run(lab, "UPDATE film SET length = 1")
     less.capture(merging=True)
     assert behind(lab, False) == less.verify() == lab.verify() == []
     assert lab.status()["rows"]["silver.dim_film_hist"] == films
-    declaring(lab, TABLES).capture(resnapshot=True, merging=True)
+    declaring(lab, TABLES).capture(resnapshot=True, merging=True, yes=True)
     assert lab.verify() == []
     assert lab.status()["rows"]["silver.dim_film_hist"] > films
 
@@ -462,7 +462,7 @@ from medallion_lib.tables import Table, Tables
 name, at = sys.argv[1:]
 steps.on_step = lambda step: step == at and os.kill(os.getpid(), signal.SIGKILL)
 added = Table("added", ("id",), "crm", "bronze_crm")
-Medallion.open(name, tables=shop.TABLES + Tables((added,))).capture(resnapshot=True)
+Medallion.open(name, tables=shop.TABLES + Tables((added,))).capture(resnapshot=True, yes=True)
 """
 
 
@@ -473,7 +473,7 @@ def goes_on(lab: Medallion, with_added: bool) -> None:
         process.capture()
     except MedallionError as problem:
         assert f"    {REMEDY} capture --resnapshot" in str(problem) or differences(str(problem), lab)[0].startswith("crm.added: ")
-        process.capture(resnapshot=True)
+        process.capture(resnapshot=True, yes=True)
     run(lab, "UPDATE customer SET email = 'went@on'; INSERT INTO crm.added SELECT count(*) FROM crm.added")
     process.capture(merging=True)
     assert behind(lab, False) == process.verify() == []
@@ -497,7 +497,7 @@ def test_a_table_added_goes_on_with_either_declaration_wherever_that_was_killed(
     assert done.returncode == -signal.SIGKILL, done.stderr
     for with_added in (first, not first):
         goes_on(lab, with_added)
-    declaring(lab, WITH_ADDED).capture(resnapshot=True)
+    declaring(lab, WITH_ADDED).capture(resnapshot=True, yes=True)
     goes_on(lab, True)
     assert rows(lab, "SELECT count(*) > 0 FROM bronze_crm.br_added_cdc") == [(True,)]
 
@@ -506,7 +506,7 @@ def test_a_table_added_that_the_source_has_not_is_refused_before_the_slot_moves(
     lab = shop
     before = rows(lab, WATERMARK)
     for added in (ADDED, replace(ADDED, history="added_hist")):
-        assert "It has no table crm.added." in refused(declaring(lab, TABLES + Tables((added,))).capture, resnapshot=True)
+        assert "It has no table crm.added." in refused(declaring(lab, TABLES + Tables((added,))).capture, resnapshot=True, yes=True)
     assert rows(lab, WATERMARK) == before
     edit(lab, "no@gap")
     assert lab.capture().rows > 0
@@ -556,7 +556,7 @@ def test_whatever_is_declared_in_between_what_differs_is_refused_and_nothing_is_
 
 def check(four: Medallion, acts: list[tuple[str, set[tuple[str, str]] | None]]) -> None:
     taken = process = declaring(four, of({("one", "a"), ("two", "a")}))
-    taken.capture(resnapshot=True)
+    taken.capture(resnapshot=True, yes=True)
     for act, names in (*acts, ("capture", None)):
         if act == "declare":
             process = declaring(four, of(names))
@@ -565,7 +565,7 @@ def check(four: Medallion, acts: list[tuple[str, set[tuple[str, str]] | None]]) 
                                 f"INSERT INTO {s}.{n} SELECT count(*) + coalesce(max(id), 0), 0 FROM {s}.{n}"
                                 for s, n in sorted(names)))  # fmt: skip
         elif act == "take over":
-            process.capture(resnapshot=True)
+            process.capture(resnapshot=True, yes=True)
             taken = process
         elif act == "merge":
             works(four, process, taken, lambda lab: lab.merge())

@@ -140,7 +140,7 @@ def lab() -> Iterator[Medallion]:
     for name, kind in BY_KEY.items():
         at_source(opened, f'CREATE TABLE "{name}" (k {kind} PRIMARY KEY, n int); ALTER TABLE "{name}" REPLICA IDENTITY FULL')
     opened.declared = TABLES
-    opened.capture(resnapshot=True)
+    opened.capture(resnapshot=True, yes=True)
     opened.rebuild(yes=True)
     yield opened
     opened.close()

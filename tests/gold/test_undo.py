@@ -46,7 +46,7 @@ def declare(lab: Medallion, source: str, *silver: tuple[Table, str]) -> None:
         for table, columns in silver:
             cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({columns}, row_hash bigint, sys_start timestamptz, "
                                    "sys_end timestamptz DEFAULT 'infinity')").format(table.silver))  # fmt: skip
-    lab.capture(resnapshot=True, merging=True)
+    lab.capture(resnapshot=True, merging=True, yes=True)
     lab.regenerate()
 
 
@@ -351,7 +351,7 @@ def test_a_history_that_is_not_there_or_goes_on_no_more_is_told(lines: Medallion
     line, tag = lines.declared.each
     lines.declared = Tables((line, replace(tag, name="mark", history="mark_hist")))
     at_source(lines, "ALTER TABLE tag RENAME TO mark")
-    lines.capture(resnapshot=True, merging=True)
+    lines.capture(resnapshot=True, merging=True, yes=True)
     told = refused(lambda: lines.undo("tag_hist", (1, 23), at))
     assert "tag is not captured any more" in told and "lab.life('tag_hist', (1, 23))" in told
     assert [row[2] for row in lines.life("tag_hist", (1, 23)).rows] == ["begins"]
@@ -486,7 +486,7 @@ def test_what_was_before_a_snapshot_is_not_known_and_nothing_is_deleted(lab: Med
     change(lab.source, "UPDATE note SET body = 'unseen'")
     in_gap = now(lab)
     change(lab.source, "UPDATE note SET body = 'c'")
-    lab.capture(resnapshot=True, merging=True)
+    lab.capture(resnapshot=True, merging=True, yes=True)
     for at in (before, in_gap, "2023-01-01"):
         assert "is not known: a later snapshot captured it" in refused(lambda at=at: lab.undo("note_hist", 1, at))
     assert at_source(lab, "SELECT body FROM note ORDER BY id") == [("c",), ("c",)]
@@ -505,7 +505,7 @@ def test_a_table_captured_later_than_others_is_not_known_before(lab: Medallion) 
     lab.capture(merging=True)
     declare(lab, "SELECT 1", (note, "id integer, v text"))
     lab.declared = Tables((other, note))
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     assert "is not known" in refused(lambda: lab.undo("note_hist", 1, at))
     assert at_source(lab, "SELECT id FROM note") == [(1,)]
 

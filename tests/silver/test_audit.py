@@ -170,7 +170,7 @@ def test_a_partition_dropped_at_the_source_is_found(lab: Medallion) -> None:
     assert len(lines) == gone
     assert {line.split(": ")[1] for line in lines} == {"not at the source"}
     assert {line.split(",")[0] for line in lines} == {"fact_payment"}
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     assert lab.verify() == []
 
 

@@ -152,7 +152,7 @@ def test_names_that_nothing_explains_are_refused_and_a_new_snapshot_goes_on(lab:
         "UPDATE thing SET other = 'o'")  # fmt: skip
     with pytest.raises(MedallionError, match="Which columns of thing the log means by"):
         lab.capture()
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     lab.merge()
     assert asked(lab, "SELECT number, other, remark FROM silver.thing ORDER BY 1") == [(n, "o", None) for n in (1, 2, 3)]
     is_well(lab)
@@ -225,7 +225,7 @@ def test_a_value_of_another_type_is_refused_until_a_snapshot_and_a_rebuild(lab: 
         lab.merge()
     assert f"capture --resnapshot\n    {REMEDY} rebuild" in str(caught.value)
     assert versions(lab, "id, v::text") == [(1, value, True)]
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     lab.rebuild()
     lab.merge()
     assert asked(lab, "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "
@@ -250,7 +250,7 @@ def test_a_default_that_is_not_in_the_log_is_told_and_a_new_snapshot_brings_it(l
     assert {line.split(":")[0] for line in lab.verify()} == {"thing_hist, id 2", "thing_hist, id 3"}
     (told,) = lab.status()["columns_changed"]
     assert "thing: column made, timestamp with time zone, was added; what earlier rows have in it is not in the log" in told
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     is_well(lab)
 
 

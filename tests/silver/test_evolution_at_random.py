@@ -127,7 +127,7 @@ class Source:
             assert "Which columns of t the log means" in str(refusal)
             (reached,), = asked(self.lab, "SELECT commit_ts::text FROM meta.watermark WHERE stage = 'capture'")
             self.copies = [copy for copy in self.copies if copy[0] <= reached]
-            self.lab.capture(resnapshot=True)
+            self.lab.capture(resnapshot=True, yes=True)
             assert seen >= len(self.copies)
         self.filled -= self.written
 
@@ -172,7 +172,7 @@ def follow(lab: Medallion, steps: list[tuple[str, int, int]], is_whole: bool, in
     source.copy(0, 0)
     source.capture(0, 0)
     if source.lost:
-        lab.capture(resnapshot=True)
+        lab.capture(resnapshot=True, yes=True)
     lab.merge()
     source.check()
     assert lab.verify() == []

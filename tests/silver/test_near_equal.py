@@ -121,7 +121,7 @@ class Shop:
             cursor.execute(f"CREATE TABLE {table.silver.as_string(cursor)} ({columns}, row_hash bigint NOT NULL, "
                            f"sys_start timestamptz NOT NULL, sys_end timestamptz NOT NULL DEFAULT 'infinity') {end}")
             functions.regenerate(cursor.connection)
-        self.lab.capture(resnapshot=True)
+        self.lab.capture(resnapshot=True, yes=True)
 
     def change(self, *statements: str, **values: object) -> None:
         """One transaction at the source."""
@@ -517,7 +517,7 @@ def test_a_history_by_month_has_any_names_and_dates_and_dots_in_its_own(shop: Sh
 def test_a_snapshot_takes_domains_as_text_too(shop: Shop) -> None:
     shop.begin("k integer PRIMARY KEY, a cents, b document, c short")
     shop.change("INSERT INTO thing VALUES (1, 1.5, '{\"a\": null}', 'ab')")
-    shop.lab.capture(resnapshot=True)
+    shop.lab.capture(resnapshot=True, yes=True)
     shop.lab.merge()
     assert shop.asked("SELECT a::text, b::text, c::text FROM silver.thing_hist") == [("1.50", '{"a": null}', "ab")]
     assert shop.lab.verify() == []

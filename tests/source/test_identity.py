@@ -39,7 +39,7 @@ class Shop:
         self.resnapshot()
 
     def resnapshot(self) -> None:
-        self.begun = self.lab.capture(resnapshot=True).lsn
+        self.begun = self.lab.capture(resnapshot=True, yes=True).lsn
 
     def in_warehouse(self, statement: str) -> None:
         with server.session(self.lab.warehouse_url) as cursor:
@@ -221,7 +221,7 @@ def test_a_key_whose_text_no_index_holds_is_refused_in_the_snapshot_and_in_the_l
     shop.run(f"INSERT INTO wordy VALUES ({long})")
     told = "A row of wordy has a key whose text is too long for bronze to find it by: index row size 32"
     assert told in shop.refused()
-    assert told in shop.refused(resnapshot=True)
+    assert told in shop.refused(resnapshot=True, yes=True)
     shop.run("DELETE FROM wordy")
     shop.resnapshot()
 
@@ -276,7 +276,7 @@ def test_a_table_whose_own_changes_would_fail_for_a_virtual_column_is_refused(sh
     with pytest.raises(MedallionError, match=r"can't have its column twice, which is virtual.*leave the table out"):
         shop.declare(made.format("NOT NULL") + "; ALTER TABLE shown REPLICA IDENTITY FULL", Table("shown", ("id",)))
     shop.run("ALTER TABLE shown ADD PRIMARY KEY (id)")
-    message = shop.refused(resnapshot=True)
+    message = shop.refused(resnapshot=True, yes=True)
     assert "ALTER TABLE shown REPLICA IDENTITY USING INDEX shown_pkey;" in message
     shop.follow(message)
     shop.run("INSERT INTO shown VALUES (1, 1)", "UPDATE shown SET n = 2")
@@ -702,7 +702,7 @@ def test_names_of_any_kind_are_captured_snapped_verified_and_refused(shop: Shop,
     shop.run(f"ALTER TABLE {table} RENAME {other} TO moved_on", f"DELETE FROM {table}")
     assert f"{name} has lost its key column {captured.key[0]}" in shop.refused()
     shop.run(f"ALTER TABLE {table} RENAME moved_on TO {other}; ALTER TABLE {part} REPLICA IDENTITY NOTHING")
-    message = shop.refused(resnapshot=True)
+    message = shop.refused(resnapshot=True, yes=True)
     assert "would not log which row of" in message
     shop.follow(message)
     shop.run(f"ALTER TABLE {part} REPLICA IDENTITY NOTHING", f"INSERT INTO {table} VALUES ('blind', 4, '')")

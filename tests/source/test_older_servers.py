@@ -206,7 +206,7 @@ def test_a_snapshot_of_an_older_server_is_the_same_and_goes_on_to_a_silver_that_
     for source in (older, newest):
         source.run(f"BEGIN; {'; '.join(ANEW)}; COMMIT")
         source.capture()
-    assert older.capture(resnapshot=True) == newest.capture(resnapshot=True)
+    assert older.capture(resnapshot=True, yes=True) == newest.capture(resnapshot=True, yes=True)
     for source in (older, newest):
         source.run(";".join(each for each in CHANGES if "SAVEPOINT" not in each))
         with source.named():
@@ -222,8 +222,8 @@ def test_a_row_of_every_type_is_the_same_streamed_and_snapped_at_an_older_server
             source.run(f"INSERT INTO typed.every_type (id, {', '.join(row)}) VALUES ({number}, {', '.join(row.values())})")
     streamed = older.capture()
     assert streamed == newest.capture()
-    snapped = older.capture(resnapshot=True)
-    assert snapped == newest.capture(resnapshot=True)
+    snapped = older.capture(resnapshot=True, yes=True)
+    assert snapped == newest.capture(resnapshot=True, yes=True)
     streamed, snapped = ([full for *_, name, op, full in each if name == "every_type" and op in ("I", "R")]
                          for each in (streamed, snapped))  # fmt: skip
     assert streamed == snapped

@@ -285,7 +285,7 @@ def test_nothing_is_written_to_it_but_slot_and_markers(ready: Own) -> None:
     assert len(before["payment"]) == 39
     assert before["writes"]
     lab = ready.lab
-    for work in (lab.capture, lab.merge, lambda: lab.capture(resnapshot=True), lab.merge, lab.verify,
+    for work in (lab.capture, lab.merge, lambda: lab.capture(resnapshot=True, yes=True), lab.merge, lab.verify,
                  lab.rebuild, lab.status, lambda: lab.reset(yes=True), lab.capture):  # fmt: skip
         work()
     assert dump(ready) == before
@@ -333,7 +333,7 @@ def test_a_reset_that_may_not_end_the_slots_reader_has_changed_nothing(makes: Ow
     with slot.replicating(makes.at_server.set(database=makes.database)) as superusers:
         slot.start(superusers, PUBLICATION, 0, PUBLICATION)
         assert "in use" in refused(makes.lab, "reset", "--yes")
-        assert "in use" in told(lambda: makes.lab.capture(resnapshot=True))
+        assert "in use" in told(lambda: makes.lab.capture(resnapshot=True, yes=True))
     makes.as_owner(LIVE)
     assert makes.lab.capture().rows == 10, "without a gap"
     all_is_well(makes)
@@ -385,7 +385,7 @@ def test_down_forgets_the_slot_when_told_and_leaves_the_owners_publication(ready
     assert ready.slots() == 0
     assert ready.ask("SELECT count(*) FROM pg_publication") == 1
     assert "No replication slot" in told(ready.lab.capture)
-    ready.lab.capture(resnapshot=True)
+    ready.lab.capture(resnapshot=True, yes=True)
 
 
 @pytest.mark.slow
@@ -398,7 +398,7 @@ def test_down_forgets_a_publication_that_our_role_made(here: Own) -> None:
     down(here, "--forget", "--yes")
     assert here.slots() == 0
     assert here.ask("SELECT count(*) FROM pg_publication") == 0
-    here.lab.capture(resnapshot=True)
+    here.lab.capture(resnapshot=True, yes=True)
 
 
 def test_what_was_captured_from_it_is_not_dropped_by_who_forgot_to_name_it(
@@ -477,7 +477,7 @@ def test_what_it_lacks_is_told_and_the_remedy_works_as_written(ready: Own, name:
     lab.capture()
     ready.as_superuser(lack.made)
     before = dump(ready)
-    for work in (lab.reset, lambda: lab.capture(resnapshot=True)):
+    for work in (lab.reset, lambda: lab.capture(resnapshot=True, yes=True)):
         message = told(work)
         assert "can't be captured yet" in message
         assert lack.told in message
@@ -487,7 +487,7 @@ def test_what_it_lacks_is_told_and_the_remedy_works_as_written(ready: Own, name:
     statement = typed(message) or lack.in_words
     (ready.as_owner if lack.mended_by == "owner" else ready.as_superuser)(statement)
     ready.as_owner(LIVE)
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     all_is_well(ready)
 
 
@@ -663,7 +663,7 @@ def test_a_source_restored_from_before_what_bronze_has_is_told_and_a_new_snapsho
     assert re.search(r"The source's log ends at 0/\w+, before 0/\w+, where bronze ends", message)
     assert typed(message) == f"{REMEDY} capture --resnapshot"
     assert asked(lab.warehouse_url, "SELECT lsn FROM meta.watermark WHERE stage = 'capture'") == position
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     all_is_well(ready)
     rates = "SELECT array_agg(rental_rate::float ORDER BY sys_start) FROM silver.dim_film_hist WHERE film_id = 1"
     assert asked(lab.warehouse_url, rates) == [2.99, 3.99, 2.99], "what the source has lost is kept"
@@ -685,8 +685,8 @@ def test_another_source_whose_log_is_shorter_is_told_and_a_new_snapshot_takes_it
     message = told(there.lab.capture)
     assert f"This source ({there.database}) is not the one that bronze was captured from" in message
     assert typed(message) == f"{REMEDY} capture --resnapshot"
-    there.as_owner(typed(told(lambda: there.lab.capture(resnapshot=True))))
-    there.lab.capture(resnapshot=True)
+    there.as_owner(typed(told(lambda: there.lab.capture(resnapshot=True, yes=True))))
+    there.lab.capture(resnapshot=True, yes=True)
     all_is_well(there)
     there.as_owner("UPDATE customer SET email = 'there@example' WHERE customer_id = 3")
     assert there.lab.capture().rows == 1
@@ -718,12 +718,12 @@ def test_a_publication_that_its_owner_altered_is_asked_of_the_owner_again(ready:
     message = told(ready.lab.capture)
     assert ("was altered since capture began" if change else f'No publication "{PUBLICATION}"') in message
     assert typed(message) == f"{REMEDY} capture --resnapshot"
-    message = told(lambda: ready.lab.capture(resnapshot=True))
+    message = told(lambda: ready.lab.capture(resnapshot=True, yes=True))
     assert "The publication could not be made" in message
     assert ready.slots() == 1
     ready.as_owner(typed(message))
     ready.as_owner(LIVE)
-    ready.lab.capture(resnapshot=True)
+    ready.lab.capture(resnapshot=True, yes=True)
     all_is_well(ready)
 
 
@@ -824,8 +824,8 @@ def test_a_capture_begun_by_an_earlier_version_goes_on_without_a_gap(
     assert ready.lab.capture().rows == 10
     all_is_well(ready)
     assert names(ready) == (["medallion"], [PUBLICATION])
-    ready.as_owner(typed(told(lambda: ready.lab.capture(resnapshot=True))))
-    ready.lab.capture(resnapshot=True)
+    ready.as_owner(typed(told(lambda: ready.lab.capture(resnapshot=True, yes=True))))
+    ready.lab.capture(resnapshot=True, yes=True)
     all_is_well(ready)
     assert names(ready) == (["medallion", PUBLICATION], [PUBLICATION])
 
@@ -882,12 +882,12 @@ def test_a_text_that_unicode_lacks_is_told_and_the_remedy_goes_on(monkeypatch: p
             lab.capture()
             shop.execute("UPDATE film SET title = 'grün' WHERE film_id = 1")
             shop.execute("UPDATE film SET title = chr(129) WHERE film_id = 2")
-            for words in (["capture"], ["capture", "--resnapshot"]):
+            for words in (["capture"], ["capture", "--resnapshot", "--yes"]):
                 message = refused(lab, *words)
                 assert 'byte sequence 0x81 in encoding "WIN1252" has no equivalent in encoding "UTF8"' in message
                 assert typed(message) == f"{REMEDY} capture --resnapshot"
             shop.execute("UPDATE film SET title = 'Two' WHERE film_id = 2")
-            lab.capture(resnapshot=True, merging=True)
+            lab.capture(resnapshot=True, merging=True, yes=True)
             assert lab.verify() == []
             titles = "SELECT array_agg(title ORDER BY film_id) FROM silver.dim_film WHERE film_id < 3"
             assert asked(lab.warehouse_url, titles) == ["grün", "Two"]

@@ -218,7 +218,7 @@ def test_a_snapshot_row_and_the_streamed_row_are_the_same_jsonb(lab: Medallion) 
                        "GENERATED ALWAYS AS (customer_id * 2) STORED")  # fmt: skip
     change(lab.source, AWKWARD_EDITS)
     lab.capture()
-    lab.capture(resnapshot=True)
+    lab.capture(resnapshot=True, yes=True)
     with lab.warehouse.connect() as connection:
         for table in TABLES.captured:
             compared, different = connection.exec_driver_sql(f"""

@@ -158,7 +158,7 @@ def test_a_name_that_means_something_else_is_told_and_a_new_snapshot_mends_it(sh
         assert re.search(f"^    .*{told}$", message, re.MULTILINE)
         assert f"    {REMEDY} capture --resnapshot" in message
         assert (films(shop), versions(shop)) == (landed, was)
-    shop.capture(resnapshot=True)
+    shop.capture(resnapshot=True, yes=True)
     change(shop.source, "UPDATE film SET special_features = '{Trailers}' WHERE film_id = 2")
     if how != "given away and taken":  # there silver's rental_duration is gone, which merge tells
         assert shop.verify() == []
@@ -170,11 +170,11 @@ def test_tables_that_swap_their_names_are_told(shop: Medallion) -> None:
     change(shop.source, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text); "
                         "INSERT INTO a VALUES (1, 'of a'); INSERT INTO b VALUES (1, 'of b')")  # fmt: skip
     shop.declared = Tables((Table("a", ("id",)), Table("b", ("id",))))
-    shop.capture(resnapshot=True)
+    shop.capture(resnapshot=True, yes=True)
     change(shop.source, "ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b")
     change(shop.source, "INSERT INTO a VALUES (2, 'of b')")
     assert re.search(r"^    table public.a: (\d+) then, (\d+) now\n    table public.b: \2 then, \1 now$", refused(shop.capture), re.MULTILINE)
-    shop.capture(resnapshot=True)
+    shop.capture(resnapshot=True, yes=True)
     rows = "SELECT full_row ->> 'v' FROM bronze.br_a_cdc WHERE op = 'R' ORDER BY lsn, seq"
     assert in_warehouse(shop, rows) == [("of a",), ("of b",), ("of b",)]
 
@@ -218,7 +218,7 @@ def check_names(shop: Medallion, steps: list[tuple[str, ...]]) -> None:
     """After each change of columns, with a row written: bronze says of both rows what the source has."""
     change(shop.source, "ALTER TABLE film DROP IF EXISTS a, DROP IF EXISTS b, DROP IF EXISTS c, DROP IF EXISTS d")
     change(shop.source, "ALTER TABLE film ADD a text DEFAULT '1', ADD b text DEFAULT '2'")
-    shop.capture(resnapshot=True)
+    shop.capture(resnapshot=True, yes=True)
     for template, *names in steps:
         try:
             change(shop.source, f"ALTER TABLE film {template.format(*names)}")
@@ -229,7 +229,7 @@ def check_names(shop: Medallion, steps: list[tuple[str, ...]]) -> None:
             shop.capture()
         except MedallionError as told:
             assert "a name means something else" in str(told)
-            shop.capture(resnapshot=True)
+            shop.capture(resnapshot=True, yes=True)
         with shop.source.connect() as connection:
             at_source = dict(map(tuple, connection.exec_driver_sql(SAME)))
         for film, row in in_warehouse(shop, LAST):
@@ -270,7 +270,7 @@ def test_a_new_column_is_tracked_once_silver_has_it_and_rebuild_brings_its_histo
     assert shop.merge()[1].updated == 1
     assert shop.verify() == ['dim_film_hist, film_id 2: studio is "none" at the source, null in silver'], (
         "a DEFAULT that fills a row is not in the log")  # fmt: skip
-    shop.capture(resnapshot=True)
+    shop.capture(resnapshot=True, yes=True)
     assert shop.verify() == []
 
 
@@ -482,7 +482,7 @@ def test_a_column_added_with_a_default_is_told_by_capture_once_and_before_any_ro
 def test_a_captured_table_that_is_renamed_stops_capture_until_it_has_its_name(shop: Medallion) -> None:
     change(shop.source, "ALTER TABLE film RENAME TO movie")
     assert "sends changes of movie, which are not captured tables" in refused(shop.capture)
-    assert "It has no table public.film." in refused(lambda: shop.capture(resnapshot=True))
+    assert "It has no table public.film." in refused(lambda: shop.capture(resnapshot=True, yes=True))
     change(shop.source, "ALTER TABLE movie RENAME TO film")
     assert shop.capture().rows == 0
 

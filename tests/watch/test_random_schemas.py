@@ -97,7 +97,7 @@ def check(number: int, is_whole: bool, count: int = 100) -> None:
         assert not (found := made.differences()), "\n".join(found)
         versions = made.versions()
         assert sum(versions.values()) > count
-        made.lab.capture(resnapshot=True)
+        made.lab.capture(resnapshot=True, yes=True)
         made.lab.merge()
         assert made.versions() == versions, "a snapshot reads each row as the log had it"
         if is_whole:

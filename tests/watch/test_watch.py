@@ -184,7 +184,7 @@ def test_unwatch_leaves_the_warehouse_unless_told(url: URL) -> None:
         assert lab.unwatch(yes=True) == []
         with pytest.raises(MedallionError, match="--resnapshot"):
             lab.capture()
-        lab.capture(resnapshot=True)
+        lab.capture(resnapshot=True, yes=True)
         assert lab.verify() == []
 
 

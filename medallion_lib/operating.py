@@ -1,0 +1,48 @@
+"""A warehouse in use: kept in form, looked at, and cut back."""
+
+from medallion_lib import earlier, rebuild, server, status
+from medallion_lib.rebuild import Rebuilt
+from medallion_lib.status import Status
+from medallion_lib.system_time import functions
+from medallion_lib.tables import VERSION
+from medallion_lib.watching import Watching
+
+
+class Operating(Watching):
+    """What is done with a warehouse beside capture, merge and questions."""
+
+    def rebuild(self, yes: bool = False) -> list[Rebuilt]:
+        """Make silver and gold anew from bronze, and compare; see `rebuild.rebuild`."""
+        with self._connected(self.warehouse_url) as cursor:
+            rebuilt = rebuild.rebuild(cursor.connection, self.declared, yes)
+        self.regenerate()  # the notebooks' views have lost their functions with silver's
+        return rebuilt
+
+    def upgrade(self, yes: bool = False) -> list[Rebuilt]:
+        """Bring a warehouse that earlier code made to this code's form, all or nothing.
+
+        Silver is made again from bronze, for its rows are hashed otherwise since. Nothing is done
+        to one that has the form. Raises Unconfirmed where versions would be lost and `yes` was not
+        said, and MedallionError while a capture is at work, or where later code made the warehouse.
+        """
+        with self._connected(self.warehouse_url) as cursor:
+            server.only_one_session(cursor, "capture")
+            if earlier.form(cursor) == VERSION:
+                return []
+        return self.rebuild(yes)
+
+    def regenerate(self) -> dict[str, str]:
+        """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.
+
+        Returns why a view can't have one, by the view's name.
+        """
+        refused = {}
+        for url in (self.warehouse_url, self.notebook_url):  # each its own
+            with self._connected(url) as cursor:
+                refused |= functions.regenerate(cursor.connection)
+        return refused
+
+    def status(self) -> Status:
+        """How far everything is."""
+        with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
+            return status.read(into, shop, self.place.place, self.slot, self.declared)
