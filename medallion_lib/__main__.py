@@ -154,6 +154,11 @@ def upgrade(lab: Medallion, yes: bool) -> str:
     return f"Brought along.\n{_table(done)}" if done else "It has this code's form already."
 
 
+def prune(lab: Medallion, before: str, yes: bool) -> str:
+    """delete the history from before an instant, for good"""
+    return _table(_sure(lab.prune, yes, before))
+
+
 def marts(lab: Medallion, directory: str) -> str:
     """make the views of a directory's SQL files in gold"""
     done = lab.marts(directory)
@@ -218,7 +223,7 @@ def parser() -> argparse.ArgumentParser:
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
     for command in (up, down, watch, unwatch, reset, replay, load, capture, merge, verify,
-                    rebuild, upgrade, marts, status, url, models):  # fmt: skip
+                    rebuild, upgrade, prune, marts, status, url, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -226,8 +231,10 @@ def parser() -> argparse.ArgumentParser:
     add[reset]("--year", action="store_true", help="with the whole sample year in both")
     add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
     _add_watching(add[watch], add[unwatch])
-    for command in (down, watch, unwatch, reset, load, capture, rebuild, upgrade):
+    for command in (down, watch, unwatch, reset, load, capture, rebuild, upgrade,
+                    prune):  # fmt: skip
         add[command]("--yes", action="store_true", help="do not ask")
+    add[prune]("--before", metavar="T", required=True, help="what ended by this instant (UTC)")
     add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
     add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
     add[load]("file", help="a dump of Pagila's data")

@@ -183,8 +183,8 @@ class Medallion(Operating):
                 return  # the gap is there already
             facts = {"slot": self.slot}
             (found,) = sqlfile.run(at_source, "source/slot_status", facts).fetchone()
-            of = {"until": known.commit_ts or "the beginning", "size": found["wal_bytes_not_captured"]}
-            raise refusal("snapshot unconfirmed", Unconfirmed, **of)
+            until, size = known.commit_ts or "the beginning", found["wal_bytes_not_captured"]
+            raise refusal("snapshot unconfirmed", Unconfirmed, until=until, size=size)
 
     def _to_snapshot(self, source: URL, kept: Tables, told: Told) -> Tables:
         """The tables that a snapshot takes: those declared now, if any are."""

@@ -1,10 +1,15 @@
 """A warehouse in use: kept in form, looked at, and cut back."""
 
+from datetime import date
+
 from medallion_lib import earlier, rebuild, server, status
+from medallion_lib.instants import instant
 from medallion_lib.rebuild import Rebuilt
 from medallion_lib.status import Status
 from medallion_lib.system_time import functions
 from medallion_lib.tables import VERSION
+from medallion_lib.upkeep import prune
+from medallion_lib.upkeep.prune import Pruned
 from medallion_lib.watching import Watching
 
 
@@ -30,6 +35,12 @@ class Operating(Watching):
             if earlier.form(cursor) == VERSION:
                 return []
         return self.rebuild(yes)
+
+    def prune(self, before: str | date, yes: bool = False) -> list[Pruned]:
+        """Delete what ended by an instant, from bronze and silver; see `prune.prune`."""
+        with self._connected(self.warehouse_url) as cursor:
+            self._take_reading(cursor)
+            return prune.prune(cursor.connection, instant(before), yes)
 
     def regenerate(self) -> dict[str, str]:
         """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from psycopg2 import errors, sql
@@ -15,7 +16,7 @@ from medallion_lib.silver import merge
 from medallion_lib.silver.evolution import follow
 from medallion_lib.silver.shape import Shape
 from medallion_lib.system_time import functions
-from medallion_lib.tables import READ, VERSION, Table, Tables
+from medallion_lib.tables import READ, VERSION, Table, Tables, is_there
 
 # What must be as declared; what a rebuild takes anew of what is declared.
 CAPTURED = ("key", "bronze_schema", "events")
@@ -38,12 +39,13 @@ def rebuild(
 
     What is `declared` of the tables' histories is taken now. A warehouse that an earlier version
     made becomes one of this version. Columns that silver has gained or lost, and row hashes of an
-    earlier version, are left out of the comparison.
+    earlier version, are left out of the comparison. What was cut back stays cut back.
     Raises Unconfirmed, and changes nothing, when history would be lost and `yes` was not said.
     Raises MedallionError, and changes nothing, when relations of somebody else read silver.
     """
     with warehouse, warehouse.cursor() as cursor:
-        server.only_one(cursor, "merge")
+        for work in ("prune", "merge"):
+            server.only_one(cursor, work)
         cursor.execute("SELECT max(lsn) FROM meta.watermark WHERE stage = 'merge'")
         batch = {"since": 0, "upto": cursor.fetchone()[0] or 0}
         form = earlier.form(cursor)
@@ -57,11 +59,15 @@ def rebuild(
                 cursor.execute(sqlfile.read(name))
             kept.keep(cursor)
         schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
-        tables = _make_anew(cursor, schemas, tables)
+        horizons = _horizons(cursor, schemas)
+        tables = _make_anew(cursor, schemas, tables, horizons)
         for table in tables.made(cursor):
             its = batch | {"upto": table.adding.merged} if table.adding else batch
             merge.attach_months(cursor, table, its)
             merge.merge_table(cursor, table, its)
+            relation = sql.Literal(table.silver.as_string(cursor))
+            cut = sqlfile.compose("rebuild_cut", silver=table.silver, relation=relation)
+            cursor.execute(cut)
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
@@ -89,7 +95,17 @@ def _relations(cursor: Cursor, schemas: Sequence[str]) -> set[str]:
     return {name for (name,) in cursor}
 
 
-def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> Tables:
+def _horizons(cursor: Cursor, schemas: Sequence[str]) -> list[tuple[str, datetime]]:
+    """Since when each history is whole that was cut back, by its name: numbers will be others."""
+    if not is_there(cursor, sql.Identifier("meta", "horizon")):
+        return []
+    cursor.execute(sqlfile.read("rebuild_horizons"), {"schemas": [*schemas]})
+    return cursor.fetchall()
+
+
+def _make_anew(
+    cursor: Cursor, schemas: Sequence[str], tables: Tables, horizons: Sequence[tuple[str, datetime]]
+) -> Tables:
     before = _relations(cursor, schemas)
     try:
         functions.drop(cursor.connection, schemas)
@@ -102,6 +118,8 @@ def _make_anew(cursor: Cursor, schemas: Sequence[str], tables: Tables) -> Tables
         tables = databases.make_silver_and_gold(cursor, tables)
     if lost := before - _relations(cursor, schemas):
         raise refusal("silver holds more", names=", ".join(sorted(lost)))
+    for horizon in horizons:
+        cursor.execute("INSERT INTO meta.horizon VALUES (%s::regclass, %s)", horizon)
     functions.regenerate(cursor.connection)
     return tables
 

@@ -1,6 +1,7 @@
 """Bronze to silver: one generated, set-based statement per table, all to one common position."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,6 +39,25 @@ def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
     Raises MedallionError when another merge is running, a reader blocks a new month, or the
     source's columns no longer fit silver's.
     """
+    with _keeping_months(warehouse):
+        return _merge(warehouse, upto)
+
+
+@contextmanager
+def _keeping_months(warehouse: Connection) -> Iterator[None]:
+    """From where months are given partitions until they are filled, nobody drops an empty one."""
+    lock = "SELECT pg_{}_shared(hashtext('medallion.months'))"
+    with warehouse, warehouse.cursor() as cursor:
+        cursor.execute(lock.format("advisory_lock"))
+    try:
+        yield
+    finally:
+        if not warehouse.closed:
+            with warehouse, warehouse.cursor() as cursor:
+                cursor.execute(lock.format("advisory_unlock"))
+
+
+def _merge(warehouse: Connection, upto: int | None) -> list[Merged]:
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, upto)
         whole = _whole(cursor)

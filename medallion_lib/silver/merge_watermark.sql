@@ -6,4 +6,5 @@ SELECT 'merge', %(upto)s,
 FROM meta.watermark AS capture
 WHERE capture.stage = 'capture'
 ON CONFLICT (stage) DO UPDATE
-SET lsn = excluded.lsn, commit_ts = excluded.commit_ts, updated_at = clock_timestamp()
+SET lsn = excluded.lsn, commit_ts = greatest(watermark.commit_ts, excluded.commit_ts),  -- an event may be gone
+    updated_at = clock_timestamp()

@@ -1,0 +1,3 @@
+CREATE INDEX ON {doomed} (lsn, seq);
+ANALYZE {doomed};
+SELECT count(*) FROM {doomed}

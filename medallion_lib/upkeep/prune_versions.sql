@@ -1,0 +1,1 @@
+DELETE FROM {leaf} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {leaf} WHERE sys_end <= %(before)s LIMIT %(most)s))
