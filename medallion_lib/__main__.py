@@ -159,6 +159,12 @@ def prune(lab: Medallion, before: str, yes: bool) -> str:
     return _table(_sure(lab.prune, yes, before))
 
 
+def erase(lab: Medallion, table: str, key: list[str], columns: list[str], yes: bool) -> str:
+    """erase a row's values from bronze, silver and every version, for good"""
+    said = key[0] if len(key) == 1 else tuple(key)
+    return _table(_sure(lab.erase, yes, table, said, columns))
+
+
 def marts(lab: Medallion, directory: str) -> str:
     """make the views of a directory's SQL files in gold"""
     done = lab.marts(directory)
@@ -223,7 +229,7 @@ def parser() -> argparse.ArgumentParser:
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
     for command in (up, down, watch, unwatch, reset, replay, load, capture, merge, verify,
-                    rebuild, upgrade, prune, marts, status, url, models):  # fmt: skip
+                    rebuild, upgrade, prune, erase, marts, status, url, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -232,8 +238,11 @@ def parser() -> argparse.ArgumentParser:
     add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
     _add_watching(add[watch], add[unwatch])
     for command in (down, watch, unwatch, reset, load, capture, rebuild, upgrade,
-                    prune):  # fmt: skip
+                    prune, erase):  # fmt: skip
         add[command]("--yes", action="store_true", help="do not ask")
+    add[erase]("table", metavar="TABLE", help="as at the source")
+    add[erase]("key", nargs="+", metavar="KEY", help="its value, or one for each of its columns")
+    add[erase]("--columns", nargs="+", default=[], metavar="COLUMN", help="null these alone")
     add[prune]("--before", metavar="T", required=True, help="what ended by this instant (UTC)")
     add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
     add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")

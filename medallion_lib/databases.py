@@ -20,7 +20,8 @@ from medallion_lib.system_time import functions
 from medallion_lib.tables import Tables
 
 VERSIONS = ("silver/versions", "silver/months", "system_time/horizon")
-OWN_VERSIONS = ("system_time/triggers", "system_time/history", "system_time/versioned")
+OWN_VERSIONS = ("system_time/triggers", "system_time/history", "system_time/versioned",
+                "bronze/erasures")  # fmt: skip
 
 
 def build_warehouse(url: URL, tables: Tables | None = None) -> None:

@@ -1,5 +1,6 @@
 """A warehouse in use: kept in form, looked at, and cut back."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from medallion_lib import earlier, rebuild, server, status
@@ -8,7 +9,8 @@ from medallion_lib.rebuild import Rebuilt
 from medallion_lib.status import Status
 from medallion_lib.system_time import functions
 from medallion_lib.tables import VERSION
-from medallion_lib.upkeep import prune
+from medallion_lib.upkeep import erase, prune
+from medallion_lib.upkeep.erase import Erased
 from medallion_lib.upkeep.prune import Pruned
 from medallion_lib.watching import Watching
 
@@ -41,6 +43,14 @@ class Operating(Watching):
         with self._connected(self.warehouse_url) as cursor:
             self._take_reading(cursor)
             return prune.prune(cursor.connection, instant(before), yes)
+
+    def erase(
+        self, table: str, key: object, columns: Sequence[str] = (), yes: bool = False
+    ) -> list[Erased]:
+        """Erase a row's values from bronze, silver and every version; see `erase.erase`."""
+        with self._connected(self.warehouse_url) as cursor:
+            self._take_reading(cursor)
+            return erase.erase(cursor.connection, table, key, columns, yes)
 
     def regenerate(self) -> dict[str, str]:
         """Make the functions behind FOR SYSTEM_TIME again, after tables or views have changed.

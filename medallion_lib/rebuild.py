@@ -61,13 +61,7 @@ def rebuild(
         schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
         horizons = _horizons(cursor, schemas)
         tables = _make_anew(cursor, schemas, tables, horizons)
-        for table in tables.made(cursor):
-            its = batch | {"upto": table.adding.merged} if table.adding else batch
-            merge.attach_months(cursor, table, its)
-            merge.merge_table(cursor, table, its)
-            relation = sql.Literal(table.silver.as_string(cursor))
-            cut = sqlfile.compose("rebuild_cut", silver=table.silver, relation=relation)
-            cursor.execute(cut)
+        _fill(cursor, tables, batch)
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
@@ -122,6 +116,16 @@ def _make_anew(
         cursor.execute("INSERT INTO meta.horizon VALUES (%s::regclass, %s)", horizon)
     functions.regenerate(cursor.connection)
     return tables
+
+
+def _fill(cursor: Cursor, tables: Tables, batch: dict[str, int]) -> None:
+    """Merge all of bronze, and cut back what was cut back: bronze may begin before the horizon."""
+    for table in tables.made(cursor):
+        its = batch | {"upto": table.adding.merged} if table.adding else batch
+        merge.attach_months(cursor, table, its)
+        merge.merge_table(cursor, table, its)
+        relation = sql.Literal(table.silver.as_string(cursor))
+        cursor.execute(sqlfile.compose("rebuild_cut", silver=table.silver, relation=relation))
 
 
 def _now(cursor: Cursor, before: Shape) -> tuple[Shape, list[str]]:

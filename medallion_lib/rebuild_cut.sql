@@ -1,2 +1,1 @@
--- Bronze may begin before the horizon.
 DELETE FROM {silver} WHERE sys_end <= (SELECT since FROM meta.horizon WHERE relation = {relation}::regclass)

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import sqlfile
-from medallion_lib.bronze import piped
+from medallion_lib.bronze import erasing, piped
 from medallion_lib.errors import refusal
 from medallion_lib.progress import say
 from medallion_lib.source import pgoutput
@@ -79,6 +79,7 @@ class Landing:
     since_commit: int = 0  # rows sent since the last landing
     touched: set[tuple[Table, str]] = field(default_factory=set)  # keys waiting, if looked up
     news: list[str] = field(default_factory=list)  # on columns, told once what has them has landed
+    is_erasing: bool = False  # whether rows are looked at that were erased before
     tables_version: str = ""  # of what the warehouse keeps of its tables, as last read
 
     def target(
@@ -111,13 +112,17 @@ class Landing:
 
     def send(self) -> None:
         """COPY what waits into the open warehouse transaction."""
+        sent: dict[Table, int] = {}
         with self.warehouse.cursor() as cursor:
             for table, lines in self.lines.items():
                 if lines:
+                    sent[table] = int(lines[0].partition("\t")[0])
                     rows = io.StringIO("".join(lines))
                     with _fitting(table):
                         cursor.copy_expert(COPY.format(table.bronze), rows, size=1 << 20)
                     lines.clear()
+            if sent:
+                self.is_erasing |= erasing.erase_again(cursor, sent)
         self.since_commit += self.waiting
         self.waiting = 0
         self.touched.clear()
@@ -133,6 +138,7 @@ class Landing:
         taking, mark = COPY.format(table.bronze) + BINARY, MARK.pack(5, 8, self.watermark.lsn - 1)
         with _fitting(table), self.warehouse.cursor() as cursor:
             rows = piped.copied(source, query, cursor, taking, told, mark)
+            self.is_erasing |= erasing.erase_again(cursor, {table: self.watermark.lsn - 1})
         self.since_commit += rows
         return rows
 
@@ -142,6 +148,8 @@ class Landing:
         step("copied")
         with self.warehouse.cursor() as cursor:
             self.watermark.write(cursor)
+            if self.is_erasing:
+                erasing.end(cursor)
         self.warehouse.commit()
         self.total.rows += self.since_commit
         self.total.lsn = self.watermark.lsn

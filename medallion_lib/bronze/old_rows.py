@@ -3,6 +3,7 @@
 from psycopg2 import sql
 
 from medallion_lib import sqlfile
+from medallion_lib.bronze import erasing
 from medallion_lib.bronze.landing import Landing, Target
 from medallion_lib.errors import refusal
 from medallion_lib.source.pgoutput import UNCHANGED, Column, Row
@@ -21,6 +22,8 @@ def last_row(into: Landing, target: Target, key: Row, new: Row = ()) -> tuple[st
     with into.warehouse.cursor() as cursor:
         cursor.execute(query, {"key": found_by})
         row, values = cursor.fetchone() or (None, {})
+        if row is None and erasing.is_erased(cursor, target.table, found_by):
+            return found_by, [None for _ in target.columns]  # it is erased as it lands
     values = {name: values[each] for name in target.columns
               for each in target.table.names_at_source(name) if each in values}  # fmt: skip
     pairs = zip(target.columns, new, strict=False)

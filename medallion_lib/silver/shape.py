@@ -125,17 +125,18 @@ class Shape(NamedTuple):
             assignments=sqlfile.identifiers(assigned, "{0} = newest.{0}, ", ""),
         )
 
-    def whole_history(self) -> sql.Composed:
+    def whole_history(self, bronze: sql.Composable | None = None) -> sql.Composed:
         """The query of all the table's versions, by bronze alone. Parameter: the position upto.
 
-        Values have the types without length. Look-ups need silver's table to be there, for its
-        row's type, and their functions.
+        `bronze`, where it is given, has the changes of some keys alone. Values have the types
+        without length. Look-ups need silver's table to be there, for its row's type, and their
+        functions.
         """
         no_row = sql.SQL("NULL::{}").format(self.table.silver)
         return sqlfile.compose(
             "silver/whole_history",
             versions=self._versions_of_changes(),
-            bronze=self.table.bronze,
+            bronze=bronze or self.table.bronze,
             no_keys=self._each_key("NULL::{type} AS {own}"),
             no_row=no_row if self.table.lookups else sql.SQL("NULL"),
             columns=sqlfile.identifiers(self._written),

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile
 from medallion_lib.bronze import capture
+from medallion_lib.bronze.erasing import key_of_row
 from medallion_lib.bronze.landing import BATCH_ROWS
 from medallion_lib.errors import refusal
 from medallion_lib.progress import Progress
@@ -86,6 +87,8 @@ def _differences(cursor: Cursor, table: Table) -> Iterator[str]:
         "values": sqlfile.each(values),
         "source": sql.Literal(table.bronze.as_string(cursor)),
     }
+    erased = {"key": key_of_row(table), "source": places["source"]}
+    cursor.execute(sqlfile.compose("silver/verify_erased", **erased))
     cursor.execute(sqlfile.compose("silver/verify_current", **places))
     for key, column, at_source, in_silver in cursor.fetchall():
         row = _row(table, keys, key)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from medallion_lib.bronze import landing
+from medallion_lib.bronze import erasing, landing
 from medallion_lib.shop import TABLES
 from medallion_lib.silver import merge
 from medallion_lib.system_time import functions
@@ -39,6 +39,15 @@ class Change(NamedTuple):
     table: str
     key: int | None
     value: int | None  # None deletes; 0 touches what no history tracks
+
+
+class Erased(NamedTuple):
+    """A row that was erased, or columns of it; `until` the transaction that deleted it at the source."""
+
+    table: str
+    key: int
+    columns: tuple[str, ...]
+    until: int | None
 
 
 KINDS = [("customer", 3), ("inventory", 3), ("rental", 4), ("payment", 4)]
@@ -76,6 +85,7 @@ class World:
         self.found: dict[tuple[str, int, int], Row] = {}  # what a look-up found at first
         self.gone: set[tuple[str, int]] = set()
         self.horizon = at(-1)
+        self.erased: list[Erased] = []
         self._empty()
 
     @property
@@ -90,7 +100,7 @@ class World:
             if months := cursor.fetchone()[0]:
                 cursor.execute(f"DROP TABLE {months}")
             histories = ", ".join(f"silver.{name}" for name in (*ASKED, "dim_film_hist"))
-            cursor.execute(f"TRUNCATE {', '.join(BRONZE)}, {histories}, meta.watermark, meta.horizon")
+            cursor.execute(f"TRUNCATE {', '.join(BRONZE)}, {histories}, meta.watermark, meta.horizon, meta.erasure")
             cursor.execute("INSERT INTO meta.watermark (stage, lsn) VALUES ('capture', 0)")
             landing.index_missing(cursor, TABLES.captured)
             functions.regenerate(self.warehouse)
@@ -104,9 +114,14 @@ class World:
                 text = None if row is None else json.dumps(row)
                 rows.setdefault(table, []).append((number * AT_A_TIME, seq, op, text, at(number)))
             self.states.append(state)
+            self.erased = [each._replace(until=number) if each.until is None and each.key not in state[each.table] else each
+                           for each in self.erased]  # fmt: skip
         with self.warehouse, self.warehouse.cursor() as cursor:
             for table, its in rows.items():
                 execute_values(cursor, f"INSERT INTO bronze.br_{table}_cdc (lsn, seq, op, full_row, commit_ts) VALUES %s", its)
+            names = {table.name: table for table in TABLES.captured}
+            erasing.erase_again(cursor, {names[table]: its[0][0] for table, its in rows.items()})
+            erasing.end(cursor)
             cursor.execute("UPDATE meta.watermark SET lsn = %s, commit_ts = %s WHERE stage = 'capture'",
                            (self.now * AT_A_TIME + 1, at(self.now)))  # fmt: skip
         merge.merge(self.warehouse)
@@ -147,8 +162,18 @@ class World:
         """The rows of a history as of a transaction."""
         table, columns = ASKED[history]
         names = {"film_id": "film", "store_id": "store"}
-        return sorted(tuple(row[names.get(name, name)] for name in columns.split(", "))
-                      for row in self.states[number][table].values())  # fmt: skip
+        rows = dict(self.states[number][table])
+        for each in self.erased:
+            if each.table == table and each.key in rows and (each.until is None or number < each.until):
+                row = rows.pop(each.key)
+                if each.columns:
+                    rows[each.key] = row | dict.fromkeys(each.columns)
+        return sorted(tuple(row[names.get(name, name)] for name in columns.split(", ")) for row in rows.values())
+
+    def erase(self, table: str, key: int, columns: tuple[str, ...]) -> None:
+        """Expect nothing of a row, or of these columns, until it is deleted at the source."""
+        until = None if key in self.states[-1][table] else self.now + 1
+        self.erased.append(Erased(table, key, columns, until))
 
     def answered(self, history: str, number: float) -> list[tuple]:
         with self.warehouse, self.warehouse.cursor() as cursor:
