@@ -1,12 +1,14 @@
 """The commands: python -m medallion_lib up | down | reset | replay | load | capture | …"""
 
 import argparse
+import asyncio
 import json
 import re
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
@@ -205,6 +207,21 @@ def url(lab: Medallion, which: str) -> str:
     return server.libpq(lab.address(which)._replace(password=None))
 
 
+def serve(lab: Medallion, listen: str | None, cert: str | None, key: str | None) -> str:
+    """let any client say FOR SYSTEM_TIME: psql, JDBC, dashboards"""
+    from medallion_lib import serve  # what no other command waits for
+    from medallion_lib.pair import SEARCH_PATH
+
+    lab.address("warehouse")  # or the refusal that says how to make it
+
+    def ready(directory: Path, port: int) -> None:
+        url = serve.address(lab.notebook_url._replace(password=None), directory, port)
+        print(f"Serving. To ask, in another terminal:\n    psql '{url}'", flush=True)
+
+    asyncio.run(serve.serve(lab.place, SEARCH_PATH, listen, cert, key, ready))
+    return "Stopped."
+
+
 def models(lab: Medallion, names: list[str]) -> str:
     """print SQLAlchemy models of tables and views"""
     from medallion_lib.models import source  # what no other command waits for
@@ -229,7 +246,7 @@ def parser() -> argparse.ArgumentParser:
     added = top.add_subparsers(required=True, metavar="COMMAND")
     add = {}
     for command in (up, down, watch, unwatch, reset, replay, load, capture, merge, verify,
-                    rebuild, upgrade, prune, erase, marts, status, url, models):  # fmt: skip
+                    rebuild, upgrade, prune, erase, marts, status, url, serve, models):  # fmt: skip
         named = added.add_parser(command.__name__, help=command.__doc__)
         named.set_defaults(command=command)
         named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -253,6 +270,9 @@ def parser() -> argparse.ArgumentParser:
     add[marts]("directory", help="of .sql files, and marts.toml for receipts")
     add[status]("--json", dest="json_", action="store_true", help="for programs")
     add[models]("names", nargs="*", metavar="NAME", help="a schema, table or view (all)")
+    add[serve]("--listen", metavar="HOST:PORT", help="on TCP, too, for roles that have a password")
+    add[serve]("--cert", metavar="FILE", help="for TLS, with --key")
+    add[serve]("--key", metavar="FILE", help="of the certificate")
     add[url]("which", choices=("source", "warehouse"))
     return top
 

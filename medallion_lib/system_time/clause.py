@@ -100,7 +100,7 @@ def _call(sql: str, tokens: list[Token], reference: Reference) -> Call:
     _check_table(sql, tokens, reference)
     name = tokens[reference.name]
     form, instants, i, end = _read(tokens, reference.clause + 2)
-    if len((name.identifier + form.suffix).encode()) > 63:
+    if len((name.identifier + form.suffix).encode(errors="surrogateescape")) > 63:
         facts = {"table": name.identifier, "suffix": form.suffix}
         raise refusal("name too long", SystemTimeError, **facts)
     own = sql[name.start : name.end] if name.is_name else f'"{name.identifier}"'

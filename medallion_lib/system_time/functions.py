@@ -144,7 +144,7 @@ def _reason(cursor: Any, relation: Relation, form: Form, answering: _Names) -> s
     """Why the relation's function for a form, which is made, does not answer; None if it does."""
     if not relation.is_mine:
         return None if relation.answers and (form is AS_OF or relation.is_plain) else ""
-    fits = len((relation.name + form.suffix).encode()) <= 63
+    fits = len((relation.name + form.suffix).encode(errors="surrogateescape")) <= 63
     try:
         if not fits:
             raise refusal("name leaves no room", SystemTimeError, fact=form.suffix)

@@ -9,8 +9,9 @@ libpq's `transaction_status` and `parameter_status`, and `diag` of an error.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +30,7 @@ from medallion_lib.system_time.tokens import Edit, Token, edited, tokenize
 # SQLSTATEs: of a function that only says why its view has no history, and of meta.refusal()
 _NO_HISTORY, _REFUSED = "ST001", "ST002"
 _ENGINES = ("postgresql+psycopg2", "postgresql+psycopg", "postgresql+psycopg_async")
+_TRANSLATED = (_NO_HISTORY, "22007", "22008", "42P13", "42883")
 _IN_ERROR = 3  # libpq's PQTRANS_INERROR
 Context = ExecutionContext | None
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
@@ -62,18 +64,30 @@ def before_execute(
     low = sql.lower()
     if any(word in low for word in (*option.TOLD, "alter", "drop")):
         asked = connection.connection.dbapi_connection
-        told = asked.info
-        if "\\" in sql and told.parameter_status("standard_conforming_strings") == "off":
-            return sql, values  # whose strings end elsewhere
+        if not is_read_here(asked, sql):
+            return sql, values
         parsed = parse(sql)
-        edits = [*parsed.edits]
-        if told.transaction_status != _IN_ERROR:
-            _check_names(asked, parsed.calls)
-            edits += before_ddl(asked, option.changes(sql, parsed.tokens))
-        sql = edited(sql, edits)
+        sql = edited(sql, edits(asked, parsed))
         if context:
             context.system_time = {sql: parsed}
     return sql, values
+
+
+def is_read_here(asked: Any, sql: str) -> bool:
+    """Whether its strings end where they are taken to end."""
+    return "\\" not in sql or asked.info.parameter_status("standard_conforming_strings") != "off"
+
+
+def edits(asked: Any, parsed: Parsed) -> list[Edit]:
+    """What makes the text one that PostgreSQL runs: its own edits, and what the catalog adds.
+
+    Raises SystemTimeError where a name means another table.
+    """
+    found = [*parsed.edits]
+    if asked.info.transaction_status != _IN_ERROR:
+        _check_names(asked, parsed.calls)
+        found += before_ddl(asked, option.changes(parsed.sql, parsed.tokens))
+    return found
 
 
 def _parsed(context: Context, sent: str) -> Parsed:
@@ -145,29 +159,43 @@ def translate(context: ExceptionContext) -> MedallionError | None:
     diagnosis = getattr(context.original_exception, "diag", None)
     if diagnosis is None:
         return None
-    message = diagnosis.message_primary or str(context.original_exception)
-    if diagnosis.sqlstate == _REFUSED:
+    parsed = partial(_parsed, context.execution_context, context.statement or "")
+    others = partial(with_history, context.engine) if context.engine else list
+    return translated(diagnosis, parsed, others)
+
+
+def translated(
+    diagnosis: Any, read: Callable[[], Parsed], others: Callable[[], Iterable[str]]
+) -> MedallionError | None:
+    """The same of what libpq's drivers call `diag`, of the statement `read`.
+
+    `others` says which relations have history.
+    """
+    message, state = diagnosis.message_primary or "", diagnosis.sqlstate
+    if state == _REFUSED:
         return option.SystemVersioningError(message)
-    if diagnosis.sqlstate == "22023" and '"system_versioning"' in message:
+    if state == "22023" and '"system_versioning"' in message:
         return refusal("option elsewhere", option.SystemVersioningError)
-    parsed = _parsed(context.execution_context, context.statement or "")
-    if diagnosis.sqlstate == "42601" and '"system_time"' in message.lower():
+    if state == "42601" and '"system_time"' in message.lower():
         return refusal("clause in a body", SystemTimeError)
+    if state not in _TRANSLATED:
+        return None
+    parsed = read()
     if not parsed.calls and not _calls(parsed.tokens):
         return None
-    if diagnosis.sqlstate in ("22007", "22008"):
+    if state in ("22007", "22008"):
         return refusal("instant not read", SystemTimeError, reason=message)
-    if diagnosis.sqlstate == "42P13":
+    if state == "42P13":
         return refusal("functions too old", SystemTimeError)
-    if diagnosis.sqlstate == _NO_HISTORY:
+    if state == _NO_HISTORY:
         return SystemTimeError(f"{message}\n{diagnosis.message_hint}")
-    return _of_function(context.engine, message) if diagnosis.sqlstate == "42883" else None
+    return _of_function(message, others)
 
 
-def _of_function(engine: Engine | None, message: str) -> MedallionError | None:
+def _of_function(message: str, others: Callable[[], Iterable[str]]) -> MedallionError | None:
     """There is no function of this name, or none of these types."""
     found = re.search(rf"function (.+){_CALL.pattern}(.*?)\)", message)
-    if found is None or engine is None:
+    if found is None:
         return None
     table, types = found[1], found[3].split(", ") if found[3] else []
     form = next(form.clause.format("…", "…") for form in FORMS if form.suffix == found[2])
@@ -175,8 +203,8 @@ def _of_function(engine: Engine | None, message: str) -> MedallionError | None:
         if type_ not in ("unknown", "date") and not type_.startswith("timestamp"):
             facts = {"table": table, "form": form, "type": type_}
             return refusal("instant of another type", SystemTimeError, **facts)
-    others = ", ".join(with_history(engine)) or "nothing yet"
-    return refusal("no history", SystemTimeError, table=table, others=others)
+    there = ", ".join(others()) or "nothing yet"
+    return refusal("no history", SystemTimeError, table=table, others=there)
 
 
 def _calls(tokens: list[Token]) -> bool:

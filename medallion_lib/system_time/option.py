@@ -71,7 +71,7 @@ class _Statement(NamedTuple):
             i = after + 1
 
 
-def _statements(sql: str, tokens: list[Token]) -> Iterator[_Statement]:
+def statements(sql: str, tokens: list[Token]) -> Iterator[_Statement]:
     outside, *inside = tokens[:-2]
     ends = [i for i, token in enumerate(inside) if token.text == ";"]
     for start, end in pairwise([-1, *ends, len(inside)]):
@@ -85,7 +85,7 @@ def edits(sql: str, tokens: list[Token]) -> list[Edit]:
     In a string, comment or index it is not the option. SQL:2011's words mean the same.
     """
     makers = _created, _in_standard_words, _altered, _history_deleted
-    return [edit for statement in _statements(sql, tokens) for make in makers
+    return [edit for statement in statements(sql, tokens) for make in makers
             for edit in make(statement)]  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def _check(statement: _Statement, table: int, name: list[Token]) -> None:
 
 def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
     """Each ALTER or DROP in `sql` of tables or views, but for those with CASCADE."""
-    for statement in _statements(sql, tokens):
+    for statement in statements(sql, tokens):
         verb, kind, *more = (token.text for token in statement.tokens[1:])
         if verb not in ("ALTER", "DROP") or kind not in (*_KINDS, "TRIGGER"):
             continue
@@ -261,7 +261,7 @@ def _reshapes(statement: _Statement, name: Token) -> bool:
 
 def is_ddl(tokens: list[Token]) -> bool:
     """Whether one of the statements makes, alters or drops tables or views."""
-    return any(map(_is_ddl, _statements("", tokens)))
+    return any(map(_is_ddl, statements("", tokens)))
 
 
 def _is_ddl(statement: _Statement) -> bool:
