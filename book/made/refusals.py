@@ -31,6 +31,8 @@ GROUPS = {
     "no table to watch": ("Choosing tables to watch", ""),
     "option not read": ("Tables that keep their versions", (
         "The table and its rows stay as they were. In psql the server sends the same texts.")),
+    "no lake there": ("Past one machine", (
+        "PostgreSQL's warehouse stays as it is, and so does what the lake has already.")),
 }  # fmt: skip
 
 

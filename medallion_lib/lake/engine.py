@@ -1,0 +1,56 @@
+"""Which engine: Sail, in this process, or the Spark of `SPARK_REMOTE`. Both speak Spark Connect."""
+
+import os
+import sys
+import warnings
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+from medallion_lib.errors import refusal
+
+SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+
+
+@cache
+def session() -> Any:
+    """A session of the engine, in UTC; the same one each time.
+
+    Sail listens on a port of 127.0.0.1 of its own choice as long as the process lives.
+    Raises MedallionError where none is installed, or the one that is named does not answer.
+    """
+    if not find_spec("pyspark") or not (find_spec("pysail") or "SPARK_REMOTE" in os.environ):
+        raise refusal("no engine")
+    with warnings.catch_warnings():  # that pyspark tells of pandas, which is not used here
+        warnings.simplefilter("ignore", FutureWarning)
+        return _connected(os.environ.get("SPARK_REMOTE") or _sail())
+
+
+def _connected(url: str) -> Any:
+    # Under `python -c`, pyspark takes itself for a run of its own tests, and ends it.
+    main = sys.modules["__main__"]
+    main.__spec__ = main.__spec__ or find_spec("pyspark")
+    from pyspark.sql.connect.session import SparkSession  # the other one sets variables
+
+    try:
+        spark = SparkSession.builder.remote(url).create()
+        for name, value in SETTINGS.items():
+            spark.conf.set(name, value)
+    except Exception as problem:
+        reason = str(problem).strip().splitlines()[0]
+        raise refusal("engine not reached", url=url, reason=reason) from problem
+    return spark
+
+
+@cache
+def _sail() -> str:
+    os.environ.setdefault("RUST_LOG", "off")  # errors come back to who asked
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    _running.append(server)
+    return "sc://{}:{}".format(*server.listening_address)
+
+
+_running: list[Any] = []  # until the process ends
