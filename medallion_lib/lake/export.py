@@ -117,7 +117,8 @@ def _exported(
         rows = _write(cursor, place.writing(path), shape, batch, is_first=not known["files"])
     except UNFIT as problem:
         cursor.execute("ROLLBACK TO before")
-        shape.check(cursor, batch)
+        if shape.table.history:
+            shape.check(cursor, batch)
         reason = problem.diag.message_primary
         raise refusal("value not for a lake", table=shape.table.shown, reason=reason) from problem
     told = {

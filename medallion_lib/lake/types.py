@@ -27,6 +27,8 @@ class Kind(NamedTuple):
 
     def value(self, value: sql.Composable) -> sql.Composable:
         """The value, as COPY is to send it."""
+        if self.type == pa.string():
+            return sql.SQL("({})::text").format(value)
         if not self.is_endless:
             return value
         last, first = (FOREVER, EVER) if self.type == UTC else (FOREVER[:10], EVER[:10])

@@ -21,6 +21,7 @@ import bench_capture
 import bench_dbt
 import bench_first
 import bench_follow
+import bench_lake
 import bench_merge
 import bench_parts
 import bench_system_time
@@ -209,6 +210,20 @@ def dbt(lab: Medallion) -> None:
     row("  dbt snapshot's", spread(measured.whole.bare))
 
 
+def growth(lab: Medallion) -> None:
+    """Prints what silver of all of bronze costs, PostgreSQL's and an engine's, as bronze grows."""
+    if not bench_lake.installed():
+        row("silver on an engine", "skipped")
+        say(bench_lake.MISSING)
+        return
+    for cost in bench_lake.growth(lab, bench_lake.sizes(), say):
+        what = f"silver of {cost.events:,} changes, {cost.way}"
+        row(f"{what}: seconds", f"{cost.seconds:.1f}")
+        row("  seconds of the processors", f"{cost.cpu:.1f}")
+        row("  the same for each change: microseconds", f"{1e6 * cost.cpu / cost.events:.1f}")
+        row("  memory at most: MB", f"{cost.megabytes:,.0f}")
+
+
 def main() -> None:
     with own_server() as lab:
         machine(lab)
@@ -227,6 +242,7 @@ def main() -> None:
         merges(lab)
         first(lab)
         dbt(lab)
+        growth(lab)
         say("done")
 
 
