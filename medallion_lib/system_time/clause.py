@@ -9,6 +9,7 @@ other forms, and `functions.py` makes the functions they call.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from medallion_lib.errors import MedallionError, refusal
@@ -20,6 +21,7 @@ from medallion_lib.system_time.tokens import (
     quoted, says, tokenize,
 )  # fmt: skip
 
+LONGEST = 4_000  # characters of a text that stays read
 _BEGIN = {clause.split()[0]: (clause, form) for clause, form in WRITTEN}
 _NAMES_FOLLOW = frozenset(["MAPPING", "TRANSFORM", "LABEL", "EXISTS", "OPTION"])  # FOR and a name
 # What may follow: any reserved word but those of an expression, or the end.
@@ -68,7 +70,16 @@ def rewrite(sql: str) -> str:
 
 
 def parse(sql: str) -> Parsed:
-    """`sql` read; as an empty text, where PostgreSQL will say that something has no end."""
+    """`sql` read; as an empty text, where PostgreSQL will say that something has no end.
+
+    A dashboard sends the same text again, and so does who sends instants as parameters: the last
+    texts stay read. Nothing but the text decides, so no change of the database makes them wrong.
+    """
+    return _parsed(sql) if len(sql) <= LONGEST else _parsed.__wrapped__(sql)
+
+
+@lru_cache(64)
+def _parsed(sql: str) -> Parsed:
     tokens, low, calls = tokenize(sql), sql.lower(), list[Call]()
     try:
         has_option = any(word in low for word in ("versioning", "period", "history"))

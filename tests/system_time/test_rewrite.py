@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medallion_lib.system_time.clause import LONGEST, parse
 from medallion_lib.system_time.forms import FORMS
 from medallion_lib.system_time import SystemTimeError, rewrite
 
@@ -536,3 +537,12 @@ def test_statements_built_from_parts(parts: list[tuple[str, tuple[str, str], str
 @given(st.text())
 def test_any_text_without_the_words_is_the_same_object(text: str) -> None:
     assert rewrite(text) is text
+
+
+def test_a_text_that_is_sent_again_is_read_once_unless_it_is_long() -> None:
+    """And nobody changes what stays read."""
+    text = "SELECT * FROM t FOR SYSTEM_TIME AS OF %(at)s"
+    sent = rewrite(text)
+    assert parse(text) is parse(text) and rewrite(text) == sent == "SELECT * FROM t__as_of(%(at)s) AS t"
+    long = f"{text} -- {'long ' * LONGEST}"
+    assert parse(long) is not parse(long) and parse(long) == parse(long)
