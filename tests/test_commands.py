@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import forked
 import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
 from medallion_lib import Medallion, MedallionError, server
 from medallion_lib.server.embedded import CHECKOUT
@@ -171,6 +172,13 @@ def test_url_is_one_that_psql_takes(lab: Medallion, which: str) -> None:
     connection.close()
 
 
+def test_url_is_one_that_sqlalchemy_opens(lab: Medallion) -> None:
+    url = done(lab, "url", "--sqlalchemy", "warehouse").strip()
+    with closing(create_engine(url).connect()) as connection:
+        assert connection.engine.driver == "psycopg2"
+        assert connection.exec_driver_sql("SELECT current_database()").scalar() == lab.warehouse_name
+
+
 def test_follow_lands_a_live_change_and_stops_when_interrupted(lab: Medallion) -> None:
     change(lab.source, "INSERT INTO language (name) VALUES ('Latin')")
     process = begin(lab, "capture", "--follow")
@@ -210,7 +218,7 @@ def test_follow_waits_quietly_while_nothing_happens(lab: Medallion) -> None:
 
 def test_help_names_every_command() -> None:
     printed = command(None, "--help").stdout
-    for name in ("up", "down", "reset", "replay", "load", "capture", "merge", "status", "url"):
+    for name in ("up", "down", "reset", "replay", "load", "capture", "merge", "status", "url", "serve"):
         assert re.search(rf"^    {name} ", printed, re.MULTILINE)
 
 

@@ -26,6 +26,7 @@ GROUPS = {
     "clause unfinished": ("Writing FOR SYSTEM_TIME", "The server did not run the statement."),
     "view cannot travel": ("A view that cannot be asked as of an instant", (
         "The first text is the whole message; `<reason>` is one of those after it.")),
+    "listen not read": ("Serving any client", ""),
     "marts not read": ("Marts of your own", ""),
     "no dbt": ("Building the star", ""),
     "no table to watch": ("Choosing tables to watch", ""),

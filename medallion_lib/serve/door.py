@@ -169,6 +169,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         before = os.umask(0o077)
         unix = Door(to, False, tls)
+        path.unlink(missing_ok=True)  # of one that was killed
         stack.callback(partial(path.unlink, missing_ok=True))
         stack.push_async_exit(await loop.create_unix_server(unix.wire, path, backlog=1000))
         os.umask(before)

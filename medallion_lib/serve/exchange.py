@@ -50,6 +50,7 @@ class Exchange:
         self._is_open = False  # messages have passed since the last Sync
         self._is_skipping = False  # as the server does, up to Sync
         self._is_copying = False
+        self.has_failed = self._is_failing = False  # what was answered last, and what is being
         self._settled = asyncio.Event()
         self._asked: asyncio.Future[tuple[list[int], _Rows]]
 
@@ -106,7 +107,7 @@ class Exchange:
 
     def is_ours(self, kind: bytes) -> bool:
         """Whether the next answer is one to the hook."""
-        return bool(self._pending) and self._pending[0].is_ours and kind not in b"AS"
+        return bool(self._pending) and self._pending[0].is_ours and kind != b"A"
 
     @property
     def head(self) -> Said | None:
@@ -128,6 +129,7 @@ class Exchange:
         if kind == b"Z":
             self._ended(body)
         elif kind == b"E":
+            self._is_failing = True
             self._skip(head)
         elif kind == b"S":
             name, value = (part.decode(errors="replace") for part in body.split(b"\0")[:2])
@@ -141,7 +143,7 @@ class Exchange:
     def _ended(self, status: bytes) -> None:
         """The server has answered all up to a Sync or Query."""
         self.status = status
-        self._is_copying = False
+        self.has_failed, self._is_failing, self._is_copying = self._is_failing, False, False
         while self._pending and self._pending.popleft().kind not in b"QSF":
             pass
         self._settled.set()

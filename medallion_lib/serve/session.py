@@ -75,9 +75,10 @@ class Session(Exchange):
             if len(held) < at + 5:
                 break
             kind, end = bytes(held[at : at + 1]), at + 1 + int.from_bytes(held[at + 1 : at + 5])
-            if not 4 < end - at <= (LONGEST if self.status else _UNKNOWN) and kind != b"d":
+            most = LONGEST if self.status else _UNKNOWN
+            if end - at < 5 or (end - at > most and kind != b"d"):
                 return self.refuse("08P01", f"A message of {end - at - 1:,} bytes is not taken.")
-            if kind == b"d" and end > at:
+            if kind == b"d":
                 self.to_server = end - at
                 continue
             if len(held) < end:
@@ -173,7 +174,7 @@ class Session(Exchange):
     async def _make(self) -> None:
         """After DDL: the functions, in the client's own transaction where it has one open."""
         try:
-            if self.status != b"E":
+            if self.status != b"E" and not self.has_failed:
                 await greenlet_spawn(functions.regenerate, self.inside)
         except Complaint as problem:
             self._tell(problem.diag.fields)
