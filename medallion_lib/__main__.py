@@ -1,7 +1,6 @@
 """The commands: python -m medallion_lib up | down | reset | replay | load | capture | …"""
 
 import argparse
-import asyncio
 import json
 import re
 import shlex
@@ -210,7 +209,9 @@ def url(lab: Medallion, which: str, sqlalchemy: bool) -> str:
 
 def serve(lab: Medallion, listen: str | None, cert: str | None, key: str | None) -> str:
     """let any client say FOR SYSTEM_TIME: psql, JDBC, dashboards"""
-    from medallion_lib import serve  # what no other command waits for
+    import uvloop  # what no other command waits for
+
+    from medallion_lib import serve
     from medallion_lib.pair import SEARCH_PATH
 
     lab.address("warehouse")  # or the refusal that says how to make it
@@ -219,7 +220,7 @@ def serve(lab: Medallion, listen: str | None, cert: str | None, key: str | None)
         url = serve.address(lab.notebook_url._replace(password=None), directory, port)
         print(f"Serving. To ask, in another terminal:\n    psql '{url}'", flush=True)
 
-    asyncio.run(serve.serve(lab.place, SEARCH_PATH, listen, cert, key, ready))
+    uvloop.run(serve.serve(lab.place, SEARCH_PATH, listen, cert, key, ready))
     return "Stopped."
 
 
