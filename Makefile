@@ -87,7 +87,7 @@ prove: $(SPARK)
 
 # Ratios from alternating runs.
 bench: $(SPARK)
-	@PYTHONPATH=tests $(RUN) tests/bench/bench.py
+	@PYTHONPATH=tests:tests/serve $(RUN) tests/bench/bench.py
 
 # Stop the server and remove what was made here, the virtual environment included. Where there is a
 # source of one's own, its slot would keep log for nobody: it asks, and removes that, too.

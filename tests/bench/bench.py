@@ -24,6 +24,7 @@ import bench_follow
 import bench_lake
 import bench_merge
 import bench_parts
+import bench_serve
 import bench_system_time
 import mariadb
 from bench_pairs import Pairs, autocommit, seconds_of, spread
@@ -35,6 +36,7 @@ PAIRS = 5
 YEARS = 3
 RECEIVED_AIM, APPLIED_AIM, MERGE_AIM = 0.4, 1.0, 0.8  # ratios, at least
 DBT_AIM = 1.0  # a ratio, at least
+SERVE_AIM, ADDED_AIM = 0.7, 100  # a ratio, at least; microseconds, at most
 FIRST_AIM = 3  # a ratio, at most
 YEAR_AIM = 15  # seconds, at most
 RATES, DELAY_SECONDS = (50, 2000), 30
@@ -181,6 +183,18 @@ def hook() -> None:
         row(f"the hook, {name}: microseconds", spread(micros), f"<= {aim}", median(micros) <= aim)
 
 
+def serve(lab: Medallion) -> None:
+    say("serve: pgbench's select-only")
+    lab.reset(yes=True)
+    measured, each = bench_serve.measured(lab, PAIRS), bench_serve.STATEMENTS
+    row(f"{each:,} selects of pgbench, by serve: seconds", spread(measured.ours))
+    row("  past it", spread(measured.bare))
+    ratio("  throughput by serve / past it", measured, SERVE_AIM)
+    pairs = zip(measured.ours, measured.bare, strict=True)
+    added = [(ours - bare) / each * 1e6 for ours, bare in pairs]
+    row("  added to each: microseconds", spread(added, 0), f"<= {ADDED_AIM}", median(added) <= ADDED_AIM)
+
+
 def system_time(race: bench_merge.Race) -> None:
     """Prints both's seconds, and no aim: which is faster depends on what is asked."""
     if not mariadb.installed():
@@ -241,6 +255,7 @@ def main() -> None:
         memory(lab)
         merges(lab)
         first(lab)
+        serve(lab)
         dbt(lab)
         growth(lab)
         say("done")
