@@ -50,27 +50,32 @@ class Door:
         return Wire(self._come_in)
 
     async def _come_in(self, client: Wire) -> None:
+        """What goes wrong until it is in, ends this client's connection, and no other."""
         server = Wire()
         try:
             async with asyncio.timeout(PATIENCE):
-                packet = await self._first(client)
-                if packet is None or not await self._reach(client, server):
-                    return client.transport.close()
-                if int.from_bytes(packet[4:8]) == _CANCEL:
-                    server.transport.write(packet)
-                    server.other = client  # closed when the server has heard it
-                    return None
-                names = packet[8:].decode("utf-8", "surrogateescape").split("\0")
-                asked = dict(zip(names[::2], names[1::2], strict=False))
-                server.transport.write(self._with_path(packet))
-                if self.is_tcp and not await self._has_password(client, server, asked):
-                    server.transport.close()
-                    return client.transport.close()
+                await self._let_in(client, server)
         except (ConnectionError, TimeoutError, ssl.SSLError):
-            client.transport.close()
-            with suppress(AttributeError):
-                server.transport.close()
-            return None
+            client.close()
+            server.close()
+        except Exception as problem:
+            client.transport.write(fatal("08004", str(problem)))
+            client.close()
+            server.close()
+
+    async def _let_in(self, client: Wire, server: Wire) -> None:
+        packet = await self._first(client)
+        if packet is None or not await self._reach(client, server):
+            return client.close()
+        if int.from_bytes(packet[4:8]) == _CANCEL:
+            server.other = client  # closed once the server has heard it
+            return server.transport.write(packet)
+        names = packet[8:].decode("utf-8", "surrogateescape").split("\0")
+        asked = dict(zip(names[::2], names[1::2], strict=False))
+        server.transport.write(self._with_path(packet))
+        if self.is_tcp and not await self._has_password(client, server, asked.get("user", "")):
+            server.close()
+            return client.close()
         reads = asked.get("replication", "").lower() in _OFF
         database = asked.get("database") or asked.get("user", "")
         Session(client, server, reads, partial(self.to.others, database))
@@ -113,7 +118,7 @@ class Door:
         named = packet[4:-1] + f"search_path\0{self.to.search_path}\0\0".encode()
         return (len(named) + 4).to_bytes(4) + named
 
-    async def _has_password(self, client: Wire, server: Wire, asked: dict[str, str]) -> bool:
+    async def _has_password(self, client: Wire, server: Wire, user: str) -> bool:
         """Whether the server asks for one; if it lets in whom it takes for us, ask here."""
         while True:
             head = await server.exactly(5)
@@ -130,11 +135,11 @@ class Door:
             if head[:1] != b"p" or not 4 < length <= _LONGEST:
                 return False
             password = (await client.exactly(length - 4)).rstrip(b"\0")
-            verifier = await asyncio.to_thread(self.to.verifier, asked.get("user", ""))
+            verifier = await asyncio.to_thread(self.to.verifier, user)
             if verifier and await asyncio.to_thread(verifies, verifier, password):
                 server.held[:0] = told
                 return True
-            refused = f'password authentication failed for user "{asked.get("user", "")}"'
+            refused = f'password authentication failed for user "{user}"'
             client.transport.write(fatal("28P01", refused))
             return False
 

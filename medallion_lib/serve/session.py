@@ -197,8 +197,8 @@ class Session(Exchange):
     def refuse(self, state: str, told: str) -> None:
         """End this client's session, and no other."""
         self.client.transport.write(fatal(state, told))
-        self.client.transport.close()
-        self.server.transport.close()
+        self.client.close()
+        self.server.close()
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         """What has to wait for answers; a mistake in it ends this session."""

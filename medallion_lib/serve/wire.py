@@ -19,6 +19,7 @@ class Wire(asyncio.Protocol):
         self.other: Wire | None = None
         self.lost: Callable[[], None] | None = None
         self.is_full = self.is_lost = False
+        self.transport: asyncio.Transport | None = None
         self._begin, self._arrived = begin, asyncio.Event()
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -51,6 +52,11 @@ class Wire(asyncio.Protocol):
         if goes_on != self.transport.is_reading() and not self.transport.is_closing():
             (self.transport.resume_reading if goes_on else self.transport.pause_reading)()
 
+    def close(self) -> None:
+        """Once all is written."""
+        if self.transport:
+            self.transport.close()
+
     def pause_writing(self) -> None:
         self.is_full = True
         if self.other:
@@ -68,6 +74,6 @@ class Wire(asyncio.Protocol):
         self.is_lost = True
         self._arrived.set()
         if self.other:
-            self.other.transport.close()
+            self.other.close()
         if self.lost:
             self.lost()

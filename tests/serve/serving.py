@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection
 from psycopg2 import connect
+from sqlalchemy import make_url
 
 from medallion_lib import Medallion
 from medallion_lib.pair import SEARCH_PATH
@@ -58,13 +60,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(lab: Medallion, *options: str, port: int = 5433) -> Iterator[Served]:
+def serving(
+    lab: Medallion, *options: str, port: int = 5433, environment: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     command = [sys.executable, "-m", "medallion_lib", "--name", lab.name, "serve", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env={**os.environ, **(environment or {})})  # fmt: skip
     try:
         told = process.stdout.readline()
         assert told.startswith("Serving."), told + process.stdout.read()
-        yield Served(lab, lab.place.socket_dir, port, process.pid)
+        url = make_url(shlex.split(process.stdout.readline())[1])
+        assert url.query["port"] == str(port)
+        yield Served(lab, Path(url.query["host"]), port, process.pid)
         assert process.poll() is None, process.stdout.read()
     finally:
         process.terminate()

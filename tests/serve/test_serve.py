@@ -29,7 +29,7 @@ from serving import Bare, Served, complaint, free_port, kinds, rows, serving
 from sqlalchemy import URL
 from year import as_owner, ask, own_lab
 
-from medallion_lib import Medallion, MedallionError, databases, serve
+from medallion_lib import Medallion, MedallionError, databases, serve, server
 from medallion_lib.errors import TEXTS
 from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.serve import text
@@ -464,6 +464,20 @@ def test_tls_where_it_has_a_certificate(on_tcp: Served, certificate: tuple[str, 
         pytest.skip("openssl, which makes a certificate, is not here")
     verified = {"sslmode": "verify-full", "sslrootcert": certificate[0], "host": "localhost"}
     assert knock(on_tcp, "served", "pässword", **verified, hostaddr="127.0.0.1") == "served"
+
+
+def test_a_server_of_ones_own_has_a_directory_for_its_owner_alone(
+    lab: Medallion, july: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"MEDALLION_SERVER_URL": server.libpq(lab.place.url), "TMPDIR": str(tmp_path)}
+    with serving(lab, environment=own) as served:
+        assert served.directory == tmp_path / f"medallion-serve-{os.geteuid()}"
+        assert served.directory.stat().st_mode & 0o777 == 0o700
+        assert rows(Bare(served.asked).ask(AS_OF)) == [str(july)]
+    served.directory.chmod(0o755)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(MedallionError, match=str(served.directory)):
+        serve.place(server.Server(lab.place.url))
 
 
 def test_tls_is_declined_where_it_has_none(served: Served) -> None:
