@@ -7,7 +7,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
@@ -209,18 +208,11 @@ def url(lab: Medallion, which: str, sqlalchemy: bool) -> str:
 
 def serve(lab: Medallion, listen: str | None, cert: str | None, key: str | None) -> str:
     """let any client say FOR SYSTEM_TIME: psql, JDBC, dashboards"""
-    import uvloop  # what no other command waits for
-
-    from medallion_lib import serve
+    from medallion_lib import serve  # what no other command waits for
     from medallion_lib.pair import SEARCH_PATH
 
     lab.address("warehouse")  # or the refusal that says how to make it
-
-    def ready(directory: Path, port: int) -> None:
-        url = serve.address(lab.notebook_url._replace(password=None), directory, port)
-        print(f"Serving. To ask, in another terminal:\n    psql '{url}'", flush=True)
-
-    uvloop.run(serve.serve(lab.place, SEARCH_PATH, listen, cert, key, ready))
+    serve.run(lab.place, SEARCH_PATH, lab.notebook_url, listen, cert, key)
     return "Stopped."
 
 

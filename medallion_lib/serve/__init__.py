@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
 from sqlalchemy import URL
 
-from medallion_lib import databases, server, system_time
+from medallion_lib import server, system_time
 from medallion_lib.errors import refusal
 from medallion_lib.serve import door
+from medallion_lib.server.databases import engine
 from medallion_lib.server.embedded import Embedded
 
 PORT = 5433  # which names the Unix socket, too
@@ -56,7 +58,7 @@ def context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
     return made
 
 
-def warehouse(at: Embedded | server.Server, search_path: str, port: int) -> door.Warehouse:
+def warehouse(at: Embedded | server.Server, search_path: str) -> door.Warehouse:
     """How the server is reached, as libpq finds it."""
     with server.session(at.url) as cursor:
         info = cursor.connection.info
@@ -66,8 +68,7 @@ def warehouse(at: Embedded | server.Server, search_path: str, port: int) -> door
         address = unix if info.host.startswith("/") else (info.host, info.port)
 
     def others(database: str) -> list[str]:
-        engine = databases.engine(at.url.set(database=database), search_path)
-        return system_time.with_history(engine)
+        return system_time.with_history(engine(at.url.set(database=database), search_path))
 
     def verifier(role: str) -> str | None:
         with server.session(at.url) as cursor:
@@ -92,7 +93,7 @@ async def serve(
     path = place(at) / f".s.PGSQL.{port}"
     if door.is_served(path):
         raise refusal("served already", path=path)
-    to = warehouse(at, search_path, port)
+    to = warehouse(at, search_path)
     try:
         await door.serve(to, path, address, tls, lambda: ready(path.parent, port))
     except OSError as problem:
@@ -104,7 +105,15 @@ def _is_here(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def address(url: URL, directory: Path, port: int) -> str:
-    """Where a client connects, as psql takes it."""
-    query = {"host": str(directory), "port": str(port)}
-    return server.libpq(url.set(host=None, port=None, query=query))
+def run(
+    at: Embedded | server.Server, search_path: str, url: URL, listen: str | None = None,
+    cert: str | None = None, key: str | None = None,
+) -> None:  # fmt: skip
+    """Serve, and print how psql gets by it to where `url` leads."""
+
+    def ready(directory: Path, port: int) -> None:
+        by = {"host": str(directory), "port": str(port)}
+        found = server.libpq(url.set(host=None, port=None, query=by)._replace(password=None))
+        print(f"Serving. To ask, in another terminal:\n    psql '{found}'", flush=True)
+
+    uvloop.run(serve(at, search_path, listen, cert, key, ready))

@@ -554,6 +554,7 @@ def test_who_does_not_read_stops_nobody(served: Served, bare: Bare, july: int) -
     slow.close()
 
 
+@pytest.mark.slow
 def test_a_text_that_takes_long_to_read_stops_nobody(served: Served, bare: Bare) -> None:
     slow, done = Bare(served.asked), threading.Event()
 
