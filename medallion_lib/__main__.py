@@ -1,6 +1,5 @@
 """The commands: python -m medallion_lib up | down | reset | replay | load | capture | …"""
 
-import argparse
 import json
 import re
 import shlex
@@ -10,8 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
-from medallion_lib.errors import Unconfirmed, refusal
+from medallion_lib.errors import Alarm, Unconfirmed, refusal
+from medallion_lib.parser import parser
+from medallion_lib.progress import with_times
 from medallion_lib.tables import NONE, Tables
+from medallion_lib.upkeep.alarms import Limits, alarms
 from medallion_lib.watch.plan import Asked
 from medallion_lib.watching import Begun
 
@@ -121,6 +123,8 @@ def _heed_signals() -> None:
 def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool, yes: bool) -> str:
     """land the source's changes in bronze"""
     _heed_signals()
+    if follow:
+        with_times()
     try:
         landed = _sure(lab.capture, yes, follow, resnapshot, merging)
     except KeyboardInterrupt:
@@ -193,10 +197,38 @@ def _table(done: Sequence[NamedTuple]) -> str:
     return "\n".join(f"{name:<{width}}" + "".join(f"{x:>10}" for x in rest) for name, *rest in rows)
 
 
-def status(lab: Medallion, json_: bool) -> str:
+def status(
+    lab: Medallion, json_: bool, exact: bool, check: bool, max_lag: int, max_wal: int | None
+) -> str:
     """how far everything is"""
+    if check:
+        if told := lab.alarms(Limits(max_lag, max_wal)):
+            raise Alarm("\n".join(told))
+        return "All is well."
     lab.must_run()
-    return json.dumps(lab.status(), indent=2) if json_ else str(lab.status())
+    found = lab.status(exact)
+    return json.dumps(found, indent=2) if json_ else str(found)
+
+
+def metrics(lab: Medallion, listen: str | None) -> str:
+    """the same for monitors, as OpenMetrics text"""
+    from medallion_lib.upkeep import metrics  # what no other command waits for
+
+    lab.must_run()
+
+    def read() -> str:
+        return metrics.metrics(lab.name, found := lab.status(), alarms(found, Limits()))
+
+    if listen is None:
+        return read().rstrip("\n")
+    _heed_signals()
+    with metrics.server(listen, read, lab.alarms) as answering:
+        host, port, *_ = answering.server_address
+        print(f"Listening on http://{host}:{port}/metrics and /health.", flush=True)
+        try:
+            answering.serve_forever()
+        except KeyboardInterrupt:
+            return "Stopped."
 
 
 def url(lab: Medallion, which: str, sqlalchemy: bool) -> str:
@@ -225,66 +257,11 @@ def models(lab: Medallion, names: list[str]) -> str:
     return source(lab.warehouse, *names)
 
 
-READ_ONLY = (down, status, url, models)  # they start nothing, and write nothing
+COMMANDS = (up, down, watch, unwatch, reset, replay, load, capture, merge, verify, rebuild, upgrade,
+            prune, erase, marts, status, metrics, url, serve, models)  # fmt: skip
+READ_ONLY = (down, status, metrics, url, models)  # they start nothing, and write nothing
 LATE = (*READ_ONLY, watch)  # which starts a server once it was told to
 MAKING = (up, reset, load)  # they alone make a server's home
-
-
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="python -m medallion_lib",
-        description="A medallion warehouse on PostgreSQL that travels through time.",
-    )
-    top.add_argument("--name", help="which source and warehouse (default: medallion)")
-    top.add_argument("--tables", metavar="FILE", help="what declares the warehouse's tables")
-    added = top.add_subparsers(required=True, metavar="COMMAND")
-    add = {}
-    for command in (up, down, watch, unwatch, reset, replay, load, capture, merge, verify,
-                    rebuild, upgrade, prune, erase, marts, status, url, serve, models):  # fmt: skip
-        named = added.add_parser(command.__name__, help=command.__doc__)
-        named.set_defaults(command=command)
-        named.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        add[command] = named.add_argument
-    add[reset]("--year", action="store_true", help="with the whole sample year in both")
-    add[down]("--forget", action="store_true", help="remove the slot from a source of your own")
-    _add_watching(add[watch], add[unwatch])
-    for command in (down, watch, unwatch, reset, load, capture, rebuild, upgrade,
-                    prune, erase):  # fmt: skip
-        add[command]("--yes", action="store_true", help="do not ask")
-    add[erase]("table", metavar="TABLE", help="as at the source")
-    add[erase]("key", nargs="+", metavar="KEY", help="its value, or one for each of its columns")
-    add[erase]("--columns", nargs="+", default=[], metavar="COLUMN", help="null these alone")
-    add[prune]("--before", metavar="T", required=True, help="what ended by this instant (UTC)")
-    add[replay]("--until", metavar="T", help="up to but without this instant (UTC)")
-    add[replay]("--scale", type=int, choices=range(1, 101), metavar="N", help="N times larger")
-    add[load]("file", help="a dump of Pagila's data")
-    add[capture]("--follow", action="store_true", help="go on until interrupted")
-    add[capture]("--resnapshot", action="store_true", help="take the source over anew, after a gap")
-    add[capture]("--merge", action="store_true", dest="merging", help="bring silver and gold along")
-    add[marts]("directory", help="of .sql files, and marts.toml for receipts")
-    add[status]("--json", dest="json_", action="store_true", help="for programs")
-    add[models]("names", nargs="*", metavar="NAME", help="a schema, table or view (all)")
-    add[serve]("--listen", metavar="HOST:PORT", help="on TCP, too, for roles that have a password")
-    add[serve]("--cert", metavar="FILE", help="for TLS, with --key")
-    add[serve]("--key", metavar="FILE", help="of the certificate")
-    add[url]("--sqlalchemy", action="store_true", help="as create_engine takes it")
-    add[url]("which", choices=("source", "warehouse"))
-    return top
-
-
-def _add_watching(add: Callable, add_to_unwatch: Callable) -> None:
-    what = "the source's URL, then tables: NAME, SCHEMA.NAME or SCHEMA.* (all that have a key)"
-    add("what", nargs="*", metavar="URL TABLE", help=what)
-    for option, metavar, told in (
-        ("--add", "TABLE", "watch these tables, too"),
-        ("--remove", "TABLE", "watch these tables no more"),
-        ("--exclude", "COLUMN", "leave out columns, as SCHEMA.TABLE.COLUMN"),
-        ("--key", "KEY", "what tells a table's rows apart, as SCHEMA.TABLE=COLUMN,COLUMN"),
-    ):
-        add(option, nargs="+", default=[], metavar=metavar, help=told)
-    add("--strict", action="store_true", help="let the server check for overlaps")
-    add("--dry-run", action="store_true", help="only show what would be made")
-    add_to_unwatch("--drop-warehouse", action="store_true", help="with all its history")
 
 
 def _typed(text: str, name: str | None) -> str:
@@ -294,7 +271,7 @@ def _typed(text: str, name: str | None) -> str:
 
 
 def main() -> int:
-    asked = vars(parser().parse_args())
+    asked = vars(parser(COMMANDS).parse_args())
     command, name, file = (asked.pop(each) for each in ("command", "name", "tables"))
     try:
         tables = Tables.from_toml(file) if file else None
@@ -303,6 +280,9 @@ def main() -> int:
         if command not in LATE:
             lab = Medallion.open(name, command in MAKING, tables)
         print(command(lab, **asked))
+    except Alarm as told:
+        print(_typed(str(told), name))
+        return 2
     except MedallionError as problem:
         print(_typed(str(problem), name), file=sys.stderr)
         return 1

@@ -29,6 +29,10 @@ class Unconfirmed(MedallionError):
     """It would end history for good, and needs a yes: `yes=True`, or --yes to a command."""
 
 
+class Alarm(MedallionError):
+    """What needs somebody, a line each. The command prints it as its answer and exits with 2."""
+
+
 def refusal(
     about: str, /, error: type[MedallionError] = MedallionError, **facts: object
 ) -> MedallionError:

@@ -149,7 +149,7 @@ class Medallion(Operating):
                 try:
                     if merging:
                         merge.merge(into)
-                        told("")
+                    told.over("Back again: capture goes on, and loses nothing.")
                 except ConnectionLost:
                     raise
                 except MedallionError as problem:
@@ -158,6 +158,7 @@ class Medallion(Operating):
                     into.rollback()
                     if not isinstance(problem, Busy):  # the next merge will do it
                         told(str(problem))  # bronze goes on
+                        merge.note_refusal(into, str(problem))
 
             url, kept, taken = self._existing(self.source_url, cursor), Tables.read(cursor), None
             known = Watermark.read(cursor, kept)

@@ -1,15 +1,19 @@
 """A warehouse in use: kept in form, looked at, and cut back."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import date
 
 from medallion_lib import earlier, rebuild, server, status
+from medallion_lib.errors import MedallionError
 from medallion_lib.instants import instant
 from medallion_lib.rebuild import Rebuilt
+from medallion_lib.server.embedded import Embedded
 from medallion_lib.status import Status
 from medallion_lib.system_time import functions
 from medallion_lib.tables import VERSION
 from medallion_lib.upkeep import erase, prune
+from medallion_lib.upkeep.alarms import Limits, alarms
 from medallion_lib.upkeep.erase import Erased
 from medallion_lib.upkeep.prune import Pruned
 from medallion_lib.watching import Watching
@@ -63,7 +67,22 @@ class Operating(Watching):
                 refused |= functions.regenerate(cursor.connection)
         return refused
 
-    def status(self) -> Status:
-        """How far everything is."""
+    def status(self, exact: bool = False) -> Status:
+        """How far everything is. Rows of large tables are estimated, and marts left out.
+
+        `exact` counts all, which reads all.
+        """
         with self._connected(self.source_url) as shop, self._connected(self.warehouse_url) as into:
-            return status.read(into, shop, self.place.place, self.slot, self.declared)
+            place = self.place.place, self.slot, self.declared
+            found = status.read(into, shop, *place, exact)
+        if isinstance(self.place, Embedded):
+            found["disk_bytes_free"] = shutil.disk_usage(self.place.home).free
+        return found
+
+    def alarms(self, limits: Limits = Limits()) -> list[str]:  # noqa: B008 -- a value
+        """What is wrong, or about to be, a line each; none while all is well."""
+        try:
+            self.must_run()
+            return alarms(self.status(), limits)
+        except MedallionError as problem:
+            return [str(problem)]

@@ -7,6 +7,9 @@ WITH fact AS (
            (0{unmerged})::bigint AS events_not_merged,
            round(extract(epoch FROM clock_timestamp() - greatest(NULL::timestamptz{newest})))::bigint
                AS seconds_since_last_landing,
+           round(extract(epoch FROM clock_timestamp() - merged.updated_at))::bigint AS seconds_since_last_merge,
+           round(extract(epoch FROM clock_timestamp() - capture.updated_at))::bigint AS seconds_since_capture,
+           capture.refused AS merge_refused,
            json_build_object({counts}) AS rows
     FROM (VALUES (1)) AS one
     LEFT JOIN meta.watermark AS capture ON capture.stage = 'capture'

@@ -73,7 +73,7 @@ class Shop:
 
 def layers(lab: Medallion) -> pd.DataFrame:
     """Rows and bytes of bronze, silver and gold, indexes included."""
-    counts = pd.Series(lab.status()["rows"])
+    counts = pd.Series(lab.status(exact=True)["rows"])
     rows = counts.groupby(counts.index.str.split(".").str[0]).sum()
     held = pd.read_sql(text(SIZES), lab.warehouse).set_index("layer")
     return held.assign(rows=rows).reset_index()

@@ -79,6 +79,13 @@ def _merge(warehouse: Connection, upto: int | None) -> list[Merged]:
     return done
 
 
+def note_refusal(warehouse: Connection, told: str) -> None:
+    """Let the warehouse know why a merge was refused, until one is done: `status` tells it."""
+    with warehouse, warehouse.cursor() as cursor:
+        noting = "UPDATE meta.watermark SET refused = %s WHERE stage = 'capture'"
+        cursor.execute(noting, (told,))
+
+
 def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
     """One table's part of a merge."""
     shape = Shape.read(cursor, table)

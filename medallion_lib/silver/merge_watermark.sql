@@ -7,4 +7,5 @@ FROM meta.watermark AS capture
 WHERE capture.stage = 'capture'
 ON CONFLICT (stage) DO UPDATE
 SET lsn = excluded.lsn, commit_ts = greatest(watermark.commit_ts, excluded.commit_ts),  -- an event may be gone
-    updated_at = clock_timestamp()
+    updated_at = clock_timestamp();
+UPDATE meta.watermark SET refused = NULL WHERE refused IS NOT NULL

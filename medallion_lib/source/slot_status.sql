@@ -9,7 +9,8 @@ WITH fact AS (
            END AS wal_bytes_not_captured,
            CASE WHEN slot_name IS NOT NULL
                 THEN greatest(pg_current_wal_flush_lsn() - slot.restart_lsn, 0)::bigint
-           END AS wal_bytes_retained
+           END AS wal_bytes_retained,
+           nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1) AS wal_bytes_limit
     FROM (VALUES (1)) AS one
     LEFT JOIN pg_replication_slots AS slot
            ON slot.slot_name = %(slot)s AND slot.database = current_database()

@@ -284,9 +284,11 @@ def test_a_server_that_was_stopped_stays_so_until_somebody_starts_it(shop: Medal
         wait_until(lambda: is_read(shop), 30)
         arrives(shop, 62)
         told = stopped(process).splitlines()
-    assert len(told) == 2, "the loss, and that it waits: once each"
+    assert len(told) == 3, "the loss, that it waits, and that it is back: once each"
     assert "was lost" in told[0]
-    assert all(line.endswith("Waiting for it.") for line in told)
+    assert all(line.endswith("Waiting for it.") for line in told[:2])
+    assert all(re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ WARNING ", line) for line in told[:2])
+    assert re.fullmatch(r"20\S+Z INFO Back again: capture goes on, and loses nothing\.", told[2])
     assert shop.verify() == []
 
 
@@ -464,6 +466,8 @@ def test_a_merge_that_is_refused_is_told_once_and_bronze_goes_on(lab: Medallion)
         change(lab.source, "UPDATE film SET length = 99998 WHERE film_id = 1")
         wait_until(lambda: bronze_count(lab, "film", "full_row ->> 'length' = '99998'"))
         assert following.poll() is None
+        assert lab.status()["merge_refused"].startswith("A value does not fit dim_film_hist")
+        change(lab.source, "UPDATE film SET length = 98 WHERE film_id = 1")
     finally:
         following.terminate()
         _, told = following.communicate(timeout=10)
