@@ -19,7 +19,7 @@ GROUPS = {
         "snapshot makes bronze and silver right from then on; what happened in the gap is not "
         "known, so it is dated with the snapshot.")),
     "second merge": ("Merging", "A merge does all of its work or none."),
-    "second prune": ("Cutting history back, and erasing", ""),
+    "second prune": ("Cutting history back, erasing, and monitors", ""),
     "batch not set up": ("Loading files", (
         "`bronze_batch.quarantine` has the reason, with the file or row. The rest is loaded, and "
         "the key of a row that was set aside stays as it was.")),
