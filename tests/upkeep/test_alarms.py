@@ -1,4 +1,4 @@
-"""What an operator is told: cheaply, in seconds and bytes, and by an exit code where somebody is needed."""
+"""An operator is told lag, log and alarms: cheaply, and by an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row's values leave bronze, silver and every version, and come back by nothing that lands later."""
+"""A row's values leave bronze, silver and every version, and nothing brings them back."""
 
 from __future__ import annotations
 
