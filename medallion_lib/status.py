@@ -12,7 +12,7 @@ from medallion_lib.tables import Table, Tables, by_source
 from medallion_lib.watch import asking
 
 
-EXACT_UP_TO = 8 << 20  # bytes of a table that is counted, as that takes some hundredths of a second
+EXACT_UP_TO = 32 << 20  # bytes of a table that is counted: in some hundredths of a second
 
 
 class Status(dict[str, Any]):

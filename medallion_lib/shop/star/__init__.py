@@ -6,8 +6,8 @@ role.
     lab = Medallion.open(tables=star.TABLES)
     lab.reset(year=True)
 
-The warehouse then knows these tables. An older one gets them by `lab.capture(resnapshot=True)` and
-`lab.rebuild()`.
+The warehouse then knows these tables. An older one gets them by
+`lab.capture(resnapshot=True, yes=True)` and `lab.rebuild()`.
 """
 
 from pathlib import Path
