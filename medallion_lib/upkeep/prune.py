@@ -111,17 +111,10 @@ def _is_its(shape: Shape) -> sql.Composed:
 
 
 def _begun(shape: Shape) -> sql.Composed:
-    """What began the versions of an instant; where the table has look-ups, earlier ones too."""
-    keys = shape.keys
-    return sqlfile.compose(
-        "upkeep/prune_begun",
-        bronze=shape.table.bronze,
-        silver=shape.table.silver,
-        is_its=_is_its(shape),
-        keys=sqlfile.identifiers(keys, "version.{}"),
-        same=sqlfile.identifiers(keys, "later.{0} = version.{0}", " AND "),
-        has_lookups=sql.Literal(bool(shape.table.lookups)),
-    )
+    """What began the versions that hold at the instant."""
+    parts = {"bronze": shape.table.bronze, "silver": shape.table.silver, "is_its": _is_its(shape)}
+    keys = sqlfile.identifiers(shape.keys, "version.{}")
+    return sqlfile.compose("upkeep/prune_begun", **parts, keys=keys)
 
 
 def _told(doomed: Sequence[_Doomed]) -> str:
@@ -138,8 +131,10 @@ def _begin(cursor: Cursor, doomed: Sequence[_Doomed], before: datetime) -> None:
         if table.lookups:
             names = map(sql.Literal, table.lookups), map(sql.Identifier, table.lookups)
             found = (sql.SQL("{}, version.{}").format(*each) for each in zip(*names, strict=True))
-            parts = {"bronze": table.bronze, "silver": table.silver}
-            parts |= {"is_its": _is_its(Shape.read(cursor, table)), "found": sqlfile.each(found)}
+            shape, parts = Shape.read(cursor, table), {"found": sqlfile.each(found)}
+            parts |= {"bronze": table.bronze, "silver": table.silver, "is_its": _is_its(shape)}
+            same = "earlier.{0} = version.{0}"
+            parts["same"] = sqlfile.identifiers(shape.keys, same, " AND ")
             cursor.execute(sqlfile.compose("upkeep/prune_looked_up", **parts), facts)
     functions.regenerate(cursor.connection)
     cursor.connection.commit()

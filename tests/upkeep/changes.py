@@ -41,6 +41,9 @@ class Change(NamedTuple):
     value: int | None  # None deletes; 0 touches what no history tracks
 
 
+NAMING = {"rental": "inventory_id", "payment": "rental_id"}  # what a look-up goes by
+
+
 class Erased(NamedTuple):
     """A row that was erased, or columns of it; `until` the transaction that deleted it at the source."""
 
@@ -127,8 +130,12 @@ class World:
         merge.merge(self.warehouse)
 
     def _landed(self, state: State, changes: list[Change]) -> Iterator[tuple[str, str, Row | None]]:
+        seen = set()
         for table, key, value in changes:
             rows = state[table]
+            if table in NAMING and (table, key) in seen:
+                continue  # it would name a row that no version does
+            seen.add((table, key))
             if key is None:
                 self.gone |= {(table, each) for each in rows}
                 rows.clear()
@@ -157,6 +164,14 @@ class World:
     @staticmethod
     def _logged(row: Row) -> Row:
         return {name: value for name, value in row.items() if name not in ("film", "store")}
+
+    def cut(self, number: int) -> None:
+        """What was named before a transaction alone, and not since, is looked up anew."""
+        self.horizon = max(self.horizon, at(number))
+        for table, key, value in [*self.found]:
+            rows = [state[table].get(key, {}) for state in self.states[number:]]
+            if all(row.get(NAMING[table]) != value for row in rows):
+                del self.found[table, key, value]
 
     def expected(self, history: str, number: int) -> list[tuple]:
         """The rows of a history as of a transaction."""

@@ -33,14 +33,14 @@ def warehouse(spare_url: URL) -> Iterator[Connection]:
         yield connection
 
 
-def pruned(world: World, before: float, yes: bool = True) -> list[tuple[int, int, int]]:
+def pruned(world: World, before: int, yes: bool = True) -> list[tuple[int, int, int]]:
     """By a connection of its own, as the command has it."""
     asked = world.warehouse.get_dsn_parameters()
     world.warehouse.commit()
     with closing(psycopg2.connect(**asked)) as connection:
         connection.cursor().execute("SET TimeZone = 'UTC'")
         done = prune(connection, at(before), yes)
-    world.horizon = max(world.horizon, at(before))
+    world.cut(before)
     return [tuple(each[1:]) for each in done]
 
 
