@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -115,8 +116,10 @@ class Tables:
 
     def made(self, cursor: Cursor) -> list[Table]:
         """Those whose history is in the warehouse, with their bronze."""
-        return [each for each in self.versioned
-                if is_there(cursor, each.silver) and is_there(cursor, each.bronze)]  # fmt: skip
+        named = [[each.silver.as_string(cursor), each.bronze.as_string(cursor)]
+                 for each in self.versioned]  # fmt: skip
+        sqlfile.run(cursor, "tables_made", (json.dumps(named),))
+        return [self.versioned[place] for (place,) in cursor]
 
     @property
     def schemas(self) -> list[str]:
@@ -197,6 +200,12 @@ class Tables:
             raise refusal("earlier version", database=database)
         if version > VERSION:
             raise refusal("later version", database=database, found=version, here=VERSION)
+        return cls._of_kept(kept)
+
+    @classmethod
+    @lru_cache(16)  # who follows the source reads them with each landing
+    def _of_kept(cls, kept: str) -> Self:
+        kept = json.loads(kept)
         lists = {name: tuple(kept.get(name, ())) for name in ("silver", "gold", "watched")}
         lists["news"] = tuple(map(tuple, kept.get("news", ())))
         marts = tuple(map(Mart.of_json, kept.get("marts", ())))

@@ -1,1 +1,1 @@
-SELECT version, tables FROM meta.warehouse
+SELECT version, tables::text FROM meta.warehouse

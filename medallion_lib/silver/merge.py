@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -18,6 +19,9 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, Tables
 
+Batch = dict[str, Any]  # its positions, since and upto; a whole one's also its time
+MANY = 1_000  # events, from which on they are not counted
+STATEMENT = lru_cache(512)(Shape.statement)  # who follows the source sends the same again
 UNFIT = psycopg2.DataError, errors.NotNullViolation, errors.CheckViolation
 
 
@@ -62,16 +66,18 @@ def _merge(warehouse: Connection, upto: int | None) -> list[Merged]:
         batch = _batch(cursor, upto)
         whole = _whole(cursor)
         come = {table.source.strings: table.adding for table in whole}
-        for table in whole:
+        for table in _changed(cursor, whole, batch):
             attach_months(cursor, table, _batch_of(table, batch))
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, batch["upto"])
         # What is whole since then has no months yet, and waits for the next merge.
         whole = [table for table in _whole(cursor)
                  if not table.adding or table.adding == come.get(table.source.strings)]  # fmt: skip
-        for table in whole:
+        changed = _changed(cursor, whole, batch)
+        for table in changed:
             follow(cursor, table)
-        done = [merge_table(cursor, table, _batch_of(table, batch)) for table in whole]
+        done = [merge_table(cursor, table, _batch_of(table, batch), changed.get(table, 0))
+                for table in whole]  # fmt: skip
         _go_on(cursor, [table for table in whole if table.adding], batch["upto"])
         _write_watermark(cursor, batch)
         step("merge watermark written")
@@ -86,15 +92,18 @@ def note_refusal(warehouse: Connection, told: str) -> None:
         cursor.execute(noting, (told,))
 
 
-def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
-    """One table's part of a merge."""
+def merge_table(cursor: Cursor, table: Table, batch: Batch, events: int | None = None) -> Merged:
+    """One table's part of a merge, of so many events, where those were counted."""
+    if events == 0:
+        step(f"merged {table.history}")
+        return Merged(table.shown_history, 0, 0, 0, 0, 0)
     shape = Shape.read(cursor, table)
     cursor.execute("SAVEPOINT before")
-    if done := first.begun(cursor, shape, batch):
+    if not events and (done := first.begun(cursor, shape, batch)):
         step(f"merged {table.history}")
         return Merged(table.shown_history, *done, 0, 0, 0)
     try:
-        cursor.execute(shape.statement(), batch)
+        cursor.execute(STATEMENT(shape, bool(events)), batch | {"events": events})
     except UNFIT as problem:
         cursor.execute("ROLLBACK TO before")
         shape.check(cursor, batch)
@@ -103,19 +112,39 @@ def merge_table(cursor: Cursor, table: Table, batch: dict[str, int]) -> Merged:
         reason = problem.diag.message_primary
         raise refusal("row too wide", table=table.shown_history, reason=reason) from problem
     *counts, unfit = cursor.fetchone()
+    if events and counts[0] != events:  # of more, only some were read
+        cursor.execute("ROLLBACK TO before")
+        return merge_table(cursor, table, batch)
     if unfit:
         shape.check(cursor, batch)
     step(f"merged {table.history}")
     return Merged(table.shown_history, *counts)
 
 
-def _batch(cursor: Cursor, upto: int | None) -> dict[str, int]:
-    """The positions to merge since, and up to. Takes the lock that keeps a second merge out."""
+def _batch(cursor: Cursor, upto: int | None) -> Batch:
+    """The positions to merge since, and up to, and the time there, where capture stands there too.
+
+    Takes the lock that keeps a second merge out.
+    """
     server.only_one(cursor, "merge")
-    cursor.execute("SELECT stage, lsn FROM meta.watermark")
-    reached = {"merge": 0, "capture": 0} | dict(cursor.fetchall())
-    upto = reached["capture"] if upto is None else min(upto, reached["capture"])
-    return {"since": reached["merge"], "upto": max(upto, reached["merge"])}
+    cursor.execute("SELECT stage, lsn, commit_ts FROM meta.watermark")
+    reached = {"merge": (0, None), "capture": (0, None)}
+    reached |= {stage: (lsn, at) for stage, lsn, at in cursor}
+    (since, _), (landed, at) = reached["merge"], reached["capture"]
+    upto = max(since, landed if upto is None else min(upto, landed))
+    return {"since": since, "upto": upto, "at": at if upto == landed else None}
+
+
+def _changed(cursor: Cursor, tables: Sequence[Table], batch: Batch) -> dict[Table, int | None]:
+    """The tables that have events in their batch, and how many; None where they are many."""
+    each = [
+        sqlfile.compose("silver/changed", bronze=table.bronze, place=sql.Literal(place),
+                        since=sql.Literal(_batch_of(table, batch)["since"]))
+        for place, table in enumerate(tables)
+    ]  # fmt: skip
+    if each:
+        cursor.execute(sql.SQL(" UNION ALL ").join(each), batch | {"many": MANY})
+    return {tables[place]: count if count < MANY else None for place, count in each and cursor}
 
 
 def _whole(cursor: Cursor) -> list[Table]:
@@ -123,7 +152,7 @@ def _whole(cursor: Cursor) -> list[Table]:
     return [table for table in Tables.read(cursor).made(cursor) if not table.is_pending]
 
 
-def _batch_of(table: Table, batch: dict[str, int]) -> dict[str, int]:
+def _batch_of(table: Table, batch: Batch) -> Batch:
     """A table's own batch: one that was added begins where its rows do, below the others'."""
     return batch | {"since": table.adding.merged} if table.adding else batch
 
@@ -136,14 +165,14 @@ def _go_on(cursor: Cursor, added: Sequence[Table], upto: int) -> None:
         Tables.change(cursor, lambda tables: tables.put(*on))
 
 
-def _write_watermark(cursor: Cursor, batch: dict[str, int]) -> None:
+def _write_watermark(cursor: Cursor, batch: Batch) -> None:
     last = "SELECT commit_ts FROM {} WHERE lsn < %(upto)s ORDER BY lsn DESC, seq DESC LIMIT 1"
-    bronze = (table.bronze for table in Tables.read(cursor).captured)
+    bronze = () if batch["at"] else (table.bronze for table in Tables.read(cursor).captured)
     latest = sqlfile.each(bronze, f" UNION ALL ({last})", between="")
     cursor.execute(sqlfile.compose("silver/merge_watermark", latest=latest), batch)
 
 
-def attach_months(cursor: Cursor, table: Table, batch: dict[str, int]) -> None:
+def attach_months(cursor: Cursor, table: Table, batch: Batch) -> None:
     """Give the months of a batch partitions, where a history is by month."""
     if table.by_month:
         fact, bronze = table.silver.as_string(cursor), table.bronze.as_string(cursor)

@@ -3,7 +3,7 @@
 WITH landed AS NOT MATERIALIZED (
     SELECT lsn, seq, op, commit_ts, full_row
     FROM {bronze}
-    WHERE lsn >= %(since)s AND lsn < %(upto)s
+    WHERE lsn >= %(since)s AND lsn < %(upto)s {counted}
 ),
 before AS NOT MATERIALIZED (
     SELECT {silver_keys}, row_hash, {row_now} AS row_before

@@ -1,8 +1,7 @@
--- Merge stands where capture does, or, when it stopped earlier, at the last event it took in.
+-- Merge stands where capture does, at its time, or, when it stopped earlier, at the last event it took in.
 INSERT INTO meta.watermark (stage, lsn, commit_ts)
 SELECT 'merge', %(upto)s,
-       CASE WHEN capture.lsn = %(upto)s THEN capture.commit_ts
-            ELSE (SELECT max(commit_ts) FROM (SELECT NULL::timestamptz AS commit_ts{latest}) AS event) END
+       coalesce(%(at)s, (SELECT max(commit_ts) FROM (SELECT NULL::timestamptz AS commit_ts{latest}) AS event))
 FROM meta.watermark AS capture
 WHERE capture.stage = 'capture'
 ON CONFLICT (stage) DO UPDATE

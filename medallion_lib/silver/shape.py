@@ -26,6 +26,9 @@ class Shape(NamedTuple):
     nullable: frozenset[str] = frozenset()
     kept: Mapping[str, Column] = MappingProxyType({})  # as the warehouse keeps columns, by name
 
+    def __hash__(self) -> int:
+        return hash(self.table)
+
     @classmethod
     def read(cls, cursor: Cursor, table: Table) -> Self:
         cursor.execute(sqlfile.read("silver/columns"), (table.silver.as_string(cursor),))
@@ -101,8 +104,13 @@ class Shape(NamedTuple):
             value = either.format(self._is_exact(name), type_, value=value)
         return sql.SQL("{} AS {}").format(value, sql.Identifier(name))
 
-    def statement(self) -> sql.Composed:
-        """The table's MERGE. Parameters: the positions since and upto."""
+    def statement(self, counted: bool = False) -> sql.Composed:
+        """The table's MERGE. Parameters: the positions since and upto.
+
+        One that is `counted` takes how many `events` there are, too, and reads one more at most: of
+        any part of bronze the planner expects a hundredth of it at least, and for so many it would
+        read every current row.
+        """
         table, keys, own = self.table, self.keys, self._own_names()
         assigned = [name for name in self._written if name not in keys or not self._has_plain_keys]
         in_month = "AND hist.{month} = (newest.{row_before}).{month}" if table.by_month else ""
@@ -114,6 +122,7 @@ class Shape(NamedTuple):
             **own,
             versions=self._versions_of_changes(),
             bronze=table.bronze,
+            counted=sql.SQL("LIMIT %(events)s + 1" if counted else ""),
             silver=table.silver,
             silver_keys=self._each_key("{name} AS {own}"),
             row_now=sql.SQL("coalesce(hist.*)" if keeps_row else "NULL"),
