@@ -33,7 +33,7 @@ class Race:
     merged: Connection
     bare: Connection
     at: int = EVENTS  # how far bronze is
-    pairs: dict[str, Pairs] = field(default_factory=lambda: {t.name: Pairs() for t in MEASURED})
+    pairs: dict[str, Pairs] = field(default_factory=lambda: {t.history: Pairs() for t in MEASURED})
 
     def run(self, pairs: int, say: Callable[[str], None]) -> None:
         """Each pair takes its own changes, so that both warehouses stay the same row for row."""
@@ -47,7 +47,7 @@ class Race:
 
     def _pair(self, table: Table, measured: Pairs) -> None:
         with self.merged, self.merged.cursor() as cursor:
-            batch = {"after": self.at, "table": table.source}
+            batch = {"after": self.at, "table": table.name}
             cursor.execute(BATCH.read_text(encoding="utf-8"), batch)
             self.at += CHANGES
             reach(cursor, self.at)
