@@ -8,8 +8,9 @@ import select
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -30,7 +31,9 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Tables
 
-LANDING_PAUSE = 0.05  # seconds between landings of a trickle
+SHORTEST, LONGEST = 0.01, 0.05  # seconds between landings, where no batch is full
+TRICKLE = 200  # rows, of which fewer are no reason to wait for more
+BUSY = 0.005  # seconds, in which another thread may be done
 HEARTBEAT = 10.0  # seconds without a landing, after which a marker moves the slot on
 
 
@@ -48,7 +51,7 @@ def capture(
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
-    with server.session(source, autocommit=True) as cursor:
+    with server.session(source, autocommit=True) as cursor, into.with_thread():
         decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
 
         def beat() -> str:
@@ -58,9 +61,9 @@ def capture(
         publication, last = _check(cursor, decoder), emit_marker(cursor)
         with slot.replicating(source) as stream:
             slot.start(stream, watermark.slot, watermark.at_source, publication)
-            for _ in landings(stream, decoder, [cursor.connection, warehouse], beat):
+            for marker in landings(stream, decoder, cursor.connection, beat):
                 landed(into.total.rows)
-                if decoder.marker == last and not follow:
+                if marker == last and not follow:
                     break
             slot.settle(cursor, watermark, closed=False)
         slot.settle(cursor, watermark, closed=True)
@@ -102,41 +105,65 @@ def awaited(source: Cursor, warehouse: Cursor, lsn: int) -> bool:
 
 
 def landings(
-    stream: ReplicationCursor,
-    decoder: Decoder,
-    others: Sequence[Connection],
-    beat: Callable[[], object],
-) -> Iterator[None]:
+    stream: ReplicationCursor, decoder: Decoder, source: Connection, beat: Callable[[], object]
+) -> Iterator[str | None]:
     """Feed the stream to the decoder and land: when a batch is full, a marker came, or it is quiet.
 
-    `beat` is called whenever nothing has landed for a while. The end of one of the `others` is an
-    error at once: a server that stops ends them, and then waits for the stream's reader.
+    Gives the last marker before each landing. A full batch lands while the stream is read on.
+    A trickle's next landing waits for as long as the last took, with what the caller made of it.
+    `beat` is called whenever nothing has landed for a while.
     """
-    into = decoder.landing
-    landed_at, beat_at, unlanded = 0.0, time.monotonic(), False
+    into, marker = decoder.landing, decoder.marker
+    quiet_since, due, unlanded = time.monotonic(), 0.0, False
     while True:
         if message := stream.read_message():
-            marker = decoder.marker
             at_boundary = decoder.feed(message.payload)
             unlanded = unlanded or at_boundary
-            is_full = into.waiting + into.since_commit >= landing.BATCH_ROWS
-            if not at_boundary or not (is_full or decoder.marker is not marker):
+            if not at_boundary or not (into.is_full or decoder.marker is not marker):
                 continue
-        elif decoder.begun or not unlanded or time.monotonic() - landed_at < LANDING_PAUSE:
-            patience = LANDING_PAUSE if unlanded else HEARTBEAT
-            readable, _, _ = select.select([stream, *others], [], [], patience)
-            for connection in others:
-                if connection in readable:
-                    connection.poll()
-            if time.monotonic() - max(landed_at, beat_at) >= HEARTBEAT:
-                beat_at = time.monotonic()
-                beat()
+        else:
+            at = due if unlanded and not decoder.begun else inf
+            if into.is_busy or not (into.begun or time.monotonic() >= at):
+                _wait(stream, source, into, at)
+                if time.monotonic() - quiet_since >= HEARTBEAT and not into.is_busy:
+                    quiet_since = time.monotonic()
+                    beat()
+                continue
+        quiet_since = time.monotonic()
+        if into.begun:
+            _confirm(stream, into)
+            yield marker
+            if not message:
+                continue
+        is_trickle, is_beside = into.since_landing < TRICKLE, message and decoder.marker is marker
+        marker, unlanded = decoder.marker, False
+        decoder.begin_landing()
+        if is_beside:
             continue
-        decoder.land()
-        slot.confirm(stream, into.watermark.at_source)
-        step("confirmed")
-        landed_at, unlanded = time.monotonic(), False
-        yield
+        _confirm(stream, into)
+        yield marker
+        took, quiet_since = time.monotonic() - quiet_since, time.monotonic()
+        due = quiet_since + (min(max(took, SHORTEST), LONGEST) if is_trickle else LONGEST)
+
+
+def _wait(stream: ReplicationCursor, source: Connection, into: Landing, at: float) -> None:
+    """Wait for more of the stream, or until a time, or for what another thread does.
+
+    The end of another connection is an error at once: a server that stops ends them, and then waits
+    for the stream's reader.
+    """
+    patience = min(max(0.0, at - time.monotonic()), BUSY if into.sending else HEARTBEAT)
+    others = [source] if into.is_busy else [source, into.warehouse]
+    readable, _, _ = select.select([stream, *others], [], [], patience)
+    for connection in others:
+        if connection in readable:
+            connection.poll()
+
+
+def _confirm(stream: ReplicationCursor, into: Landing) -> None:
+    """Confirm to the slot what has landed, once it has."""
+    slot.confirm(stream, into.finish() - into.watermark.ahead)
+    step("confirmed")
 
 
 def snapshot(

@@ -4,8 +4,9 @@ import io
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from psycopg2 import errors, sql
@@ -69,9 +70,13 @@ class Target:
 
 @dataclass
 class Landing:
-    """Collects rows as COPY lines, sends them in batches, lands them with the watermark."""
+    """Collects rows as COPY lines, sends them in batches, lands them with the watermark.
 
-    warehouse: Connection
+    With a thread `beside` this one, that sends and commits while more is collected: a batch at a
+    time, in order. Meanwhile the connection is that thread's own; `warehouse` waits for it.
+    """
+
+    connection: Connection
     watermark: Watermark
     total: Landed
     lines: dict[Table, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -81,6 +86,42 @@ class Landing:
     news: list[str] = field(default_factory=list)  # on columns, told once what has them has landed
     is_erasing: bool = False  # whether rows are looked at that were erased before
     tables_version: str = ""  # of what the warehouse keeps of its tables, as last read
+    beside: ThreadPoolExecutor | None = None
+    sending: Future[None] | None = None
+    begun: tuple[Landed, list[str]] | None = None  # what is being committed, and its news
+
+    @property
+    def warehouse(self) -> Connection:
+        """The connection, which no other thread uses now. Raises what was raised there."""
+        if self.sending:
+            self.sending.result()
+            self.sending = None
+        return self.connection
+
+    @property
+    def since_landing(self) -> int:
+        """Rows that are yet to land."""
+        return self.waiting + self.since_commit
+
+    @property
+    def is_full(self) -> bool:
+        return self.since_landing >= BATCH_ROWS
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the connection is the other thread's."""
+        return self.sending is not None and not self.sending.done()
+
+    @contextmanager
+    def with_thread(self) -> Iterator[None]:
+        """Send and commit beside this thread; what is under way at the end is waited for."""
+        with ThreadPoolExecutor(1) as self.beside:
+            try:
+                yield
+            except KeyboardInterrupt:
+                if self.is_busy:
+                    self.connection.cancel()
+                raise
 
     def target(
         self, table: Table, relation: Relation, base_types: Mapping[int, int],
@@ -108,24 +149,49 @@ class Landing:
         target.lines.append(f"{position}\t{op}\t{text}\t{tail}\n")
         self.waiting += 1
         if self.waiting >= BATCH_ROWS:
-            self.send()
+            self._do(self._copy, self._taken())
 
     def send(self) -> None:
         """COPY what waits into the open warehouse transaction."""
-        sent: dict[Table, int] = {}
-        with self.warehouse.cursor() as cursor:
-            for table, lines in self.lines.items():
-                if lines:
-                    sent[table] = int(lines[0].partition("\t")[0])
-                    rows = io.StringIO("".join(lines))
-                    with _fitting(table):
-                        cursor.copy_expert(COPY.format(table.bronze), rows, size=1 << 20)
-                    lines.clear()
-            if sent:
-                self.is_erasing |= erasing.erase_again(cursor, sent)
+        self._do(self._copy, self._taken())
+        self.warehouse  # noqa: B018  # waits
+
+    def _taken(self) -> list[tuple[Table, str]]:
+        """What waits, which is about to be sent."""
+        taken = [(table, "".join(lines)) for table, lines in self.lines.items() if lines]
+        for lines in self.lines.values():
+            lines.clear()
         self.since_commit += self.waiting
         self.waiting = 0
         self.touched.clear()
+        return taken
+
+    def _do(self, work: Callable[..., None], *given: object) -> None:
+        """Do it once the work before it is done; in the other thread, if there is one."""
+        self.warehouse  # noqa: B018  # waits
+        if self.beside:
+            self.sending = self.beside.submit(work, *given)
+        else:
+            work(*given)
+
+    def _copy(self, taken: list[tuple[Table, str]]) -> None:
+        with self.connection.cursor() as cursor:
+            for table, lines in taken:
+                with _fitting(table):
+                    rows = io.BytesIO(lines.encode())
+                    cursor.copy_expert(COPY.format(table.bronze), rows, size=1 << 20)
+            if taken:
+                sent = {table: int(lines.partition("\t")[0]) for table, lines in taken}
+                self.is_erasing |= erasing.erase_again(cursor, sent)
+
+    def _commit(self, taken: list[tuple[Table, str]], watermark: Watermark) -> None:
+        self._copy(taken)
+        step("copied")
+        with self.connection.cursor() as cursor:
+            watermark.write(cursor)
+            if self.is_erasing:
+                erasing.end(cursor)
+        self.connection.commit()
 
     def touch(self, target: Target, values: Row) -> None:
         """Note that a row of this key is about to wait, so that looking it up sends it first."""
@@ -144,19 +210,27 @@ class Landing:
 
     def land(self) -> None:
         """Commit rows and watermark in one transaction."""
-        self.send()
-        step("copied")
-        with self.warehouse.cursor() as cursor:
-            self.watermark.write(cursor)
-            if self.is_erasing:
-                erasing.end(cursor)
-        self.warehouse.commit()
-        self.total.rows += self.since_commit
-        self.total.lsn = self.watermark.lsn
-        self.since_commit = 0
-        while self.news:
-            say(self.news.pop(0))
+        self.begin()
+        self.finish()
+
+    def begin(self) -> None:
+        """Commit rows and watermark, as they are now, in one transaction; `finish` waits for it."""
+        taken = self._taken()
+        self._do(self._commit, taken, replace(self.watermark))
+        self.watermark.is_kept, self.watermark.changes = True, []
+        self.begun = Landed(rows=self.since_commit, lsn=self.watermark.lsn), self.news
+        self.since_commit, self.news = 0, []
+
+    def finish(self) -> int:
+        """Wait until what was begun has landed; up to which position."""
+        self.warehouse  # noqa: B018  # waits
+        (landed, news), self.begun = self.begun, None
+        self.total.rows += landed.rows
+        self.total.lsn = landed.lsn
+        for sentence in news:
+            say(sentence)
         step("landed")
+        return self.total.lsn
 
     def evolve(
         self, table: Table, found: Sequence[Found], at: datetime, anew: bool = False

@@ -77,7 +77,7 @@ class Decoder:
                 self._truncate(event.relations)
         return False
 
-    def land(self) -> None:
+    def begin_landing(self) -> None:
         """Land all that was fed, once names that were told anew are known to mean what they did.
 
         Raises MedallionError where one does not: rows can't be told apart by it afterwards.
@@ -88,7 +88,7 @@ class Decoder:
             known, watermark.names = watermark.names, self.catalog.names(watermark.names)
             self.tell_filled(known)
             self.is_told_anew = False
-        self.landing.land()
+        self.landing.begin()
 
     def read_tables(self) -> bool:
         """Take the tables, and what tells their publication; whether either has changed."""

@@ -18,8 +18,8 @@ TIMED = (
     ("taking messages from the connection", ReplicationCursor, "read_message"),
     ("decoding", pgoutput, "decode"),
     ("writing JSON", pgoutput, "json_writer"),  # which makes what is timed
-    ("COPY into bronze", Landing, "send"),
-    ("commit", Landing, "land"),
+    ("handing over a batch", Landing, "_do"),
+    ("waiting for COPY and commit", Landing, "finish"),
 )
 REST = "the rest: transactions, times, COPY lines"
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from test_server import kill_server
 
 from medallion_lib import Medallion, MedallionError, databases, server, sqlfile, steps
 from medallion_lib.bronze import landing
+from medallion_lib.bronze.landing import Landing
+from medallion_lib.bronze.transactions import Decoder
 from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.shop import TABLES
 
@@ -368,7 +371,7 @@ def end(lab: Medallion, which: str) -> int:
 def test_a_connection_ended_under_capture_is_told_and_nothing_is_lost_or_twice(
     lab: Medallion, monkeypatch: pytest.MonkeyPatch, which: str, at: str
 ) -> None:
-    for _ in range(3):
+    for _ in range(6):  # more than is read ahead of what lands
         films(lab, 1000)
     lab.close()
     left = [at, at]
@@ -384,11 +387,46 @@ def test_a_connection_ended_under_capture_is_told_and_nothing_is_lost_or_twice(
     assert "python -m medallion_lib up" in str(told.value)
     assert left == []
     monkeypatch.setattr(steps, "on_step", lambda name: None)
-    assert 0 < ops(lab)["I"] < 3000
+    assert 0 < ops(lab)["I"] < 6000
     lab.capture()
-    assert ops(lab) == {"I": 3000}
+    assert ops(lab) == {"I": 6000}
     lab.merge()
     assert lab.verify() == []
+
+
+def test_a_batch_lands_while_the_log_is_read_on_and_its_connection_is_nobody_elses(
+    lab: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        films(lab, 500)
+    copying, fed = threading.Event(), threading.Event()
+    seen: dict[str, set[bool]] = {"read": set(), "shared": set()}
+    copy, feed, warehouse = Landing._copy, Decoder.feed, Landing.warehouse.fget
+
+    def slowly(into: Landing, taken: list) -> None:
+        copying.set()
+        fed.clear()
+        copy(into, taken)
+        fed.wait(0.3)  # at the end, no more comes
+        copying.clear()
+
+    def reading(decoder: Decoder, data: bytes) -> bool:
+        seen["read"].add(copying.is_set())
+        fed.set()
+        return feed(decoder, data)
+
+    def given(into: Landing) -> object:
+        connection = warehouse(into)
+        seen["shared"].add(copying.is_set())
+        return connection
+
+    monkeypatch.setattr(landing, "BATCH_ROWS", 500)
+    monkeypatch.setattr(Landing, "_copy", slowly)
+    monkeypatch.setattr(Decoder, "feed", reading)
+    monkeypatch.setattr(Landing, "warehouse", property(given))
+    assert lab.capture().rows == 3000
+    assert seen == {"read": {False, True}, "shared": {False}}
+    assert ops(lab) == {"I": 3000}
 
 
 @pytest.mark.slow
