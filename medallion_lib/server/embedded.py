@@ -155,7 +155,8 @@ class Embedded:
     def _initdb(self) -> None:
         half = self.home / "data.half"
         shutil.rmtree(half, ignore_errors=True)
-        options = ("-U", OWNER, "--locale=C.UTF-8", "-E", "UTF8", "--auth-local=trust")
+        order = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # sorts in half the time
+        options = ("-U", OWNER, "--locale=C.UTF-8", *order, "-E", "UTF8", "--auth-local=trust")
         self._postgres("initdb", str(half), *options, "--auth-host=reject")
         with open(half / "postgresql.conf", "a", encoding="utf-8") as settings:
             settings.write((PACKAGE / "postgresql.conf").read_text(encoding="utf-8"))
