@@ -9,7 +9,7 @@ from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import databases, server, sqlfile
-from medallion_lib.bronze import capture
+from medallion_lib.bronze import capture, landing
 from medallion_lib.errors import ConnectionLost, Unconfirmed, refusal
 from medallion_lib.pair import SETUP, Pair
 from medallion_lib.progress import shown
@@ -134,8 +134,10 @@ class Watching(Pair):
             server.only_one_session(cursor, "capture")
             tables, into = Tables.read(cursor), cursor.connection
             mark = self._known()[1]
-            taken = capture.snapshot(self.own_source, into, self.slot, tables, None, show, mark)
-            merge.merge(into)
+            facts = self.own_source, into, self.slot, tables, None, show, mark
+            taken = capture.snapshot(*facts, key_alone=True)
+            with landing.indexing(into, Tables.read(cursor).captured):
+                merge.merge(into)
             since, asked = Watermark.read(cursor).commit_ts, None
             if example.history:
                 named = (example.silver.as_string(cursor),)

@@ -51,6 +51,8 @@ def capture(
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
+    with warehouse, warehouse.cursor() as indexing:
+        landing.index_missing(indexing, watermark.tables.captured)  # after a watch that was killed
     with server.session(source, autocommit=True) as cursor, into.with_thread():
         decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
 
@@ -169,6 +171,7 @@ def _confirm(stream: ReplicationCursor, into: Landing) -> None:
 def snapshot(
     source: URL, warehouse: Connection, slot_name: str, tables: Tables,
     before: Watermark | None, progress: Progress, mark: str | None = None,
+    key_alone: bool = False,
 ) -> Landed:  # fmt: skip
     """Make the slot and land every row that was committed before its first position, as op R.
 
@@ -177,7 +180,8 @@ def snapshot(
 
     Where there was a watermark before, a T for each table comes first: merged, it closes the keys
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
-    Killed half-way, it leaves the watermark as it was, and is done again from the start.
+    Killed half-way, it leaves the watermark as it was, and is done again from the start. With
+    `key_alone`, `landing.indexing` is to make bronze's other indexes.
     """
     with warehouse, warehouse.cursor() as cursor:
         landing.make_missing(cursor, tables.captured)
@@ -192,7 +196,7 @@ def snapshot(
         pending.drop_begun(into)
         collect(cursor, into, at.isoformat(), before, progress)
         with warehouse.cursor() as indexing:
-            landing.index_missing(indexing, into.watermark.tables.captured)
+            landing.index_missing(indexing, into.watermark.tables.captured, key_alone)
         into.land()
         return into.total
 

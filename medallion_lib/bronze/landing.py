@@ -4,7 +4,7 @@ import io
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import sqlfile
+from medallion_lib import server, sqlfile
 from medallion_lib.bronze import erasing, piped
 from medallion_lib.errors import refusal
 from medallion_lib.progress import say
@@ -255,10 +255,16 @@ def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
 
 def _index_key(cursor: Cursor, table: Table) -> None:
     """Let rows be found by the new name of the key's last column."""
-    cursor.execute(sqlfile.read("bronze/unindexed"), (table.bronze.as_string(cursor),))
-    if not cursor.fetchone():  # else all its indexes are yet to be made
+    if not _unindexed(cursor, [table]):  # else that index is yet to be made
         name = sql.Literal(table.source_key[-1])
         cursor.execute(LOOKUP.format(table.bronze, name))
+
+
+def _unindexed(cursor: Cursor, captured: Iterable[Table]) -> list[tuple[Table, bool]]:
+    """Those of the tables whose bronze lacks an index, and whether it has its key."""
+    tables = {table.bronze.as_string(cursor): table for table in captured}
+    cursor.execute(sqlfile.read("bronze/unindexed"), ([*tables],))
+    return [(tables[name], has_key) for name, has_key in cursor.fetchall()]
 
 
 def make_bronze(cursor: Cursor, table: Table) -> None:
@@ -268,19 +274,36 @@ def make_bronze(cursor: Cursor, table: Table) -> None:
     cursor.execute(sqlfile.compose("bronze/table", **parts))
 
 
-def index_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
-    """Give the bronze of each of these tables its indexes, unless it has them.
+def index_missing(cursor: Cursor, captured: Iterable[Table], key_alone: bool = False) -> None:
+    """Give the bronze of each of these tables the indexes that it lacks, or its key alone.
 
     A snapshot's rows come first: an index of rows that are there takes a third of the time.
     """
-    for table in captured:
-        cursor.execute(sqlfile.read("bronze/unindexed"), (table.bronze.as_string(cursor),))
-        if cursor.fetchone():
-            lookup = sql.SQL("").join(
-                LOOKUP.format(table.bronze, sql.Literal(name)) for name in table.source_key[-1:]
-            )
-            with _fitting(table):
+    for table, has_key in _unindexed(cursor, captured):
+        lookup = sql.SQL("").join(
+            LOOKUP.format(table.bronze, sql.Literal(name)) for name in table.source_key[-1:]
+        )
+        with _fitting(table):
+            if not has_key:
+                cursor.execute(sqlfile.compose("bronze/key", table=table.bronze))
+            if not key_alone:
                 cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=lookup))
+
+
+@contextmanager
+def indexing(warehouse: Connection, captured: Iterable[Table]) -> Iterator[None]:
+    """Meanwhile, make the indexes that these tables lack, on another connection."""
+    with server.beside(warehouse) as cursor, ThreadPoolExecutor(1) as beside:
+        made = beside.submit(index_missing, cursor, captured)
+        try:
+            yield
+            made.result()
+        except BaseException:
+            while not made.done():  # between two statements nothing is cancelled
+                cursor.connection.cancel()
+                wait([made], 0.1)
+            raise
+        cursor.connection.commit()
 
 
 @contextmanager

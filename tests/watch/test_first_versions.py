@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 from test_random_schemas import WORKER, clear, played, random_plans, source_of
 
-from medallion_lib import Medallion, databases, server
+from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib.bronze import landing
 from medallion_lib.server import libpq
 from medallion_lib.silver import first, merge
 from medallion_lib.silver.shape import Shape
@@ -126,6 +128,51 @@ def test_a_reader_of_an_empty_history_is_not_waited_for(texts: URL, taken: list[
         clear(lab)
 
 
+def indexes(lab: Medallion) -> list[tuple]:
+    """Those of bronze's table."""
+    with server.session(lab.warehouse_url) as cursor:
+        cursor.execute("SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON oid = indrelid WHERE relname = 'br_texts_cdc'")
+        return cursor.fetchall()
+
+
+def test_bronze_has_its_indexes_once_it_is_watched(texts: URL) -> None:
+    """Others than its key are made beside the first merge, and by none after it."""
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    try:
+        lab.watch(yes=True)
+        made = indexes(lab)
+        assert sum("->> 'b'" in each for (each,) in made) == 1 and len(made) == 3
+        lab.capture()
+        assert indexes(lab) == made
+    finally:
+        clear(lab)
+
+
+LONG = "INSERT INTO long SELECT decode(string_agg(md5(n::text), ''), 'hex') FROM generate_series(1, 100) AS n"  # 3,202 letters
+
+
+def test_a_key_that_no_index_holds_leaves_nothing_behind(texts: URL) -> None:
+    """Its index is made when its row has landed."""
+    with databases.administering(texts) as cursor:
+        cursor.execute(f"DROP TABLE texts; CREATE TABLE long (id bytea PRIMARY KEY); {LONG}")
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    with pytest.raises(MedallionError, match="A row of long has a key whose text is too long for bronze to find it by"):
+        lab.watch(yes=True)
+    with databases.administering(texts) as cursor:
+        cursor.execute("SELECT FROM pg_database, pg_replication_slots WHERE %s IN (datname, slot_name)", (lab.warehouse_name,))
+        assert cursor.rowcount == 0
+
+
+@pytest.mark.parametrize("pause", [0, 0.5])
+def test_what_is_interrupted_does_not_wait_for_an_index(texts: URL, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "index_missing", lambda cursor, tables: cursor.execute("SELECT pg_sleep(60)"))
+    began = time.monotonic()
+    with server.session(texts) as cursor, pytest.raises(KeyboardInterrupt), landing.indexing(cursor.connection, ()):
+        time.sleep(pause)
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 30
+
+
 @pytest.mark.first(1)
 @pytest.mark.parametrize("at", ["landed", "first rows taken", "merged texts_hist", "merge watermark written"])
 def test_a_history_whose_first_rows_were_cut_off_begins_anew(texts: URL, at: str) -> None:
@@ -147,5 +194,6 @@ def test_a_history_whose_first_rows_were_cut_off_begins_anew(texts: URL, at: str
             assert not_as_bronze(cursor, table) == []
         assert [each for each in lab.rebuild() if each.lost or each.gained] == []
         assert lab.verify() == []
+        assert len(indexes(lab)) == 3, "the capture of verify makes what the watch could not"
     finally:
         clear(lab)
