@@ -1,4 +1,4 @@
-"""From nothing to the first AS OF of a user's own table, and a COPY of its rows through a pipe."""
+"""From a URL to the first AS OF of a user's own table, and a COPY of its rows through a pipe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from bench_pairs import Pairs, autocommit, seconds_of
 from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases
-from medallion_lib.server import libpq
-from medallion_lib.tables import Table, Tables
 
 ROWS = 1_000_000
 MADE = "CREATE TABLE accounts (aid integer PRIMARY KEY, bid integer, abalance integer, filler character(84))"
-TABLES = Tables((Table("accounts", ("aid",), history="accounts_hist", is_strict=False),))
-FIRST = "SELECT count(*) FROM silver.accounts_hist__as_of((SELECT commit_ts FROM meta.watermark WHERE stage = 'merge'))"
 
 
 def race(lab: Medallion, turns: int, say: Callable[[str], None]) -> Pairs:
@@ -28,17 +24,16 @@ def race(lab: Medallion, turns: int, say: Callable[[str], None]) -> Pairs:
     with autocommit(theirs) as cursor:
         cursor.execute(f"{MADE}; INSERT INTO accounts SELECT n, n / 100000, 0, '' FROM generate_series(1, {ROWS}) AS n")
         cursor.execute("VACUUM ANALYZE accounts")
-    ours = Medallion(lab.place, "bench_first", TABLES, libpq(theirs))
+    ours = Medallion.find("bench_first", lab.place, source=theirs)
     for number in range(turns + 1):
-        say(f"{ROWS:,} rows, from nothing to the first AS OF: turn {number} of {turns}")
+        say(f"{ROWS:,} rows, from a URL to the first AS OF: turn {number} of {turns}")
         with seconds_of(measured.ours):
             _first(ours)
+        _undone(ours)
         with autocommit(copied) as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS accounts; {MADE}")
         with seconds_of(measured.bare):
             _through_a_pipe(theirs, copied)
-    ours.drop()
-    ours.close()
     with autocommit(lab.place.url) as cursor:
         for url in (theirs, copied):
             databases.drop(cursor, url.database)
@@ -46,11 +41,18 @@ def race(lab: Medallion, turns: int, say: Callable[[str], None]) -> Pairs:
 
 
 def _first(lab: Medallion) -> None:
-    lab.reset(yes=True)
-    lab.capture(merging=True)
-    with autocommit(lab.warehouse_url) as cursor:
-        cursor.execute(FIRST)
-        assert cursor.fetchone() == (ROWS,)
+    begun = lab.watch(yes=True)
+    asked = f"SELECT count(*) FROM silver.accounts FOR SYSTEM_TIME AS OF '{begun.since}'"
+    with lab.warehouse.connect() as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == ROWS
+
+
+def _undone(lab: Medallion) -> None:
+    """Nothing is left but the role, which others use."""
+    lab.close()
+    lab.unwatch(yes=True)
+    with autocommit(lab.place.url) as cursor:
+        databases.drop(cursor, lab.warehouse_name)
 
 
 def _through_a_pipe(source: URL, into: URL) -> None:
