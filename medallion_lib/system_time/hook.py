@@ -124,6 +124,9 @@ def before_ddl(connection: Any, changes: Iterable[option.Change]) -> list[Edit]:
                 drops = functions.stale(cursor, None, plain)
                 before = [drop.replace("%", "%%") for drop in drops]
         versioned = [oid for oid, is_versioned in found if is_versioned]
+        if versioned and change.computes:
+            facts = {"table": change.names[0], "said": change.computes}
+            raise refusal("versions computed", option.SystemVersioningError, **facts)
         if change.reshapes:
             before += [f"CALL meta.set_aside({oid}, {change.is_alter})" for oid in versioned]
         edits.append((change.start, change.start, "".join(f"{command};\n" for command in before)))

@@ -40,6 +40,7 @@ class Change(NamedTuple):
     end: int
     is_alter: bool
     reshapes: bool  # drops or retypes
+    computes: str = ""  # what USING says, other than the column in its new type
 
 
 class _Statement(NamedTuple):
@@ -236,7 +237,8 @@ def changes(sql: str, tokens: list[Token]) -> Iterator[Change]:
         if names and (verb == "ALTER" or "CASCADE" not in more):
             reshapes = verb == "DROP" or _reshapes(statement, names[-1][-1])
             start, end = statement.tokens[1].start, statement.tokens[-3].end
-            yield Change([*map(statement.text, names)], start, end, verb == "ALTER", reshapes)
+            facts = verb == "ALTER", reshapes, _computed(statement)
+            yield Change([*map(statement.text, names)], start, end, *facts)
 
 
 def _of_trigger(statement: _Statement) -> Iterator[Change]:
@@ -257,6 +259,23 @@ def _reshapes(statement: _Statement, name: Token) -> bool:
             if first.text == "DROP" or retypes:
                 return True
     return False
+
+
+def _computed(statement: _Statement) -> str:
+    """What a column is computed from, if not from itself alone in its new type."""
+    tokens, is_altered = statement.tokens, False
+    for i in statement.outside_brackets(3):
+        if tokens[i - 1].text == "," or tokens[i].text == "ALTER":
+            is_altered = tokens[i].text == "ALTER"
+        if tokens[i].text == "USING" and is_altered:
+            type_ = max(j for j in range(i) if tokens[j].text == "TYPE")
+            column = tokens[type_ - (3 if says(tokens, type_ - 2, "SET", "DATA") else 1)].text
+            new = [each.text for each in tokens[type_ + 1 : i]]
+            expression = tokens[i + 1 : after_expression(tokens, i + 1)]
+            said = [each.text for each in expression]
+            if said not in ([column], [column, "::", *new], ["CAST", "(", column, "AS", *new, ")"]):
+                return statement.text(expression) if said else "…"
+    return ""
 
 
 def is_ddl(tokens: list[Token]) -> bool:
