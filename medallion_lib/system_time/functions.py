@@ -102,7 +102,7 @@ def stale(
 
 
 def unkept(cursor: Any) -> list[str]:
-    """The tables that are to version themselves and do not, each with the trigger it lacks."""
+    """What is amiss with tables that version themselves: triggers, and versions left over."""
     cursor.execute("SELECT to_regproc('meta.follow_tables') IS NOT NULL")
     if not cursor.fetchone()[0]:
         return []

@@ -6,20 +6,23 @@
 -- All else runs as who calls it. What is parsed when it is made needs no search_path of its own.
 CREATE SCHEMA IF NOT EXISTS history;
 GRANT USAGE ON SCHEMA history TO PUBLIC;
-COMMENT ON SCHEMA history IS 'Closed versions of the tables that version themselves; only their triggers write here.';
+COMMENT ON SCHEMA history IS 'Closed versions of the tables that version themselves: their triggers write them, and their owner where versioning has ended.';
 
 CREATE TABLE IF NOT EXISTS history.tables (
     versioned    regclass PRIMARY KEY,
     history      regclass NOT NULL,
     is_kept      boolean NOT NULL DEFAULT false,
     system_time  timestamptz,
-    current_view regclass
+    current_view regclass,
+    triggers     text[]
 );
 COMMENT ON TABLE history.tables IS 'One row for each table that versions itself, with the table of its closed versions.';
+ALTER TABLE history.tables ADD COLUMN IF NOT EXISTS triggers text[];
 COMMENT ON COLUMN history.tables.versioned IS 'The table, which has the current rows.';
 COMMENT ON COLUMN history.tables.history IS 'The table of its closed versions.';
 COMMENT ON COLUMN history.tables.is_kept IS 'Whether its versions are kept now; false once versioning has ended.';
 COMMENT ON COLUMN history.tables.current_view IS 'The view of its current rows.';
+COMMENT ON COLUMN history.tables.triggers IS 'The triggers that keep its versions, as they were made: who switches one off and on leaves it another.';
 COMMENT ON COLUMN history.tables.system_time IS 'The time that its versions get while its owner replays changes; null for that of each transaction.';
 
 CREATE OR REPLACE FUNCTION meta.owns(relation oid) RETURNS boolean
@@ -32,7 +35,7 @@ DROP POLICY IF EXISTS anybody ON history.tables;
 DROP POLICY IF EXISTS owner ON history.tables;
 CREATE POLICY anybody ON history.tables FOR SELECT USING (true);
 CREATE POLICY owner ON history.tables FOR UPDATE USING (meta.owns(versioned));
-GRANT SELECT, UPDATE (is_kept, system_time, current_view) ON history.tables TO PUBLIC;
+GRANT SELECT, UPDATE (is_kept, system_time, current_view, triggers) ON history.tables TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION meta.history_of(versioned oid) RETURNS regclass
     LANGUAGE sql STABLE
@@ -125,8 +128,9 @@ CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about tex
         FROM pg_inherits
         WHERE versioned IN (inhrelid, inhparent)
         UNION ALL
-        SELECT 'trigger missing', meta.missing_trigger(versioned)
-        WHERE meta.missing_trigger(versioned) IS NOT NULL
+        SELECT 'trigger missing', fact
+        FROM meta.idle_trigger(versioned) AS fact
+        WHERE fact IS NOT NULL
         LIMIT 1;
     END;
 COMMENT ON FUNCTION meta.obstacle_to_keeping IS 'What was done to a table since, and would spoil its versions: the name of a refusal, and a fact for it.';
@@ -141,6 +145,26 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'history truncated', 'table', TG_RELID::regclass::text);
+CREATE OR REPLACE FUNCTION meta.triggers_as_made(versioned oid) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT array_agg(format('%s %s', pg_trigger.oid, pg_trigger.xmin))
+        FROM meta.versioning_triggers() AS ours
+        JOIN pg_trigger ON tgrelid = versioned AND tgname = ours.name);
+COMMENT ON FUNCTION meta.triggers_as_made IS 'The triggers of ours that a table has, each with the transaction that changed it last.';
+
+-- While it was switched off, nobody saw what changed.
+CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN coalesce(meta.missing_trigger(versioned), (
+        SELECT min(format('trigger %I', ours.name))
+        FROM history.tables AS it
+        JOIN pg_trigger ON tgrelid = it.versioned
+        JOIN meta.versioning_triggers() AS ours ON ours.name = tgname
+        WHERE it.versioned = idle_trigger.versioned
+          AND format('%s %s', pg_trigger.oid, pg_trigger.xmin) <> ALL (triggers)));
+COMMENT ON FUNCTION meta.idle_trigger IS 'A trigger of ours that a table lacks, or that is disabled or was meanwhile; null where all were at work.';
+
     END IF;
     SELECT * INTO obstacle FROM meta.obstacle_to_keeping(TG_RELID);
     IF obstacle.about IS NOT NULL THEN
@@ -391,3 +415,5 @@ BEGIN
         SELECT string_agg(format('ENABLE TRIGGER %I', name), ', ') FROM meta.versioning_triggers()));
 END $$;
 COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';
+    UPDATE history.tables AS it SET triggers = meta.triggers_as_made(it.versioned)
+    WHERE it.versioned = add_versioning_triggers.versioned;
