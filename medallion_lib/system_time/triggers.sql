@@ -16,14 +16,40 @@ CREATE TABLE IF NOT EXISTS history.tables (
     current_view regclass,
     triggers     text[]
 );
-COMMENT ON TABLE history.tables IS 'One row for each table that versions itself, with the table of its closed versions.';
 ALTER TABLE history.tables ADD COLUMN IF NOT EXISTS triggers text[];
+COMMENT ON TABLE history.tables IS 'One row for each table that versions itself, with the table of its closed versions.';
 COMMENT ON COLUMN history.tables.versioned IS 'The table, which has the current rows.';
 COMMENT ON COLUMN history.tables.history IS 'The table of its closed versions.';
 COMMENT ON COLUMN history.tables.is_kept IS 'Whether its versions are kept now; false once versioning has ended.';
 COMMENT ON COLUMN history.tables.current_view IS 'The view of its current rows.';
 COMMENT ON COLUMN history.tables.triggers IS 'The triggers that keep its versions, as they were made: who switches one off and on leaves it another.';
 COMMENT ON COLUMN history.tables.system_time IS 'The time that its versions get while its owner replays changes; null for that of each transaction.';
+
+-- A transaction in REPEATABLE READ does not see which keys others took away since, and can insert them.
+-- No snapshot keeps a sequence from being read as it is. It is set at commit, so that of a
+-- transaction's own keys it tells nothing, and before what waits for the commit goes on.
+CREATE SEQUENCE IF NOT EXISTS meta.key_gone_at;
+COMMENT ON SEQUENCE meta.key_gone_at IS 'When a key was last taken away from a table that versions itself, in microseconds.';
+CREATE TABLE IF NOT EXISTS meta.key_gone ();
+COMMENT ON TABLE meta.key_gone IS 'A row while a transaction that took a key away from a table that versions itself goes on.';
+
+CREATE OR REPLACE FUNCTION meta.tell_key_gone() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    told constant regclass := 'meta.key_gone_at';
+BEGIN
+    -- In this order, and nothing between them can fail.
+    PERFORM pg_advisory_lock(told::bigint), setval(told, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint),
+            pg_advisory_unlock(told::bigint);
+    DELETE FROM meta.key_gone;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION meta.tell_key_gone IS 'Tells transactions that do not see it that a key was taken away.';
+DROP TRIGGER IF EXISTS told ON meta.key_gone;
+CREATE CONSTRAINT TRIGGER told AFTER INSERT ON meta.key_gone DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION meta.tell_key_gone();
 
 CREATE OR REPLACE FUNCTION meta.owns(relation oid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -116,6 +142,26 @@ CREATE OR REPLACE FUNCTION meta.missing_trigger(versioned oid) RETURNS text
               AND tgfoid = to_regproc('meta.' || ours.function)));
 COMMENT ON FUNCTION meta.missing_trigger IS 'A trigger of ours that a table lacks, or that is disabled; null where all are at work.';
 
+CREATE OR REPLACE FUNCTION meta.triggers_as_made(versioned oid) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN (
+        SELECT array_agg(format('%s %s', pg_trigger.oid, pg_trigger.xmin))
+        FROM meta.versioning_triggers() AS ours
+        JOIN pg_trigger ON tgrelid = versioned AND tgname = ours.name);
+COMMENT ON FUNCTION meta.triggers_as_made IS 'The triggers of ours that a table has, each with the transaction that changed it last.';
+
+-- While it was switched off, nobody saw what changed.
+CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN coalesce(meta.missing_trigger(versioned), (
+        SELECT min(format('trigger %I', ours.name))
+        FROM history.tables AS it
+        JOIN pg_trigger ON tgrelid = it.versioned
+        JOIN meta.versioning_triggers() AS ours ON ours.name = tgname
+        WHERE it.versioned = idle_trigger.versioned
+          AND format('%s %s', pg_trigger.oid, pg_trigger.xmin) <> ALL (triggers)));
+COMMENT ON FUNCTION meta.idle_trigger IS 'A trigger of ours that a table lacks, or that is disabled or was meanwhile; null where all were at work.';
+
 CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -145,26 +191,6 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'history truncated', 'table', TG_RELID::regclass::text);
-CREATE OR REPLACE FUNCTION meta.triggers_as_made(versioned oid) RETURNS text[]
-    LANGUAGE sql STABLE
-    RETURN (
-        SELECT array_agg(format('%s %s', pg_trigger.oid, pg_trigger.xmin))
-        FROM meta.versioning_triggers() AS ours
-        JOIN pg_trigger ON tgrelid = versioned AND tgname = ours.name);
-COMMENT ON FUNCTION meta.triggers_as_made IS 'The triggers of ours that a table has, each with the transaction that changed it last.';
-
--- While it was switched off, nobody saw what changed.
-CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN coalesce(meta.missing_trigger(versioned), (
-        SELECT min(format('trigger %I', ours.name))
-        FROM history.tables AS it
-        JOIN pg_trigger ON tgrelid = it.versioned
-        JOIN meta.versioning_triggers() AS ours ON ours.name = tgname
-        WHERE it.versioned = idle_trigger.versioned
-          AND format('%s %s', pg_trigger.oid, pg_trigger.xmin) <> ALL (triggers)));
-COMMENT ON FUNCTION meta.idle_trigger IS 'A trigger of ours that a table lacks, or that is disabled or was meanwhile; null where all were at work.';
-
     END IF;
     SELECT * INTO obstacle FROM meta.obstacle_to_keeping(TG_RELID);
     IF obstacle.about IS NOT NULL THEN
@@ -185,35 +211,33 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION meta.versioned_period_written IS 'Refuses a statement that writes sys_start or sys_end.';
 
--- Of this transaction's time and later, so that who may not read history learns nothing else of it.
-CREATE OR REPLACE FUNCTION meta.last_closed(
-    one anyelement, versioned oid, key name[], OUT since timestamptz, OUT until timestamptz
-)
+-- Only what this transaction ended, so that who may not read history learns nothing else of it.
+CREATE OR REPLACE FUNCTION meta.held_since(one anyelement, versioned oid) RETURNS timestamptz
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    instant constant timestamptz := meta.system_instant(versioned);
-    history constant regclass := meta.history_of(versioned);
-    is_same boolean;
+    since timestamptz;
 BEGIN
+    -- A domain's values are of its own type in one row, and of its base type in history.
     EXECUTE format(
-        'SELECT sys_start, sys_end FROM %s AS closed WHERE %s AND sys_end >= $2 ORDER BY sys_end DESC LIMIT 1', history,
-        (SELECT string_agg(format('%1$I = ($1).%1$I', name), ' AND ') FROM unnest(key) AS part (name)))
-    INTO since, until USING one, instant;
-    IF until = instant THEN
-        -- A domain's values are of its own type in one row, and of its base type in history.
-        EXECUTE format(
-            'SELECT ROW(%s)::record *= ROW(%s)::record FROM %s AS closed, (SELECT ($1).*) AS one '
-            'WHERE %s AND closed.sys_end = $2 LIMIT 1',
-            meta.each_of(meta.versioned_columns(versioned), 'closed.@', ', '),
-            array_to_string(meta.base_columns(versioned, 'one'), ', '), history,
-            (SELECT string_agg(format('closed.%1$I = one.%1$I', name), ' AND ') FROM unnest(key) AS part (name)))
-        INTO is_same USING one, instant;
-    END IF;
-    since := CASE WHEN is_same THEN since END;
+        'SELECT closed.sys_start FROM %s AS closed, (SELECT ($1).*) AS one '
+        'WHERE %s AND closed.sys_end = $2 AND ROW(%s)::record *= ROW(%s)::record LIMIT 1', meta.history_of(versioned),
+        meta.each_of(meta.versioned_key(versioned), 'closed.@ = one.@', ' AND '),
+        meta.each_of(meta.versioned_columns(versioned), 'closed.@', ', '),
+        array_to_string(meta.base_columns(versioned, 'one'), ', '))
+    INTO since USING one, meta.system_instant(versioned);
+    RETURN since;
 END $$;
-COMMENT ON FUNCTION meta.last_closed IS 'Until when a row''s key has a closed version, if not before this transaction''s time; if it ended now and was the same row, since when.';
+COMMENT ON FUNCTION meta.held_since IS 'Since when a row was there that this transaction took away; null where that was another, or none.';
+
+-- Which saves looking for each row where there is none. Who says otherwise by this setting has the
+-- row begin anew, and no more.
+CREATE OR REPLACE FUNCTION meta.has_closed(instant timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN instant <> transaction_timestamp()
+        OR current_setting('medallion.closed', true) = extract(epoch FROM instant)::text;
+COMMENT ON FUNCTION meta.has_closed IS 'Whether this transaction has closed versions, as far as is known.';
 
 CREATE OR REPLACE FUNCTION meta.base_columns(versioned regclass, one text) RETURNS text[]
     LANGUAGE sql STABLE
@@ -235,35 +259,11 @@ CREATE OR REPLACE FUNCTION meta.versioned_before_row() RETURNS trigger
 DECLARE
     instant constant timestamptz := meta.system_instant(TG_RELID);
     generated jsonb;
-    has_hash boolean;
-    key_names name[];
-    is_known boolean := false;
-    last timestamptz;
-    since timestamptz;
-    until timestamptz;
 BEGIN
     -- Through a parent, none of the table's triggers of a statement is called.
     IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = TG_RELID) THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'versioned in parts', 'table', TG_RELID::regclass::text);
-    END IF;
-    IF TG_OP <> 'INSERT' THEN
-        last := OLD.sys_start;
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        -- What is generated is not in NEW yet, so it is nothing in both, or for a domain what it was.
-        SELECT jsonb_object_agg(attname, CASE
-                   WHEN attname <> 'sys_period' AND (SELECT typtype FROM pg_type WHERE pg_type.oid = atttypid) = 'd'
-                   THEN to_jsonb(OLD) -> attname::text END) FILTER (WHERE attgenerated <> ''),
-               bool_or(attname = 'row_hash' AND atttypid IN (
-                   'int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)),
-               array_agg(attname) FILTER (
-                   WHERE attnum = ANY (conkey)
-                     AND attname NOT IN ('sys_start', 'sys_end', 'sys_period'))
-        INTO generated, has_hash, key_names
-        FROM pg_attribute
-        JOIN pg_constraint ON conrelid = attrelid AND contype = 'p'
-        WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped;
     END IF;
     IF TG_OP = 'UPDATE' THEN
         IF meta.is_going_on(TG_RELID) THEN
@@ -271,43 +271,58 @@ BEGIN
         END IF;
         NEW.sys_start := OLD.sys_start;
         NEW.sys_end := 'infinity';
-        IF last <> instant AND jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated) THEN
+        -- What is generated is not in NEW yet, so it is nothing in both, or for a domain what it was.
+        SELECT jsonb_object_agg(attname, CASE WHEN attname <> 'sys_period' AND typtype = 'd'
+                                              THEN to_jsonb(OLD) -> attname::text END) INTO generated
+        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+        WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attgenerated <> '';
+        IF OLD.sys_start <> instant AND jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated) THEN
             RETURN NEW;
         END IF;
-        is_known := last <> instant AND NOT EXISTS (
-            SELECT FROM unnest(key_names) AS part (name)
-            WHERE to_jsonb(NEW) -> name::text IS DISTINCT FROM to_jsonb(OLD) -> name::text);
+    END IF;
+    IF OLD.sys_start > instant THEN
+        CALL meta.refuse_order(TG_RELID, instant, OLD.sys_start);
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
     END IF;
     -- Of the values that are there, unless the statement brings a hash of its own. A null within a
     -- document is a value.
-    IF has_hash AND (
+    IF to_jsonb(NEW) ? 'row_hash' AND (
         TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
-        OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash') THEN
+        OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash') AND EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = TG_RELID AND attname = 'row_hash'
+          AND atttypid IN ('int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)) THEN
         NEW := jsonb_populate_record(NEW, jsonb_build_object(
             'row_hash', (
                 SELECT hashtextextended(jsonb_object_agg(key, value)::text, 0)
                 FROM jsonb_each(to_jsonb(NEW) - '{row_hash,sys_start,sys_end,sys_period}'::text[])
                 WHERE value <> 'null')));
     END IF;
-    -- A key that is new to the table, or to this transaction, may have been in it before.
-    IF TG_OP <> 'DELETE' AND NOT is_known AND (last IS NULL OR last <= instant) THEN
-        SELECT closed.since, closed.until INTO since, until FROM meta.last_closed(NEW, TG_RELID, key_names) AS closed;
-        last := until;
-    END IF;
-    IF last > instant THEN
-        RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = meta.refusal(
-            'transaction began before', 'table', TG_RELID::regclass::text,
-            'begun', instant::text, 'version', last::text);
-    END IF;
-    IF TG_OP = 'DELETE' THEN
-        RETURN OLD;
-    END IF;
     -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
-    NEW.sys_start := coalesce(since, instant);
+    NEW.sys_start := instant;
     NEW.sys_end := 'infinity';
+    IF meta.has_closed(instant) AND (TG_OP = 'INSERT' OR OLD.sys_start = instant OR EXISTS (
+        SELECT FROM pg_constraint
+        JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
+        WHERE conrelid = TG_RELID AND contype = 'p'
+          AND to_jsonb(NEW) -> attname::text IS DISTINCT FROM to_jsonb(OLD) -> attname::text)) THEN
+        NEW.sys_start := coalesce(meta.held_since(NEW, TG_RELID), instant);
+    END IF;
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_row IS 'Gives what a statement writes the transaction''s time, where it writes anything new.';
+
+CREATE OR REPLACE PROCEDURE meta.refuse_order(versioned regclass, instant timestamptz, latest timestamptz)
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = meta.refusal(
+        'transaction began before', 'table', versioned::text, 'begun', instant::text, 'version', latest::text);
+END $$;
+COMMENT ON PROCEDURE meta.refuse_order IS 'Refuses what would begin before a version of the same row that is there.';
 
 -- Who may have triggers on the table could call it by one that takes new rows for old ones.
 CREATE OR REPLACE FUNCTION meta.versioned_after_statement() RETURNS trigger
@@ -318,8 +333,12 @@ DECLARE
     instant constant timestamptz := meta.system_instant(TG_RELID);
     history constant regclass := meta.history_of(TG_RELID);
     key constant text[] := meta.versioned_key(TG_RELID);
-    same constant text := meta.each_of(key, 'one.@ = other.@', ' AND ') || ' AND one.sys_start = other.sys_start';
+    same_key constant text := meta.each_of(key, 'one.@ = other.@', ' AND ');
+    same constant text := same_key || ' AND one.sys_start = other.sys_start';
     again tid[];
+    closed bigint;
+    is_gone boolean := TG_OP = 'DELETE';
+    latest timestamptz;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM meta.versioning_triggers() AS ours
@@ -335,6 +354,17 @@ BEGIN
                        history, meta.stored_columns(TG_RELID)) || CASE TG_OP WHEN 'UPDATE' THEN
                        format(' AND NOT EXISTS (SELECT FROM now_is AS other WHERE %s)', same) ELSE '' END
         USING instant;
+        GET DIAGNOSTICS closed = ROW_COUNT;
+        IF TG_OP = 'UPDATE' THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM was AS one WHERE NOT EXISTS (SELECT FROM now_is AS other WHERE %s))',
+                           same_key) INTO is_gone;
+        END IF;
+        IF closed > 0 THEN
+            PERFORM set_config('medallion.closed', extract(epoch FROM instant)::text, true);
+        END IF;
+        IF is_gone AND NOT EXISTS (SELECT FROM meta.key_gone) THEN
+            INSERT INTO meta.key_gone DEFAULT VALUES;
+        END IF;
     END IF;
     -- Where a trigger of the row changes it meanwhile, it is closed twice and goes on once.
     IF TG_OP <> 'DELETE' THEN
@@ -345,6 +375,18 @@ BEGIN
         INTO again USING instant;
         IF again IS NOT NULL THEN
             EXECUTE format('DELETE FROM %s WHERE ctid = ANY ($1)', history) USING again;
+        END IF;
+        -- A key that was another's until now: whoever took it away may have begun later, and has committed.
+        EXECUTE format('SELECT latest FROM now_is AS other CROSS JOIN LATERAL ('
+                       'SELECT sys_end AS latest FROM %s AS one WHERE %s AND one.sys_end > $1 LIMIT 1) AS closed LIMIT 1',
+                       history, same_key) INTO latest USING instant;
+        IF latest IS NOT NULL THEN
+            CALL meta.refuse_order(TG_RELID, instant, latest);
+        END IF;
+        IF (is_gone OR TG_OP = 'INSERT') AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+           AND pg_sequence_last_value('meta.key_gone_at') > extract(epoch FROM transaction_timestamp()) * 1e6 THEN
+            RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = meta.refusal(
+                'deleted meanwhile', 'table', TG_RELID::regclass::text);
         END IF;
     END IF;
     RETURN NULL;
@@ -364,7 +406,7 @@ DECLARE
     again tid[];
     kept bigint;
 BEGIN
-    IF NOT (has_table_privilege(TG_RELID, 'SELECT') AND has_table_privilege(TG_RELID, 'UPDATE')) THEN
+    IF NOT (meta.has_closed(meta.system_instant(TG_RELID)) AND has_table_privilege(TG_RELID, 'SELECT') AND has_table_privilege(TG_RELID, 'UPDATE')) THEN
         RETURN NULL;
     END IF;
     EXECUTE format(
@@ -413,7 +455,7 @@ BEGIN
     END LOOP;
     EXECUTE format('ALTER TABLE %s %s', versioned, (
         SELECT string_agg(format('ENABLE TRIGGER %I', name), ', ') FROM meta.versioning_triggers()));
-END $$;
-COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';
     UPDATE history.tables AS it SET triggers = meta.triggers_as_made(it.versioned)
     WHERE it.versioned = add_versioning_triggers.versioned;
+END $$;
+COMMENT ON PROCEDURE meta.add_versioning_triggers IS 'Has a table keep its versions from now on.';

@@ -385,6 +385,50 @@ def test_one_that_waits_for_the_other_follows_it_or_is_to_run_again(
         assert [row[2] for row in rows] == [*(row[1] for row in rows[1:]), FOREVER]
 
 
+TAKES = ["INSERT INTO t (id) VALUES (1)", "UPDATE t SET id = 1 WHERE id = 2", "INSERT INTO t (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET v = 3"]
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("sql", TAKES)
+def test_who_takes_a_key_that_a_later_transaction_deletes_is_to_run_again(
+    table: Connection, notebook_url: URL, isolation: str, waits: bool, sql: str
+) -> None:
+    """Whether that has committed or is waited for, and whether it is seen or not."""
+    do(table, "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
+    table.commit()
+    with other(notebook_url) as early:
+        do(early, f"SET TRANSACTION ISOLATION LEVEL {isolation}; TABLE t")
+        do(table, "DELETE FROM t WHERE id = 1")
+        found: list[str | None] = []
+        taking = threading.Thread(target=lambda: found.append(fault(early, sql)))
+        if waits:
+            taking.start()
+            taking.join(0.1)
+        table.commit()
+        if not waits:
+            taking.start()
+        taking.join()
+        assert found == ["40001"]
+        early.rollback()
+        do(early, f"SET TRANSACTION ISOLATION LEVEL {isolation}; {sql}")
+        early.commit()
+        overlaps = "SELECT FROM t__all() AS a JOIN t__all() AS b USING (id) WHERE a.sys_start < b.sys_start AND b.sys_start < a.sys_end"
+        assert do(table, f"{overlaps} OR a.sys_start = b.sys_start AND a.sys_end <> b.sys_end") == []
+
+
+def test_a_transaction_that_sees_no_others_deletes_and_inserts_keys_of_its_own(table: Connection, notebook_url: URL) -> None:
+    do(table, "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
+    table.commit()
+    do(table, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; DELETE FROM t WHERE id = 1; INSERT INTO t (id, v) VALUES (1, 2), (3, 3)")
+    with other(notebook_url) as later:
+        do(later, "DELETE FROM t WHERE id = 2")
+        later.commit()
+    do(table, "UPDATE t SET v = 4 WHERE id = 3")
+    table.commit()
+    assert do(table, "SELECT id, v FROM t__all() ORDER BY id, sys_start") == [(1, 1), (1, 2), (2, 2), (3, 4)]
+
+
 def test_what_alters_nothing_leaves_even_the_row_that_is_returned(table: Connection, notebook_url: URL) -> None:
     with other(notebook_url) as early:
         do(early, "SELECT")
@@ -665,6 +709,9 @@ REFUSED = [
     ("versioning taken apart", f"{ROWS}; DROP TRIGGER IF EXISTS \"~~~system_versioning_row\" ON scratch.x CASCADE", "system_versioning_row"),
     ("versioning taken apart", f"{ROWS}; ALTER TRIGGER \"~~~system_versioning_row\" ON x RENAME TO a", "system_versioning_row"),
     ("versioning taken apart", f"{ROWS}; ALTER TABLE x ENABLE REPLICA TRIGGER system_versioning_deleted", "system_versioning_deleted"),
+    ("versions computed", f"{ROWS}; ALTER TABLE x ALTER v TYPE bigint USING v * 10", "USING v * 10 would"),
+    ("versions computed", f"{ROWS}; ALTER TABLE x ADD EXCLUDE USING gist (v WITH =), ALTER COLUMN v SET DATA TYPE text USING CAST(v AS bigint)", "ADD COLUMN"),
+    ("versions computed", f"{ROWS}; ALTER TABLE x ADD w int, ALTER v TYPE text USING (SELECT 'a')", "would change"),
     ("view reads it", f"{ROWS}; CREATE VIEW mine AS SELECT id, v FROM x_current; ALTER TABLE x DROP COLUMN v", "DROP VIEW scratch.mine"),
     ("versions overlap", "CREATE TABLE x (id int, v int, sys_start timestamptz, sys_end timestamptz, PRIMARY KEY (id, sys_start)); INSERT INTO x VALUES (1, 1, '2020-01-01', '2021-01-01'), (1, 2, '2020-06-01', NULL); SELECT scd_system_versioned('x')", "SELECT * FROM history.x"),
     ("versions overlap", "CREATE TABLE x (id int PRIMARY KEY, sys_start timestamptz, sys_end timestamptz); INSERT INTO x VALUES (1, '2021-01-01', '2020-01-01'); SELECT scd_system_versioned('x')", "(1)"),
@@ -689,7 +736,7 @@ def test_a_refusal_says_what_to_write_instead(run: Any, name: str, sql: str, adv
 def test_every_refusal_of_the_file_is_refused_above() -> None:
     names = list(TEXTS)
     ours = names[names.index("option not read") :]
-    shown_elsewhere = {"transaction began before", "trigger missing", "trigger skips versions",
+    shown_elsewhere = {"transaction began before", "deleted meanwhile", "trigger missing", "trigger skips versions",
                        "versions of another type", "time of another"}  # fmt: skip  -- by tests below
     of_merged_tables = {"constraint on versions", "key unfit"}
     assert {*ours} == shown_elsewhere | of_merged_tables | {name for name, _, _ in REFUSED}
@@ -709,9 +756,6 @@ def test_what_is_no_refusal_stays_postgresqls(run: Any) -> None:
 # --- Keys and columns of every type ------------------------------------------------------------
 
 # Two values of each, as text; what has no such is no key of an ordinary table either, or none that people make.
-    ("versions computed", f"{ROWS}; ALTER TABLE x ALTER v TYPE bigint USING v * 10", "USING v * 10 would"),
-    ("versions computed", f"{ROWS}; ALTER TABLE x ADD EXCLUDE USING gist (v WITH =), ALTER COLUMN v SET DATA TYPE text USING CAST(v AS bigint)", "ADD COLUMN"),
-    ("versions computed", f"{ROWS}; ALTER TABLE x ADD w int, ALTER v TYPE text USING (SELECT 'a')", "would change"),
 OF_TYPE = {
     "bool": "ft", "char": "ab", "bpchar": "ab", "name": "ab", "text": "ab", "varchar": "ab", "bytea": [r"\x00", r"\x01"],
     "date": ["infinity", "0044-03-15 BC"], "time": ["24:00", "12:00"], "timetz": ["24:00+00", "12:00+02"],
@@ -1168,7 +1212,18 @@ def test_a_trigger_taken_away_past_the_hook_is_noticed_and_comes_back(run: Any, 
     run("SELECT scd_system_versioned('x')")
     run("INSERT INTO x VALUES (1, 1)")
     run("UPDATE x SET v = 2")
+    assert functions.unkept(plain.cursor()) == []
     assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY 1") == [(1,), (2,)]
+
+
+def test_versions_whose_table_was_dropped_past_the_hook_are_told_until_they_go_too(run: Any, plain: Connection) -> None:
+    run(ROWS)
+    do(plain, "DROP TABLE x CASCADE")
+    plain.commit()
+    assert functions.unkept(plain.cursor()) == ["history.x: its table was dropped, and these versions are left"]
+    plain.commit()
+    run("CREATE TABLE y (a int)")
+    assert functions.unkept(plain.cursor()) == []
 
 
 def test_versioning_ends_and_is_taken_up_again(run: Any) -> None:
@@ -1212,20 +1267,9 @@ def test_history_that_somebody_has_is_loaded_while_versioning_has_ended(run: Any
     assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF '2021-07-01'") == [(1, 2)]
     assert run("SELECT id, v FROM x FOR SYSTEM_TIME AS OF '2023-07-01'") == []
 
-    assert functions.unkept(plain.cursor()) == []
 
 def run_(connection: Connection, sql: str, **parameters: int) -> None:
     assert fault(connection, sql, **parameters) is None
-def test_versions_whose_table_was_dropped_past_the_hook_are_told_until_they_go_too(run: Any, plain: Connection) -> None:
-    run(ROWS)
-    do(plain, "DROP TABLE x CASCADE")
-    plain.commit()
-    assert functions.unkept(plain.cursor()) == ["history.x: its table was dropped, and these versions are left"]
-    plain.commit()
-    run("CREATE TABLE y (a int)")
-    assert functions.unkept(plain.cursor()) == []
-
-
 
 
 def told(connection: Connection, sql: str) -> str:
