@@ -258,12 +258,12 @@ class Decoder:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()
 
     def _relation(self, relation: Relation) -> None:
+        self.catalog.known = self.landing.watermark.names
         table, self.is_told_anew = self._table(relation), True
         if not table.is_captured:
             self.ended[relation.oid] = relation
             self.targets.pop(relation.oid, None)
             return
-        self.catalog.known = self.landing.watermark.names
         table = self._evolved(table, relation)
         left_out = self.catalog.excluded(table, relation.columns)
         target = self.landing.target(table, relation, self.base_types, left_out)

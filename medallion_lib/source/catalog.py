@@ -63,10 +63,12 @@ class Catalog:
         unless that is captured no more.
         """
         self.cursor.execute(sqlfile.read("source/relation_root"), {"relation": relation.oid})
-        root = self.cursor.fetchone()
+        root, was = self.cursor.fetchone(), [[relation.schema, relation.name]]
+        of = f"partition {relation.oid} of "
+        was += [json.loads(is_) for name, is_ in (self.known or {}).items() if name.startswith(of)]
         for table in self.tables:
-            was = None if table.is_captured else (relation.schema, relation.name)
-            if (table.schema, table.name) == (root or was):
+            name = [table.schema, table.name]
+            if name == [*root] if root else not table.is_captured and name in was:
                 return table
         raise refusal("relation not captured", relation=relation.quoted)
 

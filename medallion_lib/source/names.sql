@@ -1,8 +1,8 @@
 -- What each name at the source means: a table and an enum by its oid, a column by its number in it, an
--- enum's label by its text; and how it is told. Types that are parts of a column's type count too. Bronze has
+-- enum's label by its text, a partition by its table; and how it is told. Types that are parts of a column's type count too. Bronze has
 -- names and texts alone.
 WITH RECURSIVE captured AS (
-    SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name, is_unread
+    SELECT pg_class.oid, format('%%I.%%I', schema, name) AS name, json_build_array(schema, name)::text AS parts, is_unread
     FROM json_to_recordset(%(captured)s) AS declared (schema text, name text, is_unread boolean)
     JOIN pg_namespace ON nspname = schema
     JOIN pg_class ON relname = name AND relnamespace = pg_namespace.oid
@@ -34,6 +34,9 @@ meaning AS (
     SELECT 'table ' || name AS name, 'table ' || name AS shown, oid::text AS is FROM captured
     UNION ALL
     SELECT name, name, attnum::text FROM col
+    UNION ALL
+    SELECT format('partition %%s of %%s', relid::oid, name), format('partition %%s', relid), parts
+    FROM captured CROSS JOIN LATERAL pg_partition_tree(captured.oid) WHERE isleaf AND level > 0
     UNION ALL
     SELECT 'enum ' || enum.name, 'enum ' || enum.name, oid::text FROM enum
     UNION ALL

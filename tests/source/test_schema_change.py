@@ -504,3 +504,16 @@ def test_a_captured_table_that_is_dropped_is_named_and_the_others_go_on(
     assert told not in capsys.readouterr().err
     change(shop.source, "ALTER PUBLICATION medallion SET TABLE customer")
     assert "or no longer has a captured table" in refused(shop.capture)
+
+
+def test_a_partitioned_table_that_is_dropped_is_named_and_the_others_go_on(
+    shop: Medallion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its last changes come under its partitions' names, which are no tables' any more."""
+    paid = "INSERT INTO payment (customer_id, staff_id, rental_id, amount, payment_date) VALUES (1, 1, 1, 5, '2023-07-01')"
+    change(shop.source, f"SET session_replication_role = replica; {paid}")
+    assert shop.capture().rows == 1
+    change(shop.source, "UPDATE payment SET amount = amount + 1")
+    change(shop.source, f"DROP TABLE payment CASCADE; {ON}")
+    assert shop.capture(merging=True).rows == 1
+    assert capsys.readouterr().err.count("payment: it was dropped at the source.") == 1
