@@ -26,6 +26,7 @@ import bench_merge
 import bench_parts
 import bench_serve
 import bench_system_time
+import bench_versioned
 import mariadb
 from bench_pairs import Pairs, autocommit, seconds_of, spread
 
@@ -209,6 +210,20 @@ def system_time(race: bench_merge.Race) -> None:
         row("  MariaDB's seconds / ours", spread(measured.ratios))
 
 
+def versioned(lab: Medallion) -> None:
+    """Prints the ratios, and no aim: an ordinary table keeps nothing, and MariaDB is no part of this."""
+    costs = bench_versioned.race(lab, PAIRS, say)
+    for name, measured in costs.plain.items():
+        what = f"{name} of {bench_versioned.CHANGES:,} rows that keep versions: seconds"
+        row(what, spread(measured.ours, 3))
+        row("  an ordinary table's", spread(measured.bare, 3))
+        row("  our seconds / its", spread([1 / each for each in measured.ratios]))
+        if name in costs.theirs:
+            theirs = costs.theirs[name]
+            row("  MariaDB's WITH SYSTEM VERSIONING", spread(theirs.bare, 3))
+            row("  our seconds / MariaDB's", spread([1 / each for each in theirs.ratios]))
+
+
 def dbt(lab: Medallion) -> None:
     """Prints both's seconds and the ratios: of the node alone, and of the whole command."""
     if not bench_dbt.installed():
@@ -256,6 +271,7 @@ def main() -> None:
         merges(lab)
         first(lab)
         serve(lab)
+        versioned(lab)
         dbt(lab)
         growth(lab)
         say("done")
