@@ -508,10 +508,40 @@ def test_two_thousand_sets_of_triggers(
     kept_together(twins, maker, triggers, changes)
 
 
-def kept_together(twins: Connection, maker: Connection, triggers: list[Any], changes: list[Any]) -> None:
-    """Both get the triggers and the changes: what the ordinary table held after each transaction is the history."""
+CONSTRAINTS = st.sampled_from(["CHECK (v <> 2)", "CHECK (v < 2 OR id > 1)", "FOREIGN KEY (v) REFERENCES {} ON DELETE CASCADE",
+                               "FOREIGN KEY (v) REFERENCES {} ON DELETE SET NULL", "FOREIGN KEY (v) REFERENCES {} DEFERRABLE"])  # fmt: skip
+RIGHTS = st.sets(st.sampled_from(["SELECT", "INSERT", "UPDATE", "DELETE"]), min_size=2)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@given(changes=CHANGED, constraint=CONSTRAINTS, rights=RIGHTS)
+def test_constraints_and_rights_are_an_ordinary_tables(
+    twins: Connection, maker: Connection, changes: list[Any], constraint: str, rights: set[str]
+) -> None:
+    kept_together(twins, maker, [], changes, constraint, rights)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=500, suppress_health_check=list(HealthCheck))
+@given(changes=CHANGED, constraint=CONSTRAINTS, rights=RIGHTS)
+def test_five_hundred_constraints_and_rights(
+    twins: Connection, maker: Connection, changes: list[Any], constraint: str, rights: set[str]
+) -> None:
+    kept_together(twins, maker, [], changes, constraint, rights)
+
+
+def kept_together(
+    twins: Connection, maker: Connection, triggers: list[Any], changes: list[Any], constraint: str = "", rights: set[str] | None = None
+) -> None:
+    """Both get the triggers and the changes: what the ordinary table held after each transaction is the history.
+
+    With `rights`, it is another who changes them, and has no more than these.
+    """
     twins.rollback()
     do(twins, "".join(f"DROP FUNCTION IF EXISTS does_{i} CASCADE;" for i in range(3)))
+    for table in ("one", "two") if constraint else ():
+        do(twins, f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS its, ADD CONSTRAINT its {constraint.format(table)} NOT VALID")
+        do(twins, f"REVOKE ALL ON {table} FROM pg_monitor; GRANT {', '.join(sorted(rights or ['SELECT']))} ON {table} TO pg_monitor")
     emptied(twins, maker, "one", "two")
     for i, (name, does, events) in enumerate(triggers):
         when, header, body, _ = DOES[does]
@@ -524,14 +554,19 @@ def kept_together(twins: Connection, maker: Connection, triggers: list[Any], cha
     began: dict[int, datetime] = {}
     history: list[tuple[Any, ...]] = []
     for steps in changes:
-        ((instant,),) = do(twins, "SELECT transaction_timestamp()")
-        faults = [[fault(twins, CHANGES[verb].format(table), a=a, b=b) for table in ("two", "one")] for verb, a, b in steps]
+        by = maker if rights else twins
+        ((instant,),) = do(by, "SELECT transaction_timestamp()")
+        if rights:
+            do(by, "GRANT USAGE ON SCHEMA scratch TO pg_monitor; SET LOCAL search_path = scratch; SET LOCAL ROLE pg_monitor")
+        faults = [[fault(by, CHANGES[verb].format(table), a=a, b=b) for table in ("two", "one")] for verb, a, b in steps]
+        if rights:
+            do(by, "RESET ROLE")
         if hinders and any(one == "ST002" for _, one in faults):
             twins.rollback()  # told that a version would be lost
             continue
         assert all(two == one for two, one in faults), faults
-        then = {row[0]: row for row in do(twins, "SELECT id, v, hits FROM two")}
-        twins.commit()
+        then = {row[0]: row for row in do(by, "SELECT id, v, hits FROM two")}
+        by.commit()
         for key in {*now, *then}:
             if now.get(key) != then.get(key):
                 if key in now:
