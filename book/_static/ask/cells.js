@@ -12,10 +12,12 @@
     button.setAttribute("aria-label", `Run here: cell ${at + 1}`);
     button.title = "Ask this in your browser: loads PostgreSQL and the year once, 8 MB";
     cell.querySelector(".cell_input").append(button);
+    const script = () => import("./here.js"); // 15 kB; PostgreSQL itself waits for a click
+    for (const near of ["pointerenter", "focus"]) button.addEventListener(near, () => script().catch(() => {}), { once: true });
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        const { become } = await import("./here.js");
+        const { become } = await script();
         become(cell, button, statements, at);
       } catch {
         button.after(Object.assign(document.createElement("p"), {

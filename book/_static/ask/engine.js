@@ -9,17 +9,22 @@ const SESSION = {
   IntervalStyle: "postgres",
   max_wal_size: "2MB", // the log of a session that ends with its page
   min_wal_size: "2MB",
+  shared_buffers: "32MB", // the whole year; PostgreSQL clears them at each start
   wal_level: "logical", // a changed row is in the log whole, as it is at the source
+};
+const HINTS = {
+  "no history": "This page has no lab. Ask a view of your own by its query, with the clause after each table in it.",
 };
 const NO_INITDB = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0); // an empty module
 
-/* The compiled module, the package's files and the data directory as blobs, where from the base the
-   JavaScript and the extensions are, and the query for what has history. */
+/* The compiled module or its promise, the package's files and the data directory, each with an
+   arrayBuffer() as a blob has, where from the base the JavaScript and the extensions are, and the query
+   for what has history. */
 export async function start({ module, files, data, base, library, extensions, histories }) {
   const { PGlite, protocol } = await import(new URL(library, base));
   const settings = Object.entries(SESSION).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const server = await PGlite.create({
-    pgliteWasmModule: module,
+    pgliteWasmModule: await module,
     initdbWasmModule: new WebAssembly.Module(NO_INITDB),
     fsBundle: files,
     loadDataDir: data,
@@ -46,7 +51,8 @@ async function answered(sql, send, have, isStock) {
   try {
     if (!isStock) sent = rewrite(sql);
     const began = performance.now();
-    return { ...last(await send(sent)), sent, ms: performance.now() - began };
+    const answer = last(await send(sent));
+    return { ...answer, count: answer.rows.length, sent, ms: performance.now() - began };
   } catch (error) {
     throw refused(error, sql, sent, have, isStock);
   }
@@ -73,8 +79,9 @@ function refused(error, sql, sent, have, isStock) {
   if (error instanceof Refusal) return { message: error.message, hint: "", code: "" };
   if (!error.code) return { message: `PostgreSQL ended: ${error.message ?? error}`, hint: "Start again.", code: "broken" };
   const explained = !isStock && explain(sql, error, have);
-  const { message, detail, hint, code } = explained ? { message: explained.message, code: error.code } : error;
-  const lines = [message, !explained && line(sent, error.position), detail].filter(Boolean);
+  const { message, detail, where, hint, code } = explained
+    ? { message: explained.message, hint: HINTS[explained.about], code: error.code } : error;
+  const lines = [message, !explained && line(sent, error.position), detail, where].filter(Boolean);
   return { message: lines.join("\n"), hint: hint ?? "", code };
 }
 

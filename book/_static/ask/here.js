@@ -1,7 +1,7 @@
 /* A cell that became an editor, with the answers it gets. */
 import { made, sameAsPrinted, shown } from "./answer.js";
 import { editor } from "./editor.js";
-import { open } from "./session.js";
+import { awaited, open, startAgain } from "./session.js";
 
 /* `statements` are the page's, each {sql, on, needs, writes}; the cell's own is at index `at`. */
 export function become(cell, button, statements, at) {
@@ -9,7 +9,7 @@ export function become(cell, button, statements, at) {
   const edited = editor(sql, `SQL of cell ${number}`, run);
   const status = made("span", { className: "ask-status", role: "status" });
   const running = made("button", { type: "button", textContent: "Run", title: "Ctrl+Enter" });
-  const again = made("button", { type: "button", textContent: "Start again", title: "What you changed is undone" });
+  const again = made("button", { type: "button", textContent: "Start again", title: "Undoes what you changed, and stops what still runs" });
   const back = made("button", { type: "button", textContent: "Close", title: "The cell as it is printed" });
   const answer = made("section", { className: "ask-answer" });
   answer.setAttribute("aria-label", `Answer of cell ${number}`);
@@ -21,7 +21,7 @@ export function become(cell, button, statements, at) {
   input.hidden = true;
   input.after(here);
   running.addEventListener("click", run);
-  again.addEventListener("click", restart);
+  again.addEventListener("click", () => startAgain(say).catch(refuse));
   back.addEventListener("click", close);
   edited.focus();
   run();
@@ -30,13 +30,10 @@ export function become(cell, button, statements, at) {
     if (running.disabled) return;
     running.disabled = true;
     try {
-      say("Loading PostgreSQL and the year …");
-      const onprogress = (part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`);
-      const session = await open({ onprogress });
-      say("Asking …");
+      const session = await open(say);
       if (writes && edited.value === sql && session.ran.has(sql)) return say("This has run already: start again to undo it.");
-      const first = await prepared(session);
-      show(await session.ask(edited.value, on === "stock"), first);
+      const first = await awaited(prepared(session), say);
+      show(await awaited(session.ask(edited.value, on === "stock"), say), first);
     } catch (error) {
       refuse(error);
     } finally {
@@ -50,18 +47,6 @@ export function become(cell, button, statements, at) {
     for (const each of missing) await session.ask(each.sql, each.on === "stock");
     const lines = missing.map((each) => each.sql.trim().split("\n")[0]);
     return lines.length ? [made("p", { className: "ask-label", textContent: `First ran: ${lines.join("; ")}` })] : [];
-  }
-
-  async function restart() {
-    try {
-      const session = await open();
-      const began = performance.now();
-      say("Starting again …");
-      await session.restart();
-      say(`Started again in ${((performance.now() - began) / 1000).toFixed(1)} s: all is as it was.`);
-    } catch (error) {
-      refuse(error);
-    }
   }
 
   function show(given, first) {
@@ -83,7 +68,7 @@ export function become(cell, button, statements, at) {
   }
 
   function refuse({ message, hint, code }) {
-    say(code === "broken" ? "" : "Refused.");
+    if (code !== "stopped") say(code === "broken" ? "" : "Refused.");
     const lines = [message, hint].filter(Boolean).join("\n");
     answer.replaceChildren(made("pre", { className: "ask-refused", textContent: lines, tabIndex: 0 }));
     print(true);

@@ -2,12 +2,11 @@
    it begins with stands in the page (book/made/asking.py); PostgreSQL loads at the first question. */
 import { made, shown } from "./answer.js";
 import { chart } from "./chart.js";
-import { csv } from "./csv.js";
 import { editor } from "./editor.js";
-import { open } from "./session.js";
+import { awaited, open, startAgain } from "./session.js";
 
 const INSTANT = /(\bAS\s+OF\s+(?:TIMESTAMP\s+|DATE\s+)?)'(\d{4}-\d\d-\d\d)[^']*'/i;
-const DAY = 86_400_000, SLOW = 300; // milliseconds; what is answered sooner needs no "Asking …"
+const DAY = 86_400_000; // milliseconds
 const KEYS = { then: "● from history", now: "■ as of now" };
 const FEW = 90; // letters of a question that was asked
 const KEPT = "asked"; // the session storage's name for what was asked
@@ -18,7 +17,7 @@ const questions = JSON.parse(find("script").textContent);
 const status = find(".ask-status"), answer = find(".ask-answer"), figure = find(".asking-chart");
 const slider = find("input"), date = find("output"), save = find("[data-does=save]");
 const edited = editor(linked() ?? questions[0], "Your SQL", run);
-const does = { run, restart, link: copyLink, save: download };
+const does = { run, restart: () => startAgain(say).catch(refuse), link: copyLink, save: download };
 let given, last, full = 0, isAsking = false, isWaiting = false, isKept = false;
 const asked = remembered();
 
@@ -68,20 +67,18 @@ async function run(keeps = true) {
 }
 
 async function ask(sql) {
-  const soon = setTimeout(say, SLOW, "Asking …");
   try {
-    const session = await open({ onprogress: (part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`) });
-    show(await session.ask(sql), sql);
+    const session = await open(say);
+    show(await awaited(session.ask(sql), say), sql);
   } catch (error) {
     refuse(error);
-  } finally {
-    clearTimeout(soon);
   }
 }
 
 function show(found, sql) {
   given = found;
-  say(`${found.columns.length ? `${found.rows.length.toLocaleString("en-US")} rows` : found.command} in ${Math.max(1, Math.round(found.ms))} ms.`);
+  const many = `${found.count.toLocaleString("en-US")} ${found.count === 1 ? "row" : "rows"}`;
+  say(`${found.columns.length ? many : found.command} in ${Math.max(1, Math.round(found.ms))} ms.`);
   answer.replaceChildren(...shown(found, sql));
   draw(sql);
   save.disabled = !found.columns.length;
@@ -102,22 +99,10 @@ function draw(sql) {
 
 function refuse({ message, hint, code }) {
   given = undefined;
-  say(code === "broken" ? "" : "Refused.");
+  if (code !== "stopped") say(code === "broken" ? "" : "Refused.");
   figure.hidden = save.disabled = true;
   const lines = [message, hint].filter(Boolean).join("\n");
   answer.replaceChildren(made("pre", { className: "ask-refused", textContent: lines, tabIndex: 0 }));
-}
-
-async function restart() {
-  try {
-    const session = await open();
-    const began = performance.now();
-    say("Starting again …");
-    await session.restart();
-    say(`Started again in ${((performance.now() - began) / 1000).toFixed(1)} s: all is as it was.`);
-  } catch (error) {
-    refuse(error);
-  }
 }
 
 /* The slider stands at the first instant that the question names, if it names any. */
@@ -198,7 +183,7 @@ async function copyLink() {
 }
 
 function download() {
-  const address = URL.createObjectURL(new Blob([csv(given)], { type: "text/csv;charset=utf-8" }));
+  const address = URL.createObjectURL(given.csv);
   made("a", { href: address, download: "answer.csv" }).click();
   URL.revokeObjectURL(address);
 }

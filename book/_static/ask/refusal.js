@@ -7,4 +7,4 @@ export class Refusal extends Error {
 }
 
 export const refusal = (about, facts = {}) =>
-  new Refusal(TEXTS[about].replace(/\{(\w+)\}/g, (_, fact) => facts[fact]));
+  Object.assign(new Refusal(TEXTS[about].replace(/\{(\w+)\}/g, (_, fact) => facts[fact])), { about });

@@ -1,19 +1,42 @@
-/* One PostgreSQL a page, in a worker: open() → session, session.ask(sql) → answer; session.ran has
+/* One PostgreSQL a page, in a worker: open(say) → session, session.ask(sql) → answer; session.ran has
    the statements that were sent since it started, but for those that were refused.
 
-   An answer is {columns: [{name, oid}], rows: [[text or null]], sent, command, ms}. What the clause
-   or the server refuses rejects with {message, hint, code}; so does what ends the session, with the
-   code "broken", and session.restart() makes a new one of what was loaded. */
+   An answer is {columns: [{name, oid}], rows: [[text or null]], count, csv, sent, command, ms}: of its
+   `count` rows the first, and all of them as a Blob. What the clause or the server refuses rejects with
+   {message, hint, code}; so does what ends the session, with the code "broken", or "stopped" where
+   startAgain(say) did. */
 
 const PATIENCE = 60_000; // milliseconds without any news, after which it is given up
+const POOR = "It takes 130 MB of memory. Close other pages and programs, and try again; or read on, all answers are printed.";
+const SLOW = 300; // milliseconds; what is answered sooner needs no "Asking …"
 let opened;
 
-export function open({ onprogress } = {}) {
-  opened ??= new Session().begin(onprogress).catch((error) => {
+/* `say` is told how much has loaded. */
+export function open(say = () => {}) {
+  opened ??= new Session().begin((part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`)).catch((error) => {
     opened = undefined; // the next click tries again
     throw error;
   });
   return opened;
+}
+
+/* The button "Start again": what was changed is undone, and what still runs is stopped. */
+export async function startAgain(say) {
+  const session = await open(say);
+  const began = performance.now();
+  say("Starting again …");
+  await session.restart();
+  say(`Started again in ${((performance.now() - began) / 1000).toFixed(1)} s: all is as it was.`);
+}
+
+/* Wait for an answer, and `say` how to stop one that takes its time. */
+export async function awaited(answer, say) {
+  const soon = setTimeout(say, SLOW, "Asking … “Start again” stops it.");
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(soon);
+  }
 }
 
 const broken = (message, hint = "") => ({ message, hint, code: "broken" });
@@ -25,14 +48,19 @@ class Session {
   #waiting = new Map();
   #last = 0;
   #opening;
+  #started;
   #timer;
   ran = new Set();
 
-  async begin(onprogress = () => {}) {
+  async begin(onprogress) {
     if (location.protocol === "file:") throw broken("A page opened as a file can't load PostgreSQL.", "Serve the folder: python -m http.server");
     if (typeof WebAssembly !== "object") throw broken("This browser has no WebAssembly, in which PostgreSQL would run.");
+    this.#prepare(); // its script loads beside the list
     const response = await fetch(new URL("files.json", import.meta.url), { cache: "no-cache" }).catch(() => undefined);
-    if (!response?.ok) throw broken("PostgreSQL could not be loaded.", "Look at your connection, and try again.");
+    if (!response?.ok) {
+      this.#worker?.terminate();
+      throw broken("PostgreSQL could not be loaded.", "Look at your connection, and try again.");
+    }
     this.#listed = await response.json();
     await this.#start(onprogress);
     return this;
@@ -41,6 +69,7 @@ class Session {
   async ask(sql, isStock = false) {
     this.ran.add(sql); // what is sent later is answered later
     try {
+      await this.#started; // again, perhaps
       return await this.#send({ sql, isStock });
     } catch (error) {
       this.ran.delete(sql);
@@ -58,27 +87,33 @@ class Session {
   }
 
   async restart() {
-    this.#end(broken("The session was started again."));
+    this.#end({ message: "Stopped: the session was started again.", code: "stopped" });
     await this.#start(() => {});
   }
 
+  #prepare() {
+    if (this.#worker) return;
+    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }) => this.#hear(data);
+    this.#worker.onerror = (error) => this.#end(broken(`PostgreSQL ended: ${error.message ?? "no reason given"}.`));
+  }
+
   #start(onprogress) {
-    return new Promise((resolve, reject) => {
+    this.#started = new Promise((resolve, reject) => {
       let bytes = 0;
       this.#opening = { resolve, reject, progress: (more) => onprogress((bytes += more) / this.#listed.bytes) };
-      this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-      this.#worker.onmessage = ({ data }) => this.#hear(data);
-      this.#worker.onerror = (error) => this.#end(broken(`PostgreSQL ended: ${error.message ?? "no reason given"}.`));
+      this.#prepare();
       this.#worker.postMessage({ open: { listed: this.#listed, loaded: this.#loaded } });
       this.#patiently();
     });
+    return this.#started;
   }
 
   #hear({ progress, ready, failed, id, answer, error }) {
     this.#patiently();
     if (progress) return this.#opening?.progress(progress);
     if (error?.code === "broken") return this.#end(error);
-    if (failed) return this.#end(broken(`PostgreSQL did not start, or ended: ${failed}.`, "Try again."));
+    if (failed) return this.#end(broken(`PostgreSQL did not start, or ended: ${failed.replace(/\.$/, "")}.`, /memory/i.test(failed) ? POOR : "Try again."));
     if (ready) {
       this.#loaded = ready;
       this.#opening.resolve();

@@ -7,7 +7,7 @@ const BOOL = 16, INSTANT = 1184;
 const UTC = /^(?!9999-12-31 23:59:59\.999999)\d{4}-\d\d-\d\d [\d:.]+\+00$/;
 
 /* {names, numbers, rows: [[{text, isNull, isLong}]], caption} */
-export function table({ columns, rows }) {
+export function table({ columns, rows, count }) {
   const some = rows.slice(0, ROWS_SHOWN);
   const each = columns.map(({ oid }, i) => texts(oid, some.map((row) => row[i])));
   const known = columns.map((_, i) => some.map((row) => row[i]).filter((value) => value !== null));
@@ -16,7 +16,7 @@ export function table({ columns, rows }) {
     names: columns.map(({ name }) => name),
     numbers: columns.map(({ oid }, i) => NUMBERS.has(oid) && known[i].length > 0 && !known[i].includes("NaN")),
     rows: some.map((row, at) => row.map((value, i) => cell(value, each[i][at]))),
-    caption: some.length < rows.length ? `${some.length} of ${rows.length.toLocaleString("en-US")} rows` : "",
+    caption: some.length < count ? `${some.length} of ${count.toLocaleString("en-US")} rows` : "",
   };
 }
 

@@ -27,7 +27,7 @@ button.addEventListener("click", follow);
 async function follow() {
   button.disabled = true;
   try {
-    const session = await open({ onprogress: (part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`) });
+    const session = await open(say);
     say("Following …");
     steps.replaceChildren();
     const began = performance.now();

@@ -1,31 +1,46 @@
 /* Fetches PostgreSQL and the year, or takes what was fetched before, and answers one page. */
+import { csv } from "./csv.js";
 import { start } from "./engine.js";
 
+const SENT = 400; // rows at most, as many as a chart draws; the page's own thread has to read them
 let engine;
 
 self.onunhandledrejection = ({ reason }) => self.postMessage({ failed: String(reason?.message ?? reason) });
 self.onmessage = async ({ data }) => {
   try {
     if (data.open) await open(data.open);
-    else self.postMessage({ id: data.id, answer: await engine.ask(data.sql, data.isStock) });
+    else self.postMessage({ id: data.id, answer: sent(await engine.ask(data.sql, data.isStock)) });
   } catch (error) {
     if (data.open) self.postMessage({ failed: String(error?.message ?? error) });
     else self.postMessage({ id: data.id, error });
   }
 };
 
-async function open({ listed, loaded }) {
-  loaded ??= await fetched(listed);
-  engine = await start({ ...listed, ...loaded, base: import.meta.url });
-  self.postMessage({ ready: loaded });
+function sent(answer) {
+  return { ...answer, rows: answer.rows.slice(0, SENT), csv: csv(answer) };
 }
 
-async function fetched({ module, files, data }) {
-  const blob = async (name) => new Response(await unpacked(name)).blob();
+async function open({ listed, loaded }) {
+  const parts = loaded ?? fetched(listed);
+  engine = await start({ ...listed, ...parts, base: import.meta.url });
+  self.postMessage({ ready: loaded ?? await kept(parts) });
+}
+
+/* Each on its way: PostgreSQL is compiled and set up while the year still loads. */
+function fetched({ module, files, data }) {
+  const content = (name) => {
+    const buffer = unpacked(name).then((stream) => new Response(stream).arrayBuffer());
+    return { arrayBuffer: () => buffer };
+  };
   const headers = { "Content-Type": "application/wasm" };
   const compiled = unpacked(module).then((stream) => WebAssembly.compileStreaming(new Response(stream, { headers })));
-  const [first, second, third] = await Promise.all([compiled, blob(files), blob(data)]);
-  return { module: first, files: second, data: third };
+  return { module: compiled, files: content(files), data: content(data) };
+}
+
+/* For starts to come: blobs, which the page's own thread hands on without reading them. */
+async function kept({ module, files, data }) {
+  const blob = async (part) => new Blob([await part.arrayBuffer()]);
+  return { module: await module, files: await blob(files), data: await blob(data) };
 }
 
 /* The stream of a file's content, whether or not the server or the browser has undone its gzip. */
