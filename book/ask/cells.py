@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 TAG = "ask"  # myst-nb makes it the class tag_ask
 TOLD = "application/vnd.medallion.asked+json"  # as notebooks/cells.py has it
 CHECK = Path(__file__).with_name("check.mjs")
-PREFIXES = ("DETAIL:  ", "HINT:  ")  # of lines that the page shows without
+PREFIXES = ("DETAIL:  ", "HINT:  ", "CONTEXT:  ")  # of lines that the page shows without
 
 Told = dict[tuple[str, str], dict[str, str]]  # statement, connection, table by notebook and cell
 Offered = dict[str, list[dict[str, Any]]]  # each page's statements, in the order of its cells
