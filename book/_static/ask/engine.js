@@ -31,14 +31,17 @@ export async function start({ module, files, data, base, library, extensions, hi
     extensions: Object.fromEntries(Object.entries(extensions).map(([name, path]) => [name, new URL(path, base)])),
     startParams: [...PGlite.defaultStartParams, ...settings],
   });
-  const send = async (sql) => {
-    const { messages } = await server.execProtocol(protocol.serialize.query(sql));
-    return messages;
+  let turn = Promise.resolve(); // one statement after another: the package mixes up answers of two at once
+  const send = (sql) => {
+    const sent = turn.then(() => server.execProtocol(protocol.serialize.query(sql))).then(({ messages }) => messages);
+    turn = sent.catch(() => {});
+    return sent;
   };
   await send("SET ROLE medallion_notebook");
-  const have = last(await send(histories)).rows.map(([name]) => name);
-  const ask = (sql, isStock) => answered(sql, send, have, isStock);
-  if ((await ask("SELECT 6 * 7 AS known")).rows[0]?.[0] !== "42") {
+  let have; // the relations with history, asked for after the first answer: only refusals name them
+  const known = async () => (have ??= last(await send(histories)).rows.map(([name]) => name));
+  const ask = (sql, isStock) => answered(sql, send, known, isStock).finally(() => { known().catch(() => {}); });
+  if (last(await send("SELECT 6 * 7 AS known")).rows[0]?.[0] !== "42") {
     throw new Error("It started and answers nothing."); // a trap in the module is not told
   }
   return { ask, send };
@@ -46,7 +49,7 @@ export async function start({ module, files, data, base, library, extensions, hi
 
 /* Every value as PostgreSQL's text: the protocol's own messages are read, past all parsers. A stock
    PostgreSQL is sent what was written. */
-async function answered(sql, send, have, isStock) {
+async function answered(sql, send, known, isStock) {
   let sent = sql;
   try {
     if (!isStock) sent = rewrite(sql);
@@ -54,7 +57,7 @@ async function answered(sql, send, have, isStock) {
     const answer = last(await send(sent));
     return { ...answer, count: answer.rows.length, sent, ms: performance.now() - began };
   } catch (error) {
-    throw refused(error, sql, sent, have, isStock);
+    throw refused(error, sql, sent, error.code ? await known().catch(() => []) : [], isStock);
   }
 }
 

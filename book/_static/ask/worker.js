@@ -1,6 +1,5 @@
 /* Fetches PostgreSQL and the year, or takes what was fetched before, and answers one page. */
 import { csv } from "./csv.js";
-import { start } from "./engine.js";
 
 const SENT = 400; // rows at most, as many as a chart draws; the page's own thread has to read them
 let engine;
@@ -21,7 +20,8 @@ function sent(answer) {
 }
 
 async function open({ listed, loaded }) {
-  const parts = loaded ?? fetched(listed);
+  const parts = loaded ?? fetched(listed); // begins before the scripts have loaded
+  const { start } = await import("./engine.js");
   engine = await start({ ...listed, ...parts, base: import.meta.url });
   self.postMessage({ ready: loaded ?? await kept(parts) });
 }
