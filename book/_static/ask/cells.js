@@ -1,5 +1,5 @@
 /* A button "Run here" on each cell that the page's own PostgreSQL answers as the notebook did; the build
-   has tried (book/ask/cells.py). Nothing else is loaded before the first click. This is no module: of
+   has tried (book/ask/cells.py). PostgreSQL loads with the first click. This is no module: of
    a page that is opened as a file, no module would run, and the button says why. */
 (() => {
   const statements = JSON.parse(document.getElementById("ask-cells").textContent);
