@@ -4,7 +4,10 @@ import { csv } from "./csv.js";
 const SENT = 400; // rows at most, as many as a chart draws; the page's own thread has to read them
 let engine;
 
-self.onunhandledrejection = ({ reason }) => self.postMessage({ failed: String(reason?.message ?? reason) });
+self.onunhandledrejection = (event) => {
+  event.preventDefault(); // the page says it
+  self.postMessage({ failed: String(event.reason?.message ?? event.reason) });
+};
 self.onmessage = async ({ data }) => {
   try {
     if (data.open) await open(data.open);
