@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import re
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chromium import chromium
+from playwright.sync_api import Browser, Page, expect
 
 __all__ = ["chromium"]
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
+TOLD = SITE.parents[1] / ".book" / "ask.json"
+PATIENCE = 90_000  # milliseconds, on a machine with other work
+Offered = dict[str, list[dict[str, Any]]]
 BASE = re.compile(r'<base href="/(.*)" />')
 
 
@@ -63,3 +71,54 @@ def site() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{base}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[None]:
+    """A first answer takes seconds, and more where other tests run beside."""
+    expect.set_options(timeout=PATIENCE)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture(scope="session")
+def offered() -> Offered:
+    """The statements that the build found a page to answer as the notebooks did, by page."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("Node is not installed, so no page can be asked.")
+    if not (SITE / "index.html").exists():
+        pytest.skip("The site is not built: make book.")
+    assert TOLD.exists(), "make book says why"
+    return json.loads(TOLD.read_text(encoding="utf-8"))["offered"]
+
+
+@contextmanager
+def at_page(browser: Browser, url: str, **options: object) -> Iterator[Page]:
+    """A page in a context of its own, which has these options; no error may be left in it."""
+    with browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        failures: list[str] = []
+        page.on("pageerror", lambda error: failures.append(error.stack or error.message))
+        page.goto(url)
+        yield page
+        assert failures == []
+
+
+def loads(*looks: tuple[str, int]) -> pytest.MarkDecorator:
+    """A page is looked at in all these schemes and widths, loaded once and, to prove it, for each."""
+    each = [pytest.param([look], id="-".join(map(str, look)), marks=pytest.mark.slow) for look in looks]
+    return pytest.mark.parametrize("looks", [pytest.param(looks, id="one load"), *each])
+
+
+def look(scheme: str, width: int) -> dict[str, Any]:
+    """What a context is made with that begins so."""
+    return {"color_scheme": scheme, "viewport": {"width": width, "height": 800}, "reduced_motion": "reduce"}
+
+
+def turned(page: Page, looks: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Each of the looks in turn, as the page has it."""
+    for scheme, width in looks:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 800})
+        yield scheme, width

@@ -11,7 +11,6 @@ import gzip
 import http.server
 import json
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,26 +18,25 @@ from typing import Any
 
 import pytest
 import tomllib
-from conftest import SITE
+from conftest import SITE, TOLD, Offered, at_page, loads, look, turned
 from firefox import Tab, firefox
 from playwright.sync_api import Browser, Page, Route, expect
-from test_site import COLOUR, STICKS_OUT, violations
+from test_site import STICKS_OUT, rules, violations
 
 __all__ = ["firefox"]
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 HERE = Path(__file__).parent
-TOLD = SITE.parents[1] / ".book" / "ask.json"
 CHAPTER = "notebooks/03_time_travel_with_sql.html"
 POPULAR = "notebooks/90_popular_sql"
 ASKED = 56  # cells at least
 LACKS = re.compile(r'(?:relation|schema) "([^"]+)" does not exist|(\w+) has no history')
 BEFORE, AFTER = 10_000, 8_000_000  # bytes, compressed as a server does
 BUSY = 0.1  # seconds of a task on the page's own thread
-PATIENCE = 90_000  # milliseconds, on a machine with other work
 TRACED = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"]
 POLICY = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'"
 
-Offered = dict[str, list[dict[str, Any]]]
 Told = list[tuple[str, list[list[str]] | None, list[list[str]] | None, str | None]]
 
 # Runs every cell that can be asked, and tells of each what it says, both tables and what is refused.
@@ -74,36 +72,25 @@ OVERLAID = """() => [...document.querySelectorAll('.ask-editor')].map(editor => 
 })"""
 
 
-@pytest.fixture(autouse=True)
-def patient() -> Iterator[None]:
-    """A first answer takes seconds, and more where other tests run beside."""
-    expect.set_options(timeout=PATIENCE)
-    yield
-    expect.set_options(timeout=5_000)
+@pytest.fixture
+def chapter(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
+    """A chapter at its first cell that can be asked."""
+    with at_page(chromium, f"{site}/{CHAPTER}") as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
-def offered() -> Offered:
-    """The statements that the build found a page to answer as the notebooks did, by page."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("Node is not installed, so no page can be asked.")
-    if not (SITE / "index.html").exists():
-        pytest.skip("The site is not built: make book.")
-    assert TOLD.exists(), "make book says why"
-    return json.loads(TOLD.read_text(encoding="utf-8"))["offered"]
+def started(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
+    with at_page(chromium, f"{site}/{CHAPTER}") as page:
+        yield page
 
 
 @pytest.fixture
-def chapter(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
-    """A chapter at its first cell that can be asked; no error may be left in it."""
-    with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        failures: list[str] = []
-        page.on("pageerror", lambda error: failures.append(error.stack or error.message))
-        page.goto(f"{site}/{CHAPTER}")
-        yield page
-        assert failures == []
+def reopened(started: Page) -> Iterator[Page]:
+    """The chapter for tests that leave its PostgreSQL as it was, and so share it; no cell is open."""
+    yield started
+    while started.get_by_role("button", name="Close").count():
+        started.get_by_role("button", name="Close").first.click()
 
 
 def is_answered_as_in_the_notebook(told: Told, statements: list[dict[str, Any]]) -> None:
@@ -130,10 +117,11 @@ def test_every_cell_answers_in_chromium_as_in_the_notebook(
     assert count >= ASKED
 
 
+@pytest.mark.parametrize("pages", [1, pytest.param(None, marks=pytest.mark.slow)])
 def test_every_cell_answers_in_firefox_as_in_the_notebook(
-    site: str, offered: Offered, firefox: Tab
+    site: str, offered: Offered, firefox: Tab, pages: int | None
 ) -> None:
-    for name, statements in offered.items():
+    for name, statements in [*offered.items()][:pages]:
         firefox.goto(f"{site}/{name}.html")
         is_answered_as_in_the_notebook(firefox.evaluate(RUN_ALL), statements)
 
@@ -279,39 +267,39 @@ def open_editors(page: Page, count: int) -> None:
         expect(cell.locator(".ask-status")).to_contain_text("the same as printed")
 
 
-def test_history_is_not_written(chapter: Page) -> None:
-    open_editors(chapter, 1)
+def test_history_is_not_written(reopened: Page) -> None:
+    open_editors(reopened, 1)
     for sql in ("UPDATE silver.dim_customer_hist SET email = ''", "DELETE FROM fact_payment",
                 "INSERT INTO dim_film_hist DEFAULT VALUES", "TRUNCATE fact_rental"):  # fmt: skip
-        assert ask(chapter, sql).startswith("permission denied for table"), sql
+        assert ask(reopened, sql).startswith("permission denied for table"), sql
 
 
 def test_what_was_destroyed_is_back_after_starting_again(
-    chapter: Page, record_property: Callable[[str, object], None]
+    reopened: Page, record_property: Callable[[str, object], None]
 ) -> None:
-    open_editors(chapter, 1)
-    first = chapter.locator(".tag_ask").first
+    open_editors(reopened, 1)
+    first = reopened.locator(".tag_ask").first
     sql, answer = first.get_by_role("textbox").input_value(), first.locator("table").first.inner_text()
-    ask(chapter, "RESET ROLE; DROP SCHEMA silver CASCADE; DROP SCHEMA gold CASCADE")
-    assert "does not exist" in ask(chapter, "SELECT count(*) FROM silver.dim_customer_hist")
+    ask(reopened, "RESET ROLE; DROP SCHEMA silver CASCADE; DROP SCHEMA gold CASCADE")
+    assert "does not exist" in ask(reopened, "SELECT count(*) FROM silver.dim_customer_hist")
     first.get_by_role("button", name="Start again").click()
     status = first.locator(".ask-status")
     expect(status).to_have_text(re.compile(r"^Started again in [\d.]+ s"))
     record_property("starting again", status.inner_text())
-    assert answer in ask(chapter, sql)
+    assert answer in ask(reopened, sql)
 
 
-def test_the_statement_is_shown_as_it_was_sent_and_the_printed_answer_stays(chapter: Page) -> None:
-    open_editors(chapter, 1)
-    first = chapter.locator(".tag_ask").first
+def test_the_statement_is_shown_as_it_was_sent_and_the_printed_answer_stays(reopened: Page) -> None:
+    open_editors(reopened, 1)
+    first = reopened.locator(".tag_ask").first
     printed = first.locator(".cell_output")
     assert "dim_customer_hist__as_of('2023-07-01')" in first.locator(".ask-answer pre").inner_text()
     expect(printed).to_be_visible()
-    ask(chapter, "SELECT 'another' AS answer")
+    ask(reopened, "SELECT 'another' AS answer")
     expect(printed).to_be_hidden()
     first.get_by_text("As printed", exact=True).click()
     expect(printed).to_be_visible()
-    assert "has no history" in ask(chapter, "SELECT * FROM pg_class FOR SYSTEM_TIME AS OF '2023-07-01'")
+    assert "has no history" in ask(reopened, "SELECT * FROM pg_class FOR SYSTEM_TIME AS OF '2023-07-01'")
     first.get_by_role("button", name="Close").click()
     expect(first.locator(".cell_input")).to_be_visible()
     expect(printed).to_be_visible()
@@ -333,46 +321,44 @@ SHOWN = {
 }  # fmt: skip
 
 
-def test_values_are_shown_as_in_a_notebook(chapter: Page) -> None:
-    open_editors(chapter, 1)
-    ask(chapter, f"SELECT {', '.join(SHOWN)}")
-    texts = chapter.locator(".tag_ask").first.locator(".ask-answer td").all_inner_texts()
+def test_values_are_shown_as_in_a_notebook(reopened: Page) -> None:
+    open_editors(reopened, 1)
+    ask(reopened, f"SELECT {', '.join(SHOWN)}")
+    texts = reopened.locator(".tag_ask").first.locator(".ask-answer td").all_inner_texts()
     assert dict(zip(SHOWN, texts, strict=True)) == SHOWN
-    ask(chapter, "SELECT timestamptz '2023-07-01 00:00:00.5' AS at UNION ALL SELECT '2023-07-01' ORDER BY 1")
-    texts = chapter.locator(".tag_ask").first.locator(".ask-answer td").all_inner_texts()
+    ask(reopened, "SELECT timestamptz '2023-07-01 00:00:00.5' AS at UNION ALL SELECT '2023-07-01' ORDER BY 1")
+    texts = reopened.locator(".tag_ask").first.locator(".ask-answer td").all_inner_texts()
     assert texts == ["2023-07-01 00:00:00", "2023-07-01 00:00:00.5"]  # two that would look alike
 
 
-def test_the_keyboard_alone_asks(chapter: Page) -> None:
-    first = chapter.locator(".tag_ask").first
+def test_the_keyboard_alone_asks(reopened: Page) -> None:
+    first = reopened.locator(".tag_ask").first
     first.get_by_role("button", name="Run here").focus()
-    chapter.keyboard.press("Enter")
+    reopened.keyboard.press("Enter")
     expect(first.get_by_role("textbox")).to_be_focused()
     expect(first.locator(".ask-status")).to_contain_text("the same as printed")
-    chapter.keyboard.press("Control+A")
-    chapter.keyboard.type("SELECT 6 * 7 AS known")
-    chapter.keyboard.press("Control+Enter")
+    reopened.keyboard.press("Control+A")
+    reopened.keyboard.type("SELECT 6 * 7 AS known")
+    reopened.keyboard.press("Control+Enter")
     expect(first.locator(".ask-answer td")).to_have_text(["42"])
-    chapter.keyboard.press("Tab")
+    reopened.keyboard.press("Tab")
     expect(first.get_by_role("button", name="Run", exact=True)).to_be_focused()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 390), ("dark", 390)])
+@loads(("light", 1280), ("light", 390), ("dark", 390))
 def test_five_editors_are_sound(
-    site: str, offered: Offered, chromium: Browser, scheme: str, width: int
+    site: str, offered: Offered, chromium: Browser, looks: list[tuple[str, int]]
 ) -> None:
-    with chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800},
-                              reduced_motion="reduce") as context:  # fmt: skip
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(f"{site}/{CHAPTER}")
+    with at_page(chromium, f"{site}/{CHAPTER}", **look(*looks[0])) as page:
         open_editors(page, 5)
         ask(page, "SELECT 'another' AS answer", 3)
         ask(page, "SELECT nothing FROM nowhere", 4)
-        assert violations(page, [], only=COLOUR if scheme == "dark" else ()) == []
-        assert page.evaluate(STICKS_OUT) == []
-        assert page.evaluate(OVERLAID) == [True] * 5
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        known: dict[str, list[str]] = {"light": [], "dark": []}
+        for scheme, width in turned(page, looks):
+            assert violations(page, known[scheme], only=rules((scheme, width), looks)) == []
+            assert page.evaluate(STICKS_OUT) == []
+            assert page.evaluate(OVERLAID) == [True] * 5
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def refusal(page: Page) -> str:
@@ -398,6 +384,7 @@ def test_a_page_opened_as_a_file_says_so(
     page.close()
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("lost", ["session.js", "files.json", "worker.js", "pglite-*.wasm.gz", "pglite-*.data.gz",
                                   "year-*.gz"])
 def test_what_does_not_load_is_said_and_can_be_tried_again(chapter: Page, lost: str) -> None:

@@ -17,15 +17,14 @@ from statistics import median
 from urllib.parse import quote, unquote
 
 import pytest
-from conftest import SITE
+from conftest import PATIENCE, SITE, Offered, at_page, loads, look, turned
 from made.asking import questions
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_ask import PATIENCE, offered
-from test_site import COLOUR, STICKS_OUT, violations
+from test_site import STICKS_OUT, rules, violations
 
 from medallion_lib import Medallion
 
-__all__ = ["offered"]
+pytestmark = pytest.mark.usefixtures("patient")
 
 ADDRESS = "book/ask_it_yourself.html"
 QUESTIONS = questions()
@@ -82,13 +81,6 @@ MOVE = """async count => {
 }"""
 
 
-@pytest.fixture(autouse=True)
-def patient() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture(scope="module")
 def year() -> Iterator[Medallion]:
     opened = Medallion.open(f"asking_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
@@ -99,15 +91,23 @@ def year() -> Iterator[Medallion]:
 
 
 @pytest.fixture
-def page(site: str, offered: dict[str, list[str]], chromium: Browser) -> Iterator[Page]:
-    with chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True) as context:
-        opened = context.new_page()
-        opened.set_default_timeout(PATIENCE)
-        failures: list[str] = []
-        opened.on("pageerror", lambda error: failures.append(error.stack or error.message))
-        opened.goto(f"{site}/{ADDRESS}")
+def page(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
+    with at_page(chromium, f"{site}/{ADDRESS}", accept_downloads=True) as opened:
         yield opened
-        assert failures == []
+
+
+@pytest.fixture(scope="module")
+def started(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
+    with at_page(chromium, f"{site}/{ADDRESS}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def shared(started: Page) -> Page:
+    """The page for tests that leave its PostgreSQL as it was; it begins as it does when it is opened."""
+    started.evaluate("document.querySelectorAll('.asking-side details').forEach(fold => { fold.open = false })")
+    editor(started).fill(QUESTIONS[0]["sql"])
+    return started
 
 
 def status(page: Page) -> Locator:
@@ -136,10 +136,10 @@ def begin(page: Page, title: str) -> None:
     answer(page)
 
 
-def test_every_question_has_its_known_answer_as_the_server_gives_it(page: Page, year: Medallion) -> None:
-    titles = page.locator(".asking-questions button").all_inner_texts()
+def test_every_question_has_its_known_answer_as_the_server_gives_it(shared: Page, year: Medallion) -> None:
+    titles = shared.locator(".asking-questions button").all_inner_texts()
     assert titles == [each["title"] for each in QUESTIONS] == [*KNOWN]
-    for each, (rows, texts) in zip(QUESTIONS, page.evaluate(ASK_EACH, [each["sql"] for each in QUESTIONS]), strict=True):
+    for each, (rows, texts) in zip(QUESTIONS, shared.evaluate(ASK_EACH, [each["sql"] for each in QUESTIONS]), strict=True):
         known, count = KNOWN[each["title"]]
         assert known in rows, each["title"]
         assert len(rows) == count, each["title"]
@@ -179,30 +179,30 @@ def test_a_question_is_a_click_and_its_answer_a_table_and_a_chart(page: Page) ->
     ("SELECT 1, 2, 3 UNION ALL SELECT 2, 3, 4", 0),
     ("SELECT '<b>&amp;</b>', 1 UNION ALL SELECT 'x', 2", 2),
 ])  # fmt: skip
-def test_only_what_can_be_drawn_is_a_chart(page: Page, sql: str, bars: int) -> None:
-    ask(page, sql)
-    expect(page.locator(".asking-chart .bar")).to_have_count(bars)
-    assert page.locator(".asking-chart").is_visible() == bool(bars)
-    assert "NaN" not in page.locator(".asking-chart").inner_html()
+def test_only_what_can_be_drawn_is_a_chart(shared: Page, sql: str, bars: int) -> None:
+    ask(shared, sql)
+    expect(shared.locator(".asking-chart .bar")).to_have_count(bars)
+    assert shared.locator(".asking-chart").is_visible() == bool(bars)
+    assert "NaN" not in shared.locator(".asking-chart").inner_html()
 
 
 def test_the_slider_asks_every_mart_as_of_another_day(
-    page: Page, record_property: Callable[[str, object], None]
+    shared: Page, record_property: Callable[[str, object], None]
 ) -> None:
-    slider = page.get_by_role("slider")
+    slider = shared.get_by_role("slider")
     expect(slider).to_have_attribute("aria-valuetext", "1 July 2023")
     for mart in MARTS:
-        page.locator(f".asking-side details[data-name={mart}] summary").click()
-        page.get_by_role("button", name=f"Ask {mart}", exact=True).click()
-        answer(page)
-        page.evaluate(MOVE, 1)  # the first of a statement is slower
-        expect(editor(page)).to_have_value(re.compile(rf"FROM {mart} FOR SYSTEM_TIME AS OF '2023-07-02'"))
-        assert f"{mart}__as_of('2023-07-02')" in page.locator(".ask-answer pre").inner_text()
-        took = page.evaluate(MOVE, 9)
+        shared.locator(f".asking-side details[data-name={mart}] summary").click()
+        shared.get_by_role("button", name=f"Ask {mart}", exact=True).click()
+        answer(shared)
+        shared.evaluate(MOVE, 1)  # the first of a statement is slower
+        expect(editor(shared)).to_have_value(re.compile(rf"FROM {mart} FOR SYSTEM_TIME AS OF '2023-07-02'"))
+        assert f"{mart}__as_of('2023-07-02')" in shared.locator(".ask-answer pre").inner_text()
+        took = shared.evaluate(MOVE, 9)
         record_property(f"milliseconds of a step, {mart}", round(median(took)))
 
 
-def test_a_step_takes_little_of_the_processor(offered: dict[str, list[str]]) -> None:
+def test_a_step_takes_little_of_the_processor(offered: Offered) -> None:
     """Of the processor, since other tests run beside; the quickest, since they share its caches."""
     command = ["node", str(Path(__file__).with_name("steps.mjs")), str(SITE / "_static" / "ask"), *MARTS]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -210,23 +210,23 @@ def test_a_step_takes_little_of_the_processor(offered: dict[str, list[str]]) -> 
         assert min(took) < STEP, mart
 
 
-def test_the_slider_flips_the_winner_and_keeps_the_scale(page: Page) -> None:
-    begin(page, "Who won June, by the board pack?")
-    slider = page.get_by_role("slider")
+def test_the_slider_flips_the_winner_and_keeps_the_scale(shared: Page) -> None:
+    begin(shared, "Who won June, by the board pack?")
+    slider = shared.get_by_role("slider")
     slider.focus()
     for _ in range(9):
-        page.keyboard.press("ArrowRight")
+        shared.keyboard.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuetext", "10 July 2023")
-    expect(page.locator(".asking-chart text").nth(1)).to_have_text("1076.10")
-    expect(page.locator(".asking-chart text").first).to_have_text("2")
-    expect(page).to_have_url(re.compile("2023-07-10"))
-    widest = page.locator(".asking-chart .bar").first.evaluate("bar => bar.width.baseVal.value")
+    expect(shared.locator(".asking-chart text").nth(1)).to_have_text("1076.10")
+    expect(shared.locator(".asking-chart text").first).to_have_text("2")
+    expect(shared).to_have_url(re.compile("2023-07-10"))
+    widest = shared.locator(".asking-chart .bar").first.evaluate("bar => bar.width.baseVal.value")
     for _ in range(9):
-        page.keyboard.press("ArrowLeft")
-    expect(page.locator(".asking-chart text").nth(1)).to_have_text("1014.64")
-    assert page.locator(".asking-chart .bar").first.evaluate("bar => bar.width.baseVal.value") < widest
-    expect(page).to_have_url(re.compile("2023-07-01"))
-    editor(page).fill("SELECT 1")
+        shared.keyboard.press("ArrowLeft")
+    expect(shared.locator(".asking-chart text").nth(1)).to_have_text("1014.64")
+    assert shared.locator(".asking-chart .bar").first.evaluate("bar => bar.width.baseVal.value") < widest
+    expect(shared).to_have_url(re.compile("2023-07-01"))
+    editor(shared).fill("SELECT 1")
     expect(slider).to_be_disabled()
 
 
@@ -244,7 +244,7 @@ def test_a_link_carries_its_question(page: Page, site: str) -> None:
     expect(editor(page)).to_have_value("SELECT 6 * 7")
 
 
-def test_a_link_is_copied(site: str, offered: dict[str, list[str]], chromium: Browser) -> None:
+def test_a_link_is_copied(site: str, offered: Offered, chromium: Browser) -> None:
     with chromium.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
         page = context.new_page()
         page.goto(f"{site}/{ADDRESS}")
@@ -279,19 +279,19 @@ def test_an_answer_is_saved_as_csv(page: Page) -> None:
     assert len(rows) == 31  # and not only those that the table shows
 
 
-def test_a_refusal_says_why_and_leaves_nothing_to_save(page: Page) -> None:
-    begin(page, "Who won June, by the board pack?")
-    assert "has no history" in ask(page, "SELECT * FROM pg_class FOR SYSTEM_TIME AS OF '2023-07-01'")
-    expect(page.locator(".asking-chart")).to_be_hidden()
-    expect(page.get_by_role("button", name="Save as CSV")).to_be_disabled()
-    assert ask(page, "DELETE FROM fact_payment").startswith("permission denied")
-    page.get_by_role("button", name="Start again").click()
-    expect(status(page)).to_have_text(re.compile(r"^Started again in [\d.]+ s"))
-    assert "42" in ask(page, "SELECT 6 * 7 AS known")
+def test_a_refusal_says_why_and_leaves_nothing_to_save(shared: Page) -> None:
+    begin(shared, "Who won June, by the board pack?")
+    assert "has no history" in ask(shared, "SELECT * FROM pg_class FOR SYSTEM_TIME AS OF '2023-07-01'")
+    expect(shared.locator(".asking-chart")).to_be_hidden()
+    expect(shared.get_by_role("button", name="Save as CSV")).to_be_disabled()
+    assert ask(shared, "DELETE FROM fact_payment").startswith("permission denied")
+    shared.get_by_role("button", name="Start again").click()
+    expect(status(shared)).to_have_text(re.compile(r"^Started again in [\d.]+ s"))
+    assert "42" in ask(shared, "SELECT 6 * 7 AS known")
 
 
-def test_every_table_and_column_of_silver_and_gold_is_there_and_can_be_asked(page: Page, year: Medallion) -> None:
-    told = page.evaluate("""() => [...document.querySelectorAll('.asking-side details')].map(fold =>
+def test_every_table_and_column_of_silver_and_gold_is_there_and_can_be_asked(shared: Page, year: Medallion) -> None:
+    told = shared.evaluate("""() => [...document.querySelectorAll('.asking-side details')].map(fold =>
         [fold.dataset.name, [...fold.querySelectorAll('li button')].map(b => [b.textContent, b.title])])""")
     query = """SELECT relname, array_agg(attname::text ORDER BY attnum), array_agg(col_description(attrelid, attnum) ORDER BY attnum)
                FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
@@ -303,39 +303,39 @@ def test_every_table_and_column_of_silver_and_gold_is_there_and_can_be_asked(pag
         name: [*columns] for name, columns in held.items()}  # fmt: skip
     for name, columns in told:
         assert all(title.endswith(held[name][column]) for column, title in columns), name
-        page.locator(f".asking-side details[data-name={name}] summary").click()
-        page.get_by_role("button", name=f"Ask {name}", exact=True).click()
-        assert not answer(page).startswith(("permission", "relation", "column")), name
+        shared.locator(f".asking-side details[data-name={name}] summary").click()
+        shared.get_by_role("button", name=f"Ask {name}", exact=True).click()
+        assert not answer(shared).startswith(("permission", "relation", "column")), name
 
 
-def test_a_column_is_written_where_the_cursor_is(page: Page) -> None:
-    editor(page).fill("SELECT , amount")
-    editor(page).evaluate("area => area.setSelectionRange(7, 7)")
-    page.locator("details[data-name=fact_payment_current] summary").click()
-    page.locator("details[data-name=fact_payment_current] li button", has_text="payment_date").click()
-    expect(editor(page)).to_have_value("SELECT payment_date, amount")
-    expect(editor(page)).to_be_focused()
-    assert page.locator(".asking .ask-editor pre").inner_text().strip() == "SELECT payment_date, amount"
+def test_a_column_is_written_where_the_cursor_is(shared: Page) -> None:
+    editor(shared).fill("SELECT , amount")
+    editor(shared).evaluate("area => area.setSelectionRange(7, 7)")
+    shared.locator("details[data-name=fact_payment_current] summary").click()
+    shared.locator("details[data-name=fact_payment_current] li button", has_text="payment_date").click()
+    expect(editor(shared)).to_have_value("SELECT payment_date, amount")
+    expect(editor(shared)).to_be_focused()
+    assert shared.locator(".asking .ask-editor pre").inner_text().strip() == "SELECT payment_date, amount"
 
 
-def test_the_keyboard_alone_asks(page: Page) -> None:
-    page.get_by_role("button", name="Which film is gone?").focus()
-    page.keyboard.press("Enter")
-    assert "The Undertaker's Letter" in answer(page)
-    editor(page).focus()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("SELECT 6 * 7 AS known")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator(".ask-answer td")).to_have_text(["42"])
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Run", exact=True)).to_be_focused()
+def test_the_keyboard_alone_asks(shared: Page) -> None:
+    shared.get_by_role("button", name="Which film is gone?").focus()
+    shared.keyboard.press("Enter")
+    assert "The Undertaker's Letter" in answer(shared)
+    editor(shared).focus()
+    shared.keyboard.press("Control+A")
+    shared.keyboard.type("SELECT 6 * 7 AS known")
+    shared.keyboard.press("Control+Enter")
+    expect(shared.locator(".ask-answer td")).to_have_text(["42"])
+    shared.keyboard.press("Tab")
+    expect(shared.get_by_role("button", name="Run", exact=True)).to_be_focused()
 
 
-def test_the_server_is_the_version_that_the_page_says(page: Page, year: Medallion) -> None:
-    here = re.match(r"[\d.]+", ask(page, "SHOW server_version").split()[1])
+def test_the_server_is_the_version_that_the_page_says(shared: Page, year: Medallion) -> None:
+    here = re.match(r"[\d.]+", ask(shared, "SHOW server_version").split()[1])
     with year.warehouse.connect() as connection:
         there = connection.exec_driver_sql("SHOW server_version").scalar_one().split()[0]
-    said = re.search(r"It is PostgreSQL ([\d.]+\d); the chapters ran on PostgreSQL ([\d.]+\d)\.", page.locator("article").inner_text())
+    said = re.search(r"It is PostgreSQL ([\d.]+\d); the chapters ran on PostgreSQL ([\d.]+\d)\.", shared.locator("article").inner_text())
     assert said
     assert here
     assert said[1] == here[0]
@@ -343,27 +343,30 @@ def test_the_server_is_the_version_that_the_page_says(page: Page, year: Medallio
         assert said[2] == there
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 390), ("dark", 390), ("dark", 1280)])
+@loads(("light", 1280), ("light", 390), ("dark", 390), ("dark", 1280))
 def test_with_answers_it_is_sound(
-    site: str, offered: dict[str, list[str]], chromium: Browser, scheme: str, width: int
+    site: str, offered: Offered, chromium: Browser, looks: list[tuple[str, int]]
 ) -> None:
-    with chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800},
-                              reduced_motion="reduce") as context:  # fmt: skip
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(f"{site}/{ADDRESS}")
+    with at_page(chromium, f"{site}/{ADDRESS}", **look(*looks[0])) as page:
         page.locator(".asking-side summary").nth(1).click()
         for title in ("Whose payments made the difference?", "How did June fill up, as it was known each day?",
                       "Who won June, by the board pack?"):  # fmt: skip
             begin(page, title)
-            assert page.evaluate(STICKS_OUT) == [], title
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert violations(page, [], only=COLOUR if scheme == "dark" else (), within="article") == []
+            for _, width in turned(page, looks):
+                assert page.evaluate(STICKS_OUT) == [], title
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+        is_without_violations(page, looks)
         ask(page, "SELECT nothing FROM nowhere")
-        assert violations(page, [], only=COLOUR if scheme == "dark" else (), within="article") == []
+        is_without_violations(page, looks)
 
 
-def test_the_opening_figure_leads_to_its_own_question(site: str, offered: dict[str, list[str]], chromium: Browser) -> None:
+def is_without_violations(page: Page, looks: list[tuple[str, int]]) -> None:
+    known: dict[str, list[str]] = {"light": [], "dark": []}
+    for scheme, width in turned(page, looks):
+        assert violations(page, known[scheme], only=rules((scheme, width), looks), within="article") == []
+
+
+def test_the_opening_figure_leads_to_its_own_question(site: str, offered: Offered, chromium: Browser) -> None:
     page = chromium.new_page()
     page.set_default_timeout(PATIENCE)
     for asof, store, cents in [("2023-07-01", "5", "1014.64"), ("2023-07-09T09:41:29", "2", None), ("today", "2", "1079.10")]:
@@ -392,7 +395,7 @@ def test_without_script_the_page_says_what_it_needs(site: str, chromium: Browser
         expect(page.locator(".asking-not")).to_be_visible()
 
 
-def test_nothing_of_postgresql_loads_before_a_question(site: str, offered: dict[str, list[str]], chromium: Browser) -> None:
+def test_nothing_of_postgresql_loads_before_a_question(site: str, offered: Offered, chromium: Browser) -> None:
     page = chromium.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from conftest import at_page, loads, look, turned
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from test_site import LOOKS, STICKS_OUT, UNFOLD, violations
 
@@ -131,6 +132,7 @@ def test_a_link_opens_it_and_it_moves_with_the_slider(site: str, page: Page, add
     expect(page.locator(".receipt:visible")).to_have_count(0)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("instant", INSTANTS)
 def test_its_numbers_are_the_databases_as_of_the_instant(
     page: Page, year: Medallion, instant: str
@@ -176,21 +178,20 @@ def test_the_version_that_holds_is_marked(page: Page) -> None:
         expect(held.locator("td")).to_have_text(version)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_it_is_sound_in_every_look(site: str, chromium: Browser, look: str) -> None:
-    scheme, width = LOOKS[look]
-    viewport = ViewportSize(width=width, height=800)
-    with chromium.new_context(color_scheme=scheme, viewport=viewport) as context:
-        page, known = context.new_page(), []
+@loads(*LOOKS.values())
+def test_it_is_sound_in_every_look(site: str, chromium: Browser, looks: list[tuple[str, int]]) -> None:
+    known: dict[str, list[str]] = {"light": [], "dark": []}
+    with at_page(chromium, f"{site}/book/intro.html", **look(*looks[0])) as page:
         for store in (2, 5):
-            page.goto(f"{site}/book/intro.html#store={store}&asof=2023-07-10")
+            page.evaluate(f"location.hash = 'store={store}&asof=2023-07-10'")
             expect(receipt(page, store)).to_be_visible()
             page.evaluate(UNFOLD)
-            assert page.evaluate(STICKS_OUT) == []
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            scrolls = "e => [...e.querySelectorAll('.receipt-history')].some(x => x.scrollWidth > x.clientWidth)"
-            assert not receipt(page, store).evaluate(scrolls)
-            assert violations(page, known, within=".drag") == []
+            for scheme, width in turned(page, looks):
+                assert page.evaluate(STICKS_OUT) == []
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                scrolls = "e => [...e.querySelectorAll('.receipt-history')].some(x => x.scrollWidth > x.clientWidth)"
+                assert not receipt(page, store).evaluate(scrolls)
+                assert violations(page, known[scheme], within=".drag") == []
 
 
 def test_a_finger_opens_it(site: str, chromium: Browser) -> None:

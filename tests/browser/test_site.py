@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup, Tag
-from conftest import SITE
+from conftest import SITE, turned
 from playwright.sync_api import Browser, Page, Response, expect
 
 PAGES = sorted(
@@ -145,34 +145,43 @@ def visit(chromium: Browser, site: str) -> Iterator[Visits]:
 
 
 # What is dark is looked at wide alone, and what is narrow light, but for the page with a figure to drag.
-VISITED = [
-    (page, look)
+VISITED = {
+    page: [look for look in LOOKS if look != "dark-narrow" or page == "book/intro.html"]
     for page in PAGES or ["none built"]
-    for look in LOOKS
-    if look != "dark-narrow" or page == "book/intro.html"
-]
+}
 
 
-@pytest.mark.parametrize(("page", "look"), VISITED)
-def test_a_page_is_sound(visit: Visits, page: str, look: str) -> None:
+@pytest.mark.parametrize(("page", "looks"), [
+    *(pytest.param(page, looks, id=page) for page, looks in VISITED.items()),
+    *(pytest.param(page, [look], id=f"{page}-{look}", marks=pytest.mark.slow)
+      for page, looks in VISITED.items() for look in looks)])
+def test_a_page_is_sound(visit: Visits, page: str, looks: list[str]) -> None:
     """No error, no other host, nothing that sticks out, nothing axe calls serious or critical.
 
-    Nor is it heavy, slow to paint, clipped without a sign, or too small to read.
+    Nor is it heavy, slow to paint, clipped without a sign, or too small to read. Where several
+    looks share a load, axe is asked all its rules in the first, and of the others its colours.
     """
-    window = visit(look, page)
-    scheme, width = LOOKS[look]
-    if page != OFFLINE:  # which is always light
-        assert window.evaluate("document.documentElement.dataset.theme") == scheme
-    if look == "light-wide" and page != OFFLINE:
+    window = visit(looks[0], page)
+    if looks[0] == "light-wide" and page != OFFLINE:
         is_light_and_soon_there(visit, window, page)
     window.evaluate(UNFOLD)
-    assert window.evaluate(STICKS_OUT) == []
-    assert window.evaluate("document.documentElement.scrollWidth") <= width
-    assert visit.complaints == []
-    known = visit.known["light" if page == OFFLINE else scheme]
-    assert violations(window, known, only=COLOUR if scheme == "dark" else ()) == []
-    if look == "light-wide":
+    shown = [LOOKS[each] for each in looks]
+    for look, (scheme, width) in zip(looks, turned(window, shown), strict=True):
+        if page != OFFLINE:  # which is always light
+            expect(window.locator("html")).to_have_attribute("data-theme", scheme)
+        assert window.evaluate(STICKS_OUT) == [], look
+        assert window.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.complaints == []
+        known = visit.known["light" if page == OFFLINE else scheme]
+        assert violations(window, known, only=rules((scheme, width), shown)) == [], look
+    if looks[0] == "light-wide":
         nothing_is_clipped_without_a_sign_or_too_small(window)
+    [*turned(window, shown[:1])]
+
+
+def rules(look: tuple[str, int], looks: Sequence[tuple[str, int]]) -> Sequence[str]:
+    """What axe is asked in one of the looks that share a load: all in the first, colours in each."""
+    return () if look == looks[0] and look[0] == "light" else COLOUR
 
 
 def is_light_and_soon_there(visit: Visits, window: Page, page: str) -> None:

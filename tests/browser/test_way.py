@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from conftest import SITE
+from conftest import SITE, Offered, at_page, loads, look, turned
 from playwright.sync_api import Browser, Page, expect
-from test_ask import PATIENCE, offered
-from test_site import COLOUR, STICKS_OUT, violations
+from test_site import STICKS_OUT, rules, violations
 
 from medallion_lib import Medallion
 
-__all__ = ["offered"]
+pytestmark = pytest.mark.usefixtures("patient")
 
 CHAPTER = "notebooks/01_bronze_change_capture.html"
 AMOUNTS = ["0.00", "0.01", "-0.01", "1.00", "9.99", "10.00", "99.99", "100.00", "999.99", "-999.99", "7.50"]
@@ -45,23 +44,18 @@ READ_RECORDS = """async ([amounts, instants]) => {
 }"""
 
 
-@pytest.fixture(autouse=True)
-def patient() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
-def page(site: str, offered: dict[str, list[str]], chromium: Browser) -> Iterator[Page]:
-    with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
-        opened = context.new_page()
-        opened.set_default_timeout(PATIENCE)
-        failures: list[str] = []
-        opened.on("pageerror", lambda error: failures.append(error.stack or error.message))
-        opened.goto(f"{site}/{CHAPTER}")
+def page(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
+    with at_page(chromium, f"{site}/{CHAPTER}") as opened:
         yield opened
-        assert failures == []
+
+
+@pytest.fixture(scope="module")
+def followed(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
+    """The chapter, in which one change has gone its way."""
+    with at_page(chromium, f"{site}/{CHAPTER}") as opened:
+        follow(opened)
+        yield opened
 
 
 def follow(page: Page) -> list[list[list[str]]]:
@@ -99,16 +93,15 @@ def test_a_change_goes_from_the_shop_through_the_log_to_the_mart(page: Page) -> 
         assert Decimal(now) == Decimal("983.18") + press + 1
 
 
-def test_the_merge_is_the_projects_own(page: Page) -> None:
+def test_the_merge_is_the_projects_own(followed: Page) -> None:
     lab = Medallion.open("way")
     lab.reset(year=True)
     merge = lab.merge_statement("fact_payment")
     lab.close()
     lab.drop()
-    follow(page)
-    page.locator(".ask-way summary").click()
-    sent = page.locator(".ask-way details pre").inner_text()
-    lsn = page.locator(".ask-way > li").nth(2).locator("td").first.inner_text()
+    followed.locator(".ask-way summary").click()
+    sent = followed.locator(".ask-way details pre").inner_text()
+    lsn = followed.locator(".ask-way > li").nth(2).locator("td").first.inner_text()
     assert sent.strip() == (merge % {"since": lsn, "upto": f"{lsn} + 1"}).strip()
 
 
@@ -122,37 +115,33 @@ def test_a_record_of_the_log_is_read_as_the_server_reads_the_row(page: Page) -> 
     assert read == [value for value in server if value is not None]
 
 
-def test_it_says_by_what_it_reads_the_log(page: Page) -> None:
-    follow(page)
-    told = page.locator(".ask-way > li").nth(1).inner_text()
+def test_it_says_by_what_it_reads_the_log(followed: Page) -> None:
+    told = followed.locator(".ask-way > li").nth(1).inner_text()
     assert "Here pg_walinspect reads them." in told
-    assert "through pgoutput, which does not run in the page." in told
+    assert "through pgoutput, which does not run in the followed." in told
     assert "pg_get_wal_block_info" in told
 
 
-def test_the_notebooks_role_asks_again_after_it(page: Page) -> None:
-    follow(page)
-    role = page.evaluate("""async () => {
+def test_the_notebooks_role_asks_again_after_it(followed: Page) -> None:
+    role = followed.evaluate("""async () => {
         const { open } = await import('../_static/ask/session.js')
         return (await (await open()).ask('SELECT current_user')).rows
     }""")
     assert role == [["medallion_notebook"]]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 390), ("dark", 390)])
+@loads(("light", 1280), ("light", 390), ("dark", 390))
 def test_the_steps_are_sound(
-    site: str, offered: dict[str, list[str]], chromium: Browser, scheme: str, width: int
+    site: str, offered: Offered, chromium: Browser, looks: list[tuple[str, int]]
 ) -> None:
-    with chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800},
-                              reduced_motion="reduce") as context:  # fmt: skip
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto(f"{site}/{CHAPTER}")
+    with at_page(chromium, f"{site}/{CHAPTER}", **look(*looks[0])) as page:
         follow(page)
         page.locator(".ask-way summary").click()
-        assert page.evaluate(STICKS_OUT) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert violations(page, [], only=COLOUR if scheme == "dark" else (), within="article") == []
+        known: dict[str, list[str]] = {"light": [], "dark": []}
+        for scheme, width in turned(page, looks):
+            assert page.evaluate(STICKS_OUT) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert violations(page, known[scheme], only=rules((scheme, width), looks), within="article") == []
 
 
 def test_what_does_not_load_is_said(page: Page) -> None:
