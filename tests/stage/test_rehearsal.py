@@ -49,8 +49,6 @@ class Rehearsal:
     first: list[Played]
     second: list[Played]
     presses: list[str]  # the active cell at each press of the first
-    engineers: list[Played]
-    engineers_presses: list[str]
     recovered: float  # seconds from the kill to the end of the next cell
     remarks: dict[str, list[bool]]  # whether each could be read
     stopped: str  # the cell at which the question about the pick stops
@@ -89,13 +87,31 @@ def rehearsal(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
         conductor.go("date")
         refused |= _date_badly(conductor)
         conductor.play(until="again")
-        seen = conductor.intruders()
-        second = Conductor(chromium.new_page(**SCREEN))
-        second.open(address.replace(DEMO, ENGINEERS))
-        second.play(until="again")
-        yield Rehearsal(before, printed(), address, kernel, seen, first, conductor.played, pressed,
-                        second.played, second.presses, recovered, remarks, stopped,
+        yield Rehearsal(before, printed(), address, kernel, conductor.intruders(), first,
+                        conductor.played, pressed, recovered, remarks, stopped,
                         refused)  # fmt: skip
+
+
+@dataclass
+class Performance:
+    """A notebook from its first cell to its last, and the active cell at each press."""
+
+    name: str
+    played: list[Played]
+    presses: list[str]
+
+
+@pytest.fixture(scope="module", params=[DEMO, pytest.param(ENGINEERS, marks=pytest.mark.slow)])
+def performance(
+    request: pytest.FixtureRequest, rehearsal: Rehearsal, chromium: Browser
+) -> Performance:
+    """The demo's first, or that of the notebook for engineers in the same JupyterLab."""
+    if request.param == DEMO:
+        return Performance(DEMO, rehearsal.first, rehearsal.presses)
+    conductor = Conductor(chromium.new_page(**SCREEN))
+    conductor.open(rehearsal.address.replace(DEMO, ENGINEERS))
+    conductor.play(until="again")
+    return Performance(ENGINEERS, conductor.played, conductor.presses)
 
 
 def _play_badly(conductor: Conductor) -> dict[str, dict[str, Any]]:
@@ -137,21 +153,20 @@ def test_the_story_stays_the_last_thing_on_the_terminal(rehearsal: Rehearsal) ->
     assert rehearsal.left == rehearsal.printed
 
 
-@pytest.mark.parametrize("name", [DEMO, ENGINEERS])
-def test_the_presses_are_those_that_the_guide_counts(rehearsal: Rehearsal, name: str) -> None:
+def test_the_presses_are_those_that_the_guide_counts(performance: Performance) -> None:
     """Up to the last cell; tests/book/test_demo.py compares the same count with the guide."""
-    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    played = rehearsal.presses if name == DEMO else rehearsal.engineers_presses
-    assert played == [cells[at]["id"] for at in presses(cells)][: len(played)]
-    assert played[-1] == "about-again"
+    cells = json.loads((ROOT / "notebooks" / f"{performance.name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    pressed = performance.presses
+    assert pressed == [cells[at]["id"] for at in presses(cells)][: len(pressed)]
+    assert pressed[-1] == "about-again"
 
 
 def test_nothing_intrudes(rehearsal: Rehearsal) -> None:
     assert rehearsal.intruders == 0
 
 
-def test_every_cell_runs_without_an_error(rehearsal: Rehearsal) -> None:
-    for played in rehearsal.first + rehearsal.second + rehearsal.engineers:
+def test_every_cell_runs_without_an_error(rehearsal: Rehearsal, performance: Performance) -> None:
+    for played in performance.played + rehearsal.second:
         for output in played.outputs:
             assert output["output_type"] != "error", output
             assert output.get("name") != "stderr", output
@@ -203,13 +218,12 @@ def test_a_date_that_is_one_is_named_by_the_figure(rehearsal: Rehearsal) -> None
     assert "As of 3 July 2023, store 5 won June." in drawn["title"]
 
 
-def test_every_beat_is_seen_whole(rehearsal: Rehearsal, record_property: Record) -> None:
-    tallest = max(rehearsal.first, key=lambda played: played.height)
+def test_every_beat_is_seen_whole(performance: Performance, record_property: Record) -> None:
+    tallest = max(performance.played, key=lambda played: played.height)
     record_property(
         "tallest_beat", f"{tallest.beat}: {tallest.height:.0f} of {tallest.room:.0f} px"
     )
-    both = rehearsal.first + rehearsal.engineers
-    cut = {played.beat: played.height for played in both if not played.whole}
+    cut = {played.beat: played.height for played in performance.played if not played.whole}
     assert not cut, f"of {tallest.room} px"
 
 
