@@ -19,14 +19,14 @@ from statistics import median
 
 import pytest
 from chromium import launched
-from conftest import SITE
+from conftest import PATIENCE, SITE, Offered
 from playwright.sync_api import Browser, Page, expect
-from test_ask import CHAPTER, PATIENCE, Offered, offered, patient
+from test_ask import CHAPTER
 from test_ask_page import ADDRESS, MOVE, ask, editor, status
 
 import ask as asking
 
-__all__ = ["offered", "patient"]
+pytestmark = pytest.mark.usefixtures("patient")
 
 SOURCES, BUILT = SITE.parents[1] / "book" / "_static" / "ask", SITE.parents[1] / ".book"
 
