@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL, make_url
 
 from medallion_lib import server, sqlfile
-from medallion_lib.bronze.landing import make_missing
+from medallion_lib.bronze.layout import make_missing
 from medallion_lib.errors import TEXTS
 from medallion_lib.gold import marts
 from medallion_lib.server.databases import (  # noqa: F401 -- the warehouse's and any other's

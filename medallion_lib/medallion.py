@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from medallion_lib import databases, server, sqlfile
-from medallion_lib.bronze import capture, landing
+from medallion_lib.bronze import capture, layout
 from medallion_lib.bronze.landing import Landed
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, Unconfirmed, refusal
 from medallion_lib.gold import marts, questions, receipt, undo
@@ -59,7 +59,7 @@ class Medallion(Operating):
             tables, before = Tables.read(cursor), Watermark.read(cursor)
             begun = slot.made(self.source_url, self.slot, tables, before, business_time=True)
             with begun as (first, _):
-                landing.index_missing(cursor, tables.captured)  # no snapshot is needed
+                layout.index_missing(cursor, tables.captured)  # no snapshot is needed
                 first.write(cursor)
 
     def _begin_with_own_source(self, year: bool, yes: bool) -> None:

@@ -39,7 +39,7 @@ def parser(commands: Iterable[Callable[..., str]]) -> argparse.ArgumentParser:
     add["capture"]("--merge", **switch, dest="merging", help="bring silver and gold along")
     add["marts"]("directory", help="of .sql files, and marts.toml for receipts")
     add["models"]("names", nargs="*", metavar="NAME", help="a schema, table or view (all)")
-    add["serve"]("--listen", metavar="HOST:PORT", help="on TCP, too, for roles that have a password")
+    add["serve"]("--listen", metavar="HOST:PORT", help="on TCP, too, by password")
     add["serve"]("--cert", metavar="FILE", help="for TLS, with --key")
     add["serve"]("--key", metavar="FILE", help="of the certificate")
     add["url"]("--sqlalchemy", action="store_true", help="as create_engine takes it")

@@ -9,7 +9,7 @@ from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import databases, server, sqlfile
-from medallion_lib.bronze import capture, landing
+from medallion_lib.bronze import capture, layout
 from medallion_lib.errors import ConnectionLost, Unconfirmed, refusal
 from medallion_lib.pair import SETUP, Pair
 from medallion_lib.progress import shown
@@ -136,7 +136,7 @@ class Watching(Pair):
             mark = self._known()[1]
             facts = self.own_source, into, self.slot, tables, None, show, mark
             taken = capture.snapshot(*facts, key_alone=True)
-            with landing.indexing(into, Tables.read(cursor).captured):
+            with layout.indexing(into, Tables.read(cursor).captured):
                 merge.merge(into)
             since, asked = Watermark.read(cursor).commit_ts, None
             if example.history:

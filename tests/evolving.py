@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medallion_lib import Medallion, databases, server
-from medallion_lib.bronze.landing import make_missing
+from medallion_lib.bronze.layout import make_missing
 from medallion_lib.silver import history
 from medallion_lib.source import catalog, slot
 from medallion_lib.system_time import functions

@@ -19,7 +19,7 @@ from psycopg2.extras import ReplicationCursor
 from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile
-from medallion_lib.bronze import landing, pending
+from medallion_lib.bronze import layout, pending
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.bronze.transactions import MARKER, Decoder
 from medallion_lib.errors import Busy, MedallionError, refusal
@@ -52,7 +52,7 @@ def capture(
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
     with warehouse, warehouse.cursor() as indexing:
-        landing.index_missing(indexing, watermark.tables.captured)  # after a watch that was killed
+        layout.index_missing(indexing, watermark.tables.captured)  # after a watch that was killed
     with server.session(source, autocommit=True) as cursor, into.with_thread():
         decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
 
@@ -181,10 +181,10 @@ def snapshot(
     Where there was a watermark before, a T for each table comes first: merged, it closes the keys
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
     Killed half-way, it leaves the watermark as it was, and is done again from the start. With
-    `key_alone`, `landing.indexing` is to make bronze's other indexes.
+    `key_alone`, `layout.indexing` is to make bronze's other indexes.
     """
     with warehouse, warehouse.cursor() as cursor:
-        landing.make_missing(cursor, tables.captured)
+        layout.make_missing(cursor, tables.captured)
     tables = pending.begun_anew(tables, before.tables if before else tables)
     made = slot.made(source, slot_name, tables, before, business_time=False, mark=mark)
     with made as (watermark, exported), exporting(source, exported) as cursor:
@@ -196,7 +196,7 @@ def snapshot(
         pending.drop_begun(into)
         collect(cursor, into, at.isoformat(), before, progress)
         with warehouse.cursor() as indexing:
-            landing.index_missing(indexing, into.watermark.tables.captured, key_alone)
+            layout.index_missing(indexing, into.watermark.tables.captured, key_alone)
         into.land()
         return into.total
 

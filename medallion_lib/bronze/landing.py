@@ -3,18 +3,17 @@
 import io
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from medallion_lib import server, sqlfile
-from medallion_lib.bronze import erasing, piped
+from medallion_lib.bronze import erasing, layout, piped
 from medallion_lib.errors import refusal
 from medallion_lib.progress import say
 from medallion_lib.source import pgoutput
@@ -22,10 +21,9 @@ from medallion_lib.source.evolution import Found, evolved
 from medallion_lib.source.pgoutput import Relation, Row, Writer
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
-from medallion_lib.tables import Table, is_there
+from medallion_lib.tables import Table
 
 BATCH_ROWS = 20_000  # rows that are sent, and land, together
-LOOKUP = sql.SQL("CREATE INDEX ON {} ((full_row ->> {}), lsn, seq);")
 COPY = sql.SQL("COPY {} (lsn, seq, op, full_row, commit_ts) FROM STDIN")
 BINARY = sql.SQL(" (FORMAT binary)")
 MARK = struct.Struct("!hiq")  # a binary row begins with the number of columns, lsn's bytes and lsn
@@ -177,7 +175,7 @@ class Landing:
     def _copy(self, taken: list[tuple[Table, str]]) -> None:
         with self.connection.cursor() as cursor:
             for table, lines in taken:
-                with _fitting(table):
+                with layout.fitting(table):
                     rows = io.BytesIO(lines.encode())
                     cursor.copy_expert(COPY.format(table.bronze), rows, size=1 << 20)
             if taken:
@@ -202,7 +200,7 @@ class Landing:
     ) -> int:
         """COPY a table's rows from the source straight into the open transaction; how many."""
         taking, mark = COPY.format(table.bronze) + BINARY, MARK.pack(5, 8, self.watermark.lsn - 1)
-        with _fitting(table), self.warehouse.cursor() as cursor:
+        with layout.fitting(table), self.warehouse.cursor() as cursor:
             rows = piped.copied(source, query, cursor, taking, told, mark)
             self.is_erasing |= erasing.erase_again(cursor, {table: self.watermark.lsn - 1})
         self.since_commit += rows
@@ -242,76 +240,5 @@ class Landing:
             self.news += self.watermark.evolve(now, told, at)
             if now.source_key[-1:] != table.source_key[-1:]:
                 with self.warehouse.cursor() as cursor:
-                    _index_key(cursor, now)
+                    layout.index_key(cursor, now)
         return now
-
-
-def make_missing(cursor: Cursor, captured: Iterable[Table]) -> None:
-    """Make the bronze of each of these tables that has none, without indexes yet."""
-    for table in captured:
-        if not is_there(cursor, table.bronze):
-            make_bronze(cursor, table)
-
-
-def _index_key(cursor: Cursor, table: Table) -> None:
-    """Let rows be found by the new name of the key's last column."""
-    if not _unindexed(cursor, [table]):  # else that index is yet to be made
-        name = sql.Literal(table.source_key[-1])
-        cursor.execute(LOOKUP.format(table.bronze, name))
-
-
-def _unindexed(cursor: Cursor, captured: Iterable[Table]) -> list[tuple[Table, bool]]:
-    """Those of the tables whose bronze lacks an index, and whether it has its key."""
-    tables = {table.bronze.as_string(cursor): table for table in captured}
-    cursor.execute(sqlfile.read("bronze/unindexed"), ([*tables],))
-    return [(tables[name], has_key) for name, has_key in cursor.fetchall()]
-
-
-def make_bronze(cursor: Cursor, table: Table) -> None:
-    meaning = sql.Literal(f"Every committed change of the source table {table.shown}.")
-    schema = sql.Identifier(table.bronze_schema)
-    parts = {"table": table.bronze, "schema": schema, "meaning": meaning}
-    cursor.execute(sqlfile.compose("bronze/table", **parts))
-
-
-def index_missing(cursor: Cursor, captured: Iterable[Table], key_alone: bool = False) -> None:
-    """Give the bronze of each of these tables the indexes that it lacks, or its key alone.
-
-    A snapshot's rows come first: an index of rows that are there takes a third of the time.
-    """
-    for table, has_key in _unindexed(cursor, captured):
-        lookup = sql.SQL("").join(
-            LOOKUP.format(table.bronze, sql.Literal(name)) for name in table.source_key[-1:]
-        )
-        with _fitting(table):
-            if not has_key:
-                cursor.execute(sqlfile.compose("bronze/key", table=table.bronze))
-            if not key_alone:
-                cursor.execute(sqlfile.compose("bronze/indexes", table=table.bronze, lookup=lookup))
-
-
-@contextmanager
-def indexing(warehouse: Connection, captured: Iterable[Table]) -> Iterator[None]:
-    """Meanwhile, make the indexes that these tables lack, on another connection."""
-    with server.beside(warehouse) as cursor, ThreadPoolExecutor(1) as beside:
-        made = beside.submit(index_missing, cursor, captured)
-        try:
-            yield
-            made.result()
-        except BaseException:
-            while not made.done():  # between two statements nothing is cancelled
-                cursor.connection.cancel()
-                wait([made], 0.1)
-            raise
-        cursor.connection.commit()
-
-
-@contextmanager
-def _fitting(table: Table) -> Iterator[None]:
-    """Refuse a row that jsonb does not hold, or whose key no index does: 2,704 bytes."""
-    try:
-        yield
-    except errors.ProgramLimitExceeded as problem:
-        reason = problem.diag.message_primary
-        about = "key too long" if reason.startswith("index row") else "row too large"
-        raise refusal(about, table=table.shown, reason=reason) from None

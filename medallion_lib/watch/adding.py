@@ -31,7 +31,7 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
 from medallion_lib import server, sqlfile
-from medallion_lib.bronze import capture, landing, pending
+from medallion_lib.bronze import capture, layout, pending
 from medallion_lib.bronze.landing import Landed, Landing
 from medallion_lib.errors import MedallionError, refusal
 from medallion_lib.progress import Progress
@@ -90,8 +90,8 @@ def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> Non
 
     names = by_source(wanted)
     made = [each for each in Tables.change(cursor, added).each if each.source.strings in names]
-    landing.make_missing(cursor, made)
-    landing.index_missing(cursor, made)
+    layout.make_missing(cursor, made)
+    layout.index_missing(cursor, made)
     made = history.make_missing(cursor, Tables(tuple(made)))
     Tables.change(cursor, lambda kept: kept.made_like(made))
     functions.regenerate(cursor.connection)

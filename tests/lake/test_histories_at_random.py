@@ -16,8 +16,8 @@ from test_versions_of_changes import Things, wish
 
 pytest.importorskip("pysail", reason="the engine is an extra: make spark")
 
+from medallion_lib.bronze import layout
 from medallion_lib import Medallion, MedallionError, lake
-from medallion_lib.bronze import landing
 from medallion_lib.silver import merge
 from medallion_lib.silver.history import make_missing
 from medallion_lib.tables import Column, Table, Tables
@@ -92,7 +92,7 @@ def test_so_do_a_thousand(bench: Bench, lab: Medallion, tmp_path: Path, record_p
 
 
 def check_things(bench: Bench, lab: Medallion, place: Path, examples: int) -> None:
-    landing.make_bronze(bench.cursor, THING)
+    layout.make_bronze(bench.cursor, THING)
     made = make_missing(bench.cursor, Tables((THING,)))
     Tables.change(bench.cursor, lambda tables: tables.put(*made.each))
     bench.connection.commit()
@@ -147,7 +147,7 @@ def test_a_history_of_each_kind_of_change_is_the_same(bench: Bench, lab: Medalli
 
 def test_a_key_that_an_engine_groups_otherwise_is_refused(bench: Bench, lab: Medallion, tmp_path: Path) -> None:
     odd = Table("odd", ("size",), history="odd_hist", columns=(Column("size", "numeric"),))
-    landing.make_bronze(bench.cursor, odd)
+    layout.make_bronze(bench.cursor, odd)
     made = make_missing(bench.cursor, Tables((odd,)))
     Tables.change(bench.cursor, lambda tables: tables.put(*made.each))
     bench.connection.commit()

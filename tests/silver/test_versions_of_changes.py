@@ -15,8 +15,8 @@ from psycopg2 import sql
 from psycopg2.extras import Json, execute_values
 from test_merge import TRACKED, Bench, Event, Shop, histories, time_of
 
+from medallion_lib.bronze import layout
 from medallion_lib import Medallion
-from medallion_lib.bronze import landing
 from medallion_lib.shop import TABLES
 from medallion_lib.silver.history import make_missing
 from medallion_lib.silver.merge import merge_table
@@ -156,7 +156,7 @@ wish = st.tuples(st.sampled_from(["put"] * 6 + ["move", "move", "delete", "trunc
 
 @pytest.mark.slow
 def test_so_are_those_of_keys_of_several_columns_however_they_are_spelled(bench: Bench) -> None:
-    landing.make_bronze(bench.cursor, THING)
+    layout.make_bronze(bench.cursor, THING)
     make_missing(bench.cursor, Tables((THING,)))
     seen: Counter[str] = Counter()
 

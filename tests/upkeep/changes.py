@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
-from medallion_lib.bronze import erasing, landing
+from medallion_lib.bronze import erasing, layout
 from medallion_lib.shop import TABLES
 from medallion_lib.silver import merge
 from medallion_lib.system_time import functions
@@ -105,7 +105,7 @@ class World:
             histories = ", ".join(f"silver.{name}" for name in (*ASKED, "dim_film_hist"))
             cursor.execute(f"TRUNCATE {', '.join(BRONZE)}, {histories}, meta.watermark, meta.horizon, meta.erasure")
             cursor.execute("INSERT INTO meta.watermark (stage, lsn) VALUES ('capture', 0)")
-            landing.index_missing(cursor, TABLES.captured)
+            layout.index_missing(cursor, TABLES.captured)
             functions.regenerate(self.warehouse)
 
     def play(self, transactions: list[list[Change]]) -> None:

@@ -15,8 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 from test_random_schemas import WORKER, clear, played, random_plans, source_of
 
+from medallion_lib.bronze import layout
 from medallion_lib import Medallion, MedallionError, databases, server
-from medallion_lib.bronze import landing
 from medallion_lib.server import libpq
 from medallion_lib.silver import first, merge
 from medallion_lib.silver.shape import Shape
@@ -167,9 +167,9 @@ def test_a_key_that_no_index_holds_leaves_nothing_behind(texts: URL) -> None:
 
 @pytest.mark.parametrize("pause", [0, 0.5])
 def test_what_is_interrupted_does_not_wait_for_an_index(texts: URL, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing, "index_missing", lambda cursor, tables: cursor.execute("SELECT pg_sleep(60)"))
+    monkeypatch.setattr(layout, "index_missing", lambda cursor, tables: cursor.execute("SELECT pg_sleep(60)"))
     began = time.monotonic()
-    with server.session(texts) as cursor, pytest.raises(KeyboardInterrupt), landing.indexing(cursor.connection, ()):
+    with server.session(texts) as cursor, pytest.raises(KeyboardInterrupt), layout.indexing(cursor.connection, ()):
         time.sleep(pause)
         raise KeyboardInterrupt
     assert time.monotonic() - began < 30
