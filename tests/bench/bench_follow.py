@@ -25,6 +25,9 @@ MARKS = 10  # marked commits a second
 # A mart's row that only the marked payments are in: which of them gold shows.
 SHOWN = ("SELECT total_transactions FROM gold.vw_monthly_revenue "
          "WHERE store_id = 7 AND revenue_month = '2024-01-01'")  # fmt: skip
+LANDED = ("SELECT count(*) FROM bronze.br_payment_cdc WHERE lsn > "
+          "(SELECT lsn FROM meta.watermark WHERE stage = 'merge') "
+          "AND full_row ->> 'payment_date' LIKE '2024-01-15%'")  # fmt: skip
 PAUSE = 0.005  # seconds between two looks at it
 
 
@@ -88,15 +91,17 @@ class Writer:
             self.took = time.perf_counter() - began
 
 
-def delays(lab: Medallion, rate: int, seconds: float) -> tuple[list[float], float]:
-    """Of each marked commit the seconds until the mart shows it; and the rate that was kept.
+def delays(
+    lab: Medallion, rate: int, seconds: float, layer: str = "gold"
+) -> tuple[list[float], float]:
+    """Of each marked commit the seconds until gold or bronze shows it; and the rate that was kept.
 
     One clock: from just before COMMIT is sent until a query that shows it has answered.
     """
     lab.reset(year=True)
     with (
         autocommit(lab.warehouse_url) as cursor,
-        following(lab, "--merge") as process,
+        following(lab, *(["--merge"] if layer == "gold" else [])) as process,
         ThreadPoolExecutor(1) as pool,
     ):
         cursor.execute("SELECT min(rental_id) FROM silver.fact_rental_current WHERE store_id = 7")
@@ -106,7 +111,7 @@ def delays(lab: Medallion, rate: int, seconds: float) -> tuple[list[float], floa
             if writing.done():
                 writing.result()
             assert process.poll() is None, "capture has ended"
-            cursor.execute(SHOWN)
+            cursor.execute(SHOWN if layer == "gold" else LANDED)
             shown = sum(count for (count,) in cursor.fetchall())
             seen += [time.perf_counter()] * (shown - len(seen))
             time.sleep(PAUSE)

@@ -26,6 +26,11 @@ class Pairs:
         """Our speed as a part of the bare one's, pair by pair: 0.5 takes twice as long."""
         return [bare / ours for ours, bare in zip(self.ours, self.bare, strict=True)]
 
+    @property
+    def slower(self) -> list[float]:
+        """How many times as long the second took, pair by pair."""
+        return [second / first for first, second in zip(self.ours, self.bare, strict=True)]
+
     def warm(self) -> Pairs:
         """Without the first pair."""
         return Pairs(self.ours[1:], self.bare[1:])

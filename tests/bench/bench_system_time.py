@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import random
 import tempfile
-import timeit
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from types import SimpleNamespace
 
 import bench_merge
 from bench_pairs import Pairs, seconds_of
 from mariadb import MariaDB, own_mariadb
+from sqlalchemy import Connection
 
+from medallion_lib import Medallion
 from medallion_lib.silver import merge
 from medallion_lib.system_time import rewrite
 from medallion_lib.system_time.hook import after_ddl, before_execute
@@ -23,7 +27,11 @@ PLAIN = """
     FROM vw_monthly_revenue WHERE revenue_month = %(month)s AND store_id <> 7
     ORDER BY total_revenue DESC LIMIT 5"""
 CLAUSE = PLAIN.replace(" WHERE", " FOR SYSTEM_TIME AS OF '2023-07-01' WHERE")
-PERIOD = PLAIN.replace(" WHERE", " FOR SYSTEM_TIME BETWEEN %(a)s AND now() - interval '1 day' AS v WHERE")
+PERIOD = """
+    SELECT store_id, count(*), count(DISTINCT customer_id), min(v.sys_start)
+    FROM dim_customer_hist FOR SYSTEM_TIME BETWEEN %(a)s AND now() - interval '1 day' AS v
+    WHERE email LIKE '%%2%%' GROUP BY store_id ORDER BY store_id"""
+TIMES = 30  # statements in each of the hook's runs
 
 THEN = "2023-02-20 12:00:00"  # three quarters through the versions of bench_history.sql
 LOOKUPS = 1_000
@@ -59,47 +67,55 @@ APPLY = """START TRANSACTION;
     COMMIT"""
 
 
-# A connection, as far as the hook asks it: its transaction goes on, and no name is hidden.
-CURSOR = SimpleNamespace(execute=lambda *_: None, fetchall=list, close=lambda: None)
-DRIVER = SimpleNamespace(info=SimpleNamespace(transaction_status=2), cursor=lambda: CURSOR)
-CONNECTION = SimpleNamespace(connection=SimpleNamespace(dbapi_connection=DRIVER))
+@dataclass
+class Hooked:
+    """What the hook takes of one statement, and the statement's round trip: seconds, a run each."""
+
+    hook: list[float] = field(default_factory=list)
+    trip: list[float] = field(default_factory=list)
+
+    @property
+    def shares(self) -> list[float]:
+        return [hook / trip for hook, trip in zip(self.hook, self.trip, strict=True)]
 
 
-def hook(runs: int) -> dict[str, list[float]]:
-    """Seconds that the hook takes of one statement: without the phrase, AS OF, and BETWEEN.
+def hook(lab: Medallion, runs: int) -> dict[str, Hooked]:
+    """Of each form, where the text is sent again, and of AS OF also where each text is new.
 
-    Each is new, as an application's are, and what two listeners that do nothing take is left out.
+    On a connection of the notebooks: the question after names that hide others is in it.
     """
-    found = {}
-    for name, sql, times in [("without the phrase", PLAIN, 50_000), ("AS OF", CLAUSE, 300),
-                             ("BETWEEN … AND", PERIOD, 300)]:  # fmt: skip
-        idle = min(_taken(_nothing, _nothing, sql, times) for _ in range(runs))
-        found[name] = [_taken(before_execute, after_ddl, sql, times) - idle for _ in range(runs)]
+    found: dict[str, Hooked] = {}
+    asked = {"without the phrase": PLAIN, "AS OF": CLAUSE, "AS OF, a new text": CLAUSE, "BETWEEN": PERIOD}
+    with lab.warehouse.connect() as connection:
+        for number in range(runs + 1):
+            for name, sql in asked.items():
+                texts = [f"{sql} -- {number}.{n if name.endswith('new text') else 0}" for n in range(TIMES)]
+                taken, trip = zip(*(_once(connection, text) for text in texts), strict=True)
+                if number:  # after one to warm up
+                    measured = found.setdefault(name, Hooked())
+                    measured.hook.append(median(taken))
+                    measured.trip.append(median(trip))
     return found
 
 
-def _taken(before: Callable, after: Callable, sql: str, times: int) -> float:
-    """Seconds of a statement that two listeners take."""
-    values = {"month": "2023-06-01", "a": "2023-01-01"}
-    each = iter([f"{sql} -- {number}" for number in range(times)])
-
-    def call() -> None:
-        context = SimpleNamespace()
-        sent, _ = before(CONNECTION, None, next(each), values, context, False)
-        after(CONNECTION, None, sent, values, context, False)
-
-    return timeit.timeit(call, number=times) / times
-
-
-def _nothing(_: object, __: object, sql: str, values: object, *more: object) -> tuple[str, object]:
-    return sql, values
+def _once(connection: Connection, sql: str) -> tuple[float, float]:
+    """Seconds of the listeners, and of the statement as they send it until its rows are here."""
+    values, context = {"month": "2023-06-01", "a": "2023-01-01"}, SimpleNamespace()
+    began = perf_counter()
+    sent, _ = before_execute(connection, None, sql, values, context, False)
+    after_ddl(connection, None, sent, values, context, False)
+    hooked = perf_counter()
+    with connection.connection.dbapi_connection.cursor() as cursor:
+        cursor.execute(sent, values)
+        cursor.fetchall()
+    return hooked - began, perf_counter() - hooked
 
 
 def against_mariadb(
     race: bench_merge.Race, pairs: int, say: Callable[[str], None]
 ) -> dict[str, Pairs]:
     """Seconds of each, ours and MariaDB's ("bare") in turn, on the same million versions."""
-    found = {"aggregate": Pairs(), "look-ups": Pairs(), "changes": Pairs()}
+    found = {"aggregate": Pairs(), "look-ups": Pairs(), "prepared": Pairs(), "changes": Pairs()}
     with own_mariadb("--innodb-buffer-pool-size=512M") as theirs:
         say("system time: loading MariaDB")
         theirs.run(TABLE)
@@ -109,6 +125,7 @@ def against_mariadb(
             say(f"system time: pair {number} of {pairs}")
             _aggregate(race, theirs, found["aggregate"])
             _look_ups(race, theirs, found["look-ups"], number)
+            _prepared(race, theirs, found["prepared"], number)
             _changes(race, theirs, found["changes"])
     return {name: measured.warm() for name, measured in found.items()}
 
@@ -145,6 +162,24 @@ def _look_ups(race: bench_merge.Race, theirs: MariaDB, measured: Pairs, seed: in
         last = cursor.fetchone()
     with seconds_of(measured.bare):
         found = theirs.run(";\n".join(each.format("") for each in sql))
+    assert len(found) == LOOKUPS and [str(value) for value in last] == found[-1]
+
+
+def _prepared(race: bench_merge.Race, theirs: MariaDB, measured: Pairs, seed: int) -> None:
+    """The same of a statement that each prepares once, and plans as it sees fit."""
+    keys = random.Random(-1 - seed).sample(range(1, 500_001), LOOKUPS)
+    sql = f"SELECT amount FROM {{}}fact_payment FOR SYSTEM_TIME AS OF TIMESTAMP '{THEN}' WHERE payment_id = "
+    ours = [f"PREPARE look_up (int) AS {rewrite(sql.format('silver.') + '$1')}",
+            *(f"EXECUTE look_up ({key})" for key in keys)]  # fmt: skip
+    with race.merged, race.merged.cursor() as cursor, seconds_of(measured.ours):
+        cursor.execute(";".join(ours))
+        last = cursor.fetchone()
+    with race.merged, race.merged.cursor() as cursor:
+        cursor.execute("DEALLOCATE look_up")
+    text = (sql.format("") + "?").replace("'", "''")
+    given = [f"SET @key = {key}; EXECUTE look_up USING @key" for key in keys]
+    with seconds_of(measured.bare):
+        found = theirs.run(";\n".join([f"PREPARE look_up FROM '{text}'", *given]))
     assert len(found) == LOOKUPS and [str(value) for value in last] == found[-1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -158,10 +159,19 @@ def test_each_cost_is_told_once_and_compared_by_its_ratio(year: Medallion) -> No
         assert f"| {each['what']} | {each['took']} |" in costs.page(year, Path())
     found = {(row.what, row.beside): round(row.ratio, 2) for row in costs.ratios().itertuples()}
     assert len(found) == sum(len(each["beside"]) for each in costs.MEASURED["compared"])
-    assert found["Aggregate AS OF, a million versions", "MariaDB"] == round(0.155 / 0.061, 2)
-    assert found["Capture, one change per transaction", "native subscription"] == round(44_600 / 54_600, 2)
+    for each in costs.MEASURED["compared"]:
+        for beside, figure in each["beside"].items():
+            times = each["here"] / figure if each["unit"] == "changes/s" else figure / each["here"]
+            assert found[each["what"], beside] == round(times, 2)
     assert all(f"{row.ratio:.2g} times {row.beside}" in costs.figure(year, Path())
                for row in costs.ratios().itertuples())  # fmt: skip
+
+
+def test_the_page_takes_the_last_benchs_figures_where_there_are_some(tmp_path: Path) -> None:
+    kept = costs.measured(tmp_path / "bench.json")
+    assert kept["compared"][0]["here"] == 44_600, "those of costs.toml"
+    (tmp_path / "bench.json").write_text(json.dumps(kept | {"machine": "another"}))
+    assert costs.measured(tmp_path / "bench.json") == kept | {"machine": "another"}
 
 
 # The execution status
