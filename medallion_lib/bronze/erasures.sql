@@ -21,7 +21,6 @@ COMMENT ON COLUMN meta.erasure.versions IS 'How many versions were erased.';
 COMMENT ON COLUMN meta.erasure.salt IS 'What the hash of the key is made with.';
 COMMENT ON COLUMN meta.erasure.key_hash IS 'A hash of the key while the source still has the row; null afterwards.';
 COMMENT ON COLUMN meta.erasure.is_ending IS 'Whether the row has gone at the source with what is just landing.';
-REVOKE SELECT ON meta.erasure FROM medallion_notebook;
 
 CREATE OR REPLACE FUNCTION meta.key_hash(salt uuid, key jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

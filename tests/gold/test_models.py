@@ -235,8 +235,9 @@ def test_an_instance_of_a_type_is_told_from_others() -> None:
 
 
 def test_the_hints_resolve_and_values_are_of_them(lab: Medallion, made: Any) -> None:
-    """Of no table of the year has history been deleted, so there is no horizon but this."""
-    with tried(lab, "INSERT INTO meta.horizon VALUES ('silver.dim_film_hist', now())") as warehouse:
+    """Of the year nothing was deleted or erased, so there is no horizon and no erasure but these."""
+    with tried(lab, "INSERT INTO meta.horizon VALUES ('silver.dim_film_hist', now()); "
+                    "INSERT INTO meta.erasure (bronze, columns, events, versions) VALUES ('b', '{email}', 1, 1)") as warehouse:
         for mapper in mappers(made):
             assert list(mapper.columns.keys()) == list(mapper.local_table.columns.keys())
             assert hints(mapper).keys() == set(mapper.columns.keys())
