@@ -819,8 +819,8 @@ def test_a_capture_begun_by_an_earlier_version_goes_on_without_a_gap(
         with server.session(ready.lab.warehouse_url) as cursor:
             cursor.execute("DROP TABLE meta.warehouse; ALTER TABLE meta.watermark DROP names")
     ready.as_owner(LIVE)
-    assert typed(told(ready.lab.capture)) == f"{REMEDY} rebuild"
-    ready.lab.rebuild()
+    assert typed(told(ready.lab.capture)) == f"{REMEDY} upgrade"
+    ready.lab.upgrade()
     assert ready.lab.capture().rows == 10
     all_is_well(ready)
     assert names(ready) == (["medallion"], [PUBLICATION])
