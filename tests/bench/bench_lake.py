@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +23,6 @@ from medallion_lib.silver import merge
 
 EVENTS = Path(__file__).with_name("bench_lake.sql")
 SIZES = {300_000: 2, 1_000_000: 4, 4_000_000: 10, 12_000_000: 24}  # gigabytes of memory each needs
-MISSING = "no engine: make spark"
 
 
 class Cost(NamedTuple):
@@ -35,10 +33,6 @@ class Cost(NamedTuple):
     seconds: float
     cpu: float  # seconds of the processors
     megabytes: float  # that its process took at most; PostgreSQL's has the shared buffers it read
-
-
-def installed() -> bool:
-    return find_spec("pysail") is not None
 
 
 def sizes() -> list[int]:
