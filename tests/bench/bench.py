@@ -257,7 +257,8 @@ def serve(lab: Medallion) -> None:
     measured, each = bench_serve.measured(lab, PAIRS), bench_serve.STATEMENTS
     row(f"{each:,} selects of pgbench, by serve: seconds", spread(measured.ours))
     row("  past it", spread(measured.bare))
-    ratio("  throughput by serve / past it", measured, SERVE_AIM)
+    share = median(measured.ratios)
+    row("  throughput by serve / past it", spread(measured.ratios), f">= {SERVE_AIM}", share >= SERVE_AIM)
     pairs = zip(measured.ours, measured.bare, strict=True)
     added = [(ours - bare) / each * 1e6 for ours, bare in pairs]
     row("  added to each: microseconds", spread(added, 0), f"<= {ADDED_AIM}", median(added) <= ADDED_AIM)
