@@ -14,7 +14,7 @@ from medallion_lib.serve.text import Said
 from medallion_lib.serve.wire import Wire
 from medallion_lib.system_time import functions
 
-LONGEST = 1 << 26  # bytes of one message, but for the data of COPY, which is not held
+LONGEST = 64 << 20  # bytes of one message, but for the data of COPY, which is not held
 _UNKNOWN = 1 << 16  # of one before the server has let the client in
 _QUERY, _READY = b"QZ"
 _LOOKED_AT = b"ZT123nCIsEGS"  # of what the server says; the rest passes
