@@ -17,7 +17,6 @@ from medallion_lib.bronze.erasing import key_of_row
 from medallion_lib.errors import Busy, Unconfirmed, refusal, refusing
 from medallion_lib.gold.keys import Key
 from medallion_lib.silver.shape import Shape
-from medallion_lib.steps import step
 from medallion_lib.tables import Table, Tables, is_there
 from medallion_lib.watch import asking
 
@@ -65,7 +64,6 @@ def erase(
         _erase(cursor, table, gone, versions)
         if shape:
             _make_anew(cursor, shape, is_its, bool(gone))
-    step("erased")
     return [Erased(table.shown, events, versions)]
 
 

@@ -55,10 +55,11 @@ lab.capture(resnapshot=True, yes=True) if work == "resnapshot" else getattr(lab,
 
 
 # Every step, by what it is a step of; a test kills each of them at each, below, in test_adding or, within
-# a first merge, in watch/test_first_versions.
+# a first merge, in watch/test_first_versions; at those of a prune, upkeep/test_prune stops it.
 CAPTURE = ("copied", "landed", "confirmed")
 SNAPSHOT = ("slot made", "copied", "landed")
 FIRST = "first rows taken"
+PRUNE = ("horizon set", "batch pruned")
 MERGE = (*(f"merged {table.history}" for table in TABLES.versioned), "merge watermark written", "merge committed")
 
 kills: list[str] = []  # of the test that runs
@@ -78,7 +79,7 @@ def named_steps() -> set[str]:
 
 
 def test_each_named_step_is_one_at_which_a_test_kills() -> None:
-    assert named_steps() == {*CAPTURE, *SNAPSHOT, FIRST, *MERGE, *ADDING, REMOVAL}
+    assert named_steps() == {*CAPTURE, *SNAPSHOT, FIRST, *MERGE, *PRUNE, *ADDING, REMOVAL}
 
 
 @pytest.fixture(autouse=True)
