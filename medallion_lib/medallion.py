@@ -17,7 +17,7 @@ from medallion_lib.gold.marts import Applied
 from medallion_lib.gold.questions import Answer
 from medallion_lib.instants import instant
 from medallion_lib.operating import Operating
-from medallion_lib.progress import Told, shown
+from medallion_lib.progress import Told, say, shown
 from medallion_lib.silver import merge, verify
 from medallion_lib.silver.merge import Merged
 from medallion_lib.silver.shape import Shape
@@ -165,7 +165,7 @@ class Medallion(Operating):
             if known is None or resnapshot:
                 if known and not yes:
                     self._ask_for_snapshot(url, known)
-                kept = self._to_snapshot(url, kept, told)
+                kept = self._to_snapshot(url, kept)
                 taken = capture.snapshot(url, into, self.slot, kept, known, show, self._known()[1])
                 landed(taken.rows)
                 known = Watermark.read(cursor, kept)
@@ -187,7 +187,7 @@ class Medallion(Operating):
             until, size = known.commit_ts or "the beginning", found["wal_bytes_not_captured"]
             raise refusal("snapshot unconfirmed", Unconfirmed, until=until, size=size)
 
-    def _to_snapshot(self, source: URL, kept: Tables, told: Told) -> Tables:
+    def _to_snapshot(self, source: URL, kept: Tables) -> Tables:
         """The tables that a snapshot takes: those declared now, if any are."""
         if self.declared is None:
             return kept
@@ -195,7 +195,7 @@ class Medallion(Operating):
             wanted = catalog.completed(at_source, self.declared, kept).taken_over(kept)
         here = by_source(wanted.captured)
         if left := [each.shown for each in kept.captured if each.source.strings not in here]:
-            told(f"No longer captured, as it is not declared: {', '.join(left)}.")
+            say(f"No longer captured, as it is not declared: {', '.join(left)}.")
         return wanted
 
     def merge(self, upto: int | None = None) -> list[Merged]:

@@ -34,7 +34,9 @@ def _said_by(found: Path) -> str:
 
 
 class OfVersion(Embedded):
-    """A server like the embedded one, by other programs."""
+    """A server like the embedded one, by other programs, the oldest of which know no builtin order."""
+
+    order = ("--locale=C.UTF-8",)
 
     def __init__(self, home: Path, programs: Path) -> None:
         super().__init__(home)

@@ -38,6 +38,8 @@ class Embedded:
     """
 
     notebook_password = None  # whoever may open the socket is let in
+    # The builtin order of texts is by code point, as libc's is in this locale, in half the time.
+    order = ("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
     def __init__(self, home: Path) -> None:
         """Writes nothing: `start` makes the home, under /var/tmp where the account can't go."""
@@ -155,8 +157,7 @@ class Embedded:
     def _initdb(self) -> None:
         half = self.home / "data.half"
         shutil.rmtree(half, ignore_errors=True)
-        order = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")  # sorts in half the time
-        options = ("-U", OWNER, "--locale=C.UTF-8", *order, "-E", "UTF8", "--auth-local=trust")
+        options = ("-U", OWNER, *self.order, "-E", "UTF8", "--auth-local=trust")
         self._postgres("initdb", str(half), *options, "--auth-host=reject")
         with open(half / "postgresql.conf", "a", encoding="utf-8") as settings:
             settings.write((PACKAGE / "postgresql.conf").read_text(encoding="utf-8"))

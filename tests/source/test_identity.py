@@ -100,10 +100,10 @@ class Shop:
             self.run(statement)
         self.resnapshot()
 
-    def refused(self, resnapshot: bool = False) -> str:
+    def refused(self, resnapshot: bool = False, yes: bool = False) -> str:
         """What a capture that must fail says."""
         with pytest.raises(MedallionError) as caught:
-            self.lab.capture(resnapshot=resnapshot)
+            self.lab.capture(resnapshot=resnapshot, yes=yes)
         return str(caught.value)
 
 
