@@ -87,3 +87,9 @@ def test_what_is_made_is_under_no_version_control() -> None:
     if told.returncode == 128:
         pytest.skip("this is no git checkout")
     assert told.stdout.split() == made
+
+
+def test_no_two_refusals_have_one_name() -> None:
+    texts = (ROOT / "medallion_lib" / "refusals.txt").read_text(encoding="utf-8")
+    names = re.findall(r"^\[(.+)\]$", texts, flags=re.MULTILINE)
+    assert len(names) == len({*names}) > 200

@@ -13,8 +13,8 @@ from medallion_lib import Medallion
 
 REPORT = Path(".results", "tests.xml")  # below the checkout
 TESTS = Path(__file__).parents[2] / "tests"
-FOLDERS = ("shop", "source", "bronze", "silver", "system_time", "gold", "watch", "server",
-           "upkeep")  # fmt: skip
+FOLDERS = ("shop", "source", "bronze", "silver", "system_time", "gold", "watch", "server", "serve",
+           "upkeep", "lake")  # fmt: skip
 REST = "Everything else: commands, figures, notebooks, pages"
 
 

@@ -22,6 +22,6 @@ try:
     from medallion_lib.lake.export import Exported, export
     from medallion_lib.lake.lake import Lake, Made
 except ModuleNotFoundError as problem:
-    raise refusal("no engine") from problem
+    raise refusal("no lake engine") from problem
 
 __all__ = ["Compared", "Exported", "Lake", "Made", "compare", "export"]

@@ -20,7 +20,7 @@ def session() -> Any:
     Raises MedallionError where none is installed, or the one that is named does not answer.
     """
     if not find_spec("pyspark") or not (find_spec("pysail") or "SPARK_REMOTE" in os.environ):
-        raise refusal("no engine")
+        raise refusal("no lake engine")
     with warnings.catch_warnings():  # that pyspark tells of pandas, which is not used here
         warnings.simplefilter("ignore", FutureWarning)
         return _connected(os.environ.get("SPARK_REMOTE") or _sail())

@@ -71,7 +71,7 @@ class Relations:
             if (each, name) in self.tables or (each, name) in self.queries:
                 return each, name
         named = ", ".join(sorted(name for _, name in (*self.tables, *self.queries)))
-        raise refusal("no such relation", name=f"{schema}.{name}".lstrip("."), named=named)
+        raise refusal("not in the lake", name=f"{schema}.{name}".lstrip("."), named=named)
 
     def _relation(
         self, name: Name, form: Form | None, instants: Sequence[exp.Expression]

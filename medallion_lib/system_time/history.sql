@@ -6,6 +6,7 @@
 CREATE OR REPLACE PROCEDURE meta.guard_history(history regclass)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET client_min_messages = warning
     AS $$
 DECLARE
     versioned constant text := format('(SELECT versioned::oid FROM history.tables WHERE history = %L::regclass)', history);

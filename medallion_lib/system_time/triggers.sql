@@ -30,8 +30,9 @@ COMMENT ON COLUMN history.tables.system_time IS 'The time that its versions get 
 -- transaction's own keys it tells nothing, and before what waits for the commit goes on.
 CREATE SEQUENCE IF NOT EXISTS meta.key_gone_at;
 COMMENT ON SEQUENCE meta.key_gone_at IS 'When a key was last taken away from a table that versions itself, in microseconds.';
-CREATE TABLE IF NOT EXISTS meta.key_gone ();
+CREATE TABLE IF NOT EXISTS meta.key_gone (transaction bigint PRIMARY KEY DEFAULT txid_current());
 COMMENT ON TABLE meta.key_gone IS 'A row while a transaction that took a key away from a table that versions itself goes on.';
+COMMENT ON COLUMN meta.key_gone.transaction IS 'Which transaction it is.';
 
 CREATE OR REPLACE FUNCTION meta.tell_key_gone() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -145,12 +146,13 @@ COMMENT ON FUNCTION meta.missing_trigger IS 'A trigger of ours that a table lack
 CREATE OR REPLACE FUNCTION meta.triggers_as_made(versioned oid) RETURNS text[]
     LANGUAGE sql STABLE
     RETURN (
-        SELECT array_agg(format('%s %s', pg_trigger.oid, pg_trigger.xmin))
+        SELECT array_agg(format('%s %s %s', tgrelid, pg_trigger.oid, pg_trigger.xmin))
         FROM meta.versioning_triggers() AS ours
         JOIN pg_trigger ON tgrelid = versioned AND tgname = ours.name);
-COMMENT ON FUNCTION meta.triggers_as_made IS 'The triggers of ours that a table has, each with the transaction that changed it last.';
+COMMENT ON FUNCTION meta.triggers_as_made IS 'The triggers of ours that a table has, each with the table''s number and the transaction that changed it last.';
 
--- While it was switched off, nobody saw what changed.
+-- While it was switched off, nobody saw what changed. A backup's table has a number of its own where it
+-- is restored, and its triggers are as they were made there.
 CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN coalesce(meta.missing_trigger(versioned), (
@@ -159,7 +161,8 @@ CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
         JOIN pg_trigger ON tgrelid = it.versioned
         JOIN meta.versioning_triggers() AS ours ON ours.name = tgname
         WHERE it.versioned = idle_trigger.versioned
-          AND format('%s %s', pg_trigger.oid, pg_trigger.xmin) <> ALL (triggers)));
+          AND format('%s %s %s', tgrelid, pg_trigger.oid, pg_trigger.xmin) <> ALL (triggers)
+          AND EXISTS (SELECT FROM unnest(triggers) AS made WHERE starts_with(made, tgrelid || ' '))));
 COMMENT ON FUNCTION meta.idle_trigger IS 'A trigger of ours that a table lacks, or that is disabled or was meanwhile; null where all were at work.';
 
 CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)

@@ -236,7 +236,7 @@ def test_an_instance_of_a_type_is_told_from_others() -> None:
 
 def test_the_hints_resolve_and_values_are_of_them(lab: Medallion, made: Any) -> None:
     """Of the year nothing was deleted or erased, so there is no horizon and no erasure but these."""
-    with tried(lab, "INSERT INTO meta.horizon VALUES ('silver.dim_film_hist', now()); "
+    with tried(lab, "INSERT INTO meta.horizon VALUES ('silver.dim_film_hist', now()); INSERT INTO meta.key_gone DEFAULT VALUES; "
                     "INSERT INTO meta.erasure (bronze, columns, events, versions) VALUES ('b', '{email}', 1, 1)") as warehouse:
         for mapper in mappers(made):
             assert list(mapper.columns.keys()) == list(mapper.local_table.columns.keys())

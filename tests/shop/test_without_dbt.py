@@ -16,7 +16,7 @@ from medallion_lib import Medallion
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(ROOT.glob("notebooks/0[0-4]_*.ipynb"))
 EXTRA = {"dbt", "pyarrow"}
-FURTHER = {"medallion_lib.shop.star", "medallion_lib.batch"}
+FURTHER = {"medallion_lib.shop.star", "medallion_lib.batch", "medallion_lib.lake"}
 LIBRARY = [path for path in ROOT.glob("medallion_lib/**/*.py")
            if path.parent.name not in {name.split(".")[-1] for name in FURTHER}]
 CORE = [*LIBRARY, *ROOT.glob("notebooks/*.py"), *ROOT.glob("notebooks/charts/*.py")]

@@ -274,6 +274,13 @@ FORMS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _begun(plain: Connection, maker: Connection) -> None:
+    """No test goes on with what another's transaction left."""
+    plain.rollback()
+    maker.rollback()
+
+
 @pytest.fixture
 def table(run: Any, plain: Connection) -> Iterator[Connection]:
     """A connection, with an empty table t."""

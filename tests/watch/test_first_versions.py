@@ -39,7 +39,8 @@ def not_as_bronze(cursor: Cursor, table: Table) -> list[tuple]:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The histories that were begun by the short way."""
+    """The histories that were begun by the short way, which those of few rows go, too."""
+    monkeypatch.setattr(merge, "MANY", 1)
     histories: list[str] = []
     begun = first.begun
 
