@@ -290,7 +290,7 @@ BEGIN
         RETURN OLD;
     END IF;
     -- Of the values that are there, unless the statement brings a hash of its own. A null within a
-    -- document is a value.
+    -- document is a value, and of two documents of type json each letter tells.
     IF to_jsonb(NEW) ? 'row_hash' AND (
         TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
         OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash') AND EXISTS (
@@ -299,9 +299,9 @@ BEGIN
           AND atttypid IN ('int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)) THEN
         NEW := jsonb_populate_record(NEW, jsonb_build_object(
             'row_hash', (
-                SELECT hashtextextended(jsonb_object_agg(key, value)::text, 0)
-                FROM jsonb_each(to_jsonb(NEW) - '{row_hash,sys_start,sys_end,sys_period}'::text[])
-                WHERE value <> 'null')));
+                SELECT meta.row_hash(jsonb_object_agg(key, value))
+                FROM json_each_text(to_json(NEW))
+                WHERE key <> ALL (meta.system_columns()))));
     END IF;
     -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
     NEW.sys_start := instant;

@@ -1,4 +1,4 @@
-"""Each construct that sqlglot alone translates to something else means on an engine what it means here."""
+"""What sqlglot alone translates to something else means on an engine what it means here."""
 
 from __future__ import annotations
 
