@@ -223,8 +223,9 @@ def emptied(connection: Connection, maker: Connection, table: str, *others: str)
     """With its triggers off, which its owner may do, and its history by who made the warehouse."""
     tables = ", ".join([table, *others])
     do(connection, f"ALTER TABLE {table} DISABLE TRIGGER USER; TRUNCATE {tables}; ALTER TABLE {table} ENABLE TRIGGER USER")
+    ((history,),) = do(connection, "SELECT meta.history_of(%s::regclass)::text", table)  # another, after one that was dropped
     connection.commit()
-    do(maker, f"TRUNCATE history.{table}; UPDATE history.tables SET triggers = meta.triggers_as_made(versioned)")
+    do(maker, f"TRUNCATE {history}; UPDATE history.tables SET triggers = meta.triggers_as_made(versioned)")
     maker.commit()
 
 
