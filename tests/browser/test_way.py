@@ -118,7 +118,7 @@ def test_a_record_of_the_log_is_read_as_the_server_reads_the_row(page: Page) -> 
 def test_it_says_by_what_it_reads_the_log(followed: Page) -> None:
     told = followed.locator(".ask-way > li").nth(1).inner_text()
     assert "Here pg_walinspect reads them." in told
-    assert "through pgoutput, which does not run in the followed." in told
+    assert "through pgoutput, which does not run in the page." in told
     assert "pg_get_wal_block_info" in told
 
 
