@@ -87,16 +87,16 @@ def test_a_history_is_to_be_strict_only_where_the_server_can_keep_it_so() -> Non
     assert len(strict) == 58
 
 
-def check(number: int, is_whole: bool, count: int = 100) -> None:
-    """So many tables, captured and merged in batches as they come, and made anew where `is_whole`."""
-    with played(random_plans(count, number), number) as made:
+def check(number: int, is_whole: bool) -> None:
+    """A hundred tables, captured and merged in batches as they come, and made anew where `is_whole`."""
+    with played(random_plans(100, number), number) as made:
         for _ in made.play():
             if made.random.random() < 0.5:
                 made.capture()
                 made.merge()
         assert not (found := made.differences()), "\n".join(found)
         versions = made.versions()
-        assert sum(versions.values()) > count
+        assert sum(versions.values()) > 100
         made.lab.capture(resnapshot=True, yes=True)
         made.lab.merge()
         assert made.versions() == versions, "a snapshot reads each row as the log had it"
@@ -105,12 +105,12 @@ def check(number: int, is_whole: bool, count: int = 100) -> None:
             assert made.lab.verify() == []
 
 
-def test_thirty_random_tables_keep_their_history() -> None:
-    """With keys of as many types and columns that change, they are as of any instant as their source was."""
-    check(1, is_whole=False, count=30)
+def test_a_hundred_random_tables_keep_their_history() -> None:
+    """With keys of 78 types and columns that change, they are as of any instant as their source was."""
+    check(1, is_whole=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(1, 22))
+@pytest.mark.parametrize("number", range(2, 22))
 def test_two_thousand_random_tables_keep_their_history(number: int) -> None:
     check(number, is_whole=True)
