@@ -17,7 +17,7 @@ from medallion_lib.server.embedded import CHECKOUT
 ROWS = 1_000_000
 MADE = "CREATE TABLE accounts (aid integer PRIMARY KEY, bid integer, abalance integer, filler character(84))"
 TURNS = 2
-MOST = 5  # times as long: by the processor's time, bronze takes twice a COPY's, and history as much again
+MOST = 4  # times as long: by the processor's time, bronze takes twice a COPY's, and history as much again
 
 
 def first_as_of(source: URL, query: str) -> float:
