@@ -74,7 +74,7 @@ def _merge(warehouse: Connection, upto: int | None) -> list[Merged]:
         whole = [table for table in _whole(cursor)
                  if not table.adding or table.adding == come.get(table.source.strings)]  # fmt: skip
         changed = _changed(cursor, whole, batch)
-        for table in changed:
+        for table in whole:  # of a column that came with a default and went, no event may tell
             follow(cursor, table)
         done = [merge_table(cursor, table, _batch_of(table, batch), changed.get(table, 0))
                 for table in whole]  # fmt: skip
