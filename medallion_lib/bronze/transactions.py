@@ -110,14 +110,17 @@ class Decoder:
     def tell_filled(self, known: Mapping[str, str] | None) -> None:
         """Tell of columns that earlier rows have a value in since `known`, which is not in the log.
 
-        Of a history that follows its table's columns, the first row that has them tells more.
+        Of a history that follows its table's columns, the first row that has them tells more. They
+        may be dropped by then: what is known of them now is kept for it.
         """
-        if not known or self.landing.watermark.names.keys() <= known.keys():
+        if not known or (names := self.landing.watermark.names).keys() <= known.keys():
             return
+        for each in (come := [*self.catalog.come(known)]):
+            names.update(self.catalog.kept(*each))
         lacking = "earlier rows have a value in it that is not in the log. A new snapshot brings it"
-        self._tell([f"{table.shown}: column {name} was added; {lacking}: "
+        self._tell([f"{table.shown}: column {found.name} was added; {lacking}: "
                     "python -m medallion_lib capture --resnapshot"
-                    for table, name in self.catalog.filled(known)])  # fmt: skip
+                    for table, found in come if not table.evolves])  # fmt: skip
 
     def _tell(self, sentences: Sequence[str], *changed: Table) -> None:
         if sentences:

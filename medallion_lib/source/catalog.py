@@ -1,7 +1,7 @@
 """What the source's catalog says of the tables whose changes are in the log."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -77,24 +77,23 @@ class Catalog:
         of = (table.source.as_string(self.cursor),)
         return [Found(*row[:6]) for row in sqlfile.run(self.cursor, "source/columns", of)]
 
-    def filled(self, known: Mapping[str, str]) -> list[tuple[Table, str]]:
-        """Columns that are new since `names` was `known`, and not null in a row from before them.
-
-        Those of histories that follow their table's columns are left out.
-        """
-        fixed = [each for each in self.tables if not each.evolves]
-        found = [(table, each.name) for table in fixed for each in self.found(table)
-                 if each.missing is not None or each.is_filled]  # fmt: skip
+    def come(self, known: Mapping[str, str]) -> Iterator[tuple[Table, Found]]:
+        """Columns that are new since `names` was `known`, and not null in earlier rows."""
         called = "SELECT format('column %%I of %%I.%%I', %s::text, %s::text, %s::text)"
-        new = []
-        for table, name in found:
-            self.cursor.execute(called, (name, table.schema, table.name))
-            new += [(table, name)] * (self.cursor.fetchone()[0] not in known)
-        return new
+        for table in self.tables:
+            for each in self.found(table):
+                if each.missing is not None or each.is_filled:
+                    self.cursor.execute(called, (each.name, table.schema, table.name))
+                    if self.cursor.fetchone()[0] not in known:
+                        yield table, each
 
     def oid(self, table: Table) -> str:
         """What tells the table from another that gets its name later."""
         return str(self.relation(table).oid)
+
+    def kept(self, table: Table, each: Found) -> dict[str, str]:
+        """What is to be known of a column with `names`: the log may tell of it when it is gone."""
+        return {f"column {each.number} of relation {self.oid(table)}": json.dumps(each[2:])}
 
     def found_then(self, table: Table, relation: Relation) -> list[Found]:
         """The columns that a relation had when the stream described it, with what is known of them.
@@ -113,7 +112,10 @@ class Catalog:
         if then is None:
             lost = [name for name in relation.columns if name not in now]
             raise refusal("columns not known", table=table.shown, columns=", ".join(lost))
-        return [by_number.get(number, Found(number, name))._replace(name=name)
+        for number in {*then} - {*by_number}:
+            (name,) = self.kept(table, Found(number, ""))
+            by_number[number] = Found(number, "", *json.loads((self.known or {}).get(name, "[]")))
+        return [by_number[number]._replace(name=name)
                 for number, name in zip(then, relation.columns, strict=True)]  # fmt: skip
 
     def as_it_is(self, table: Table) -> Table:

@@ -88,6 +88,18 @@ def test_an_added_column_keeps_what_earlier_rows_have_in_it_when_it_is_renamed(l
     is_well(lab)
 
 
+def test_a_column_that_is_dropped_with_the_first_row_that_has_it_was_what_the_capture_before_saw(lab: Medallion) -> None:
+    run(lab, "ALTER TABLE thing ADD place inet DEFAULT '10.0.0.1', ADD is_new boolean DEFAULT true, ADD price numeric(6, 2) DEFAULT 1.5")
+    lab.capture(merging=True)
+    ((then,),) = asked(lab, "SELECT now()")
+    run(lab, "UPDATE thing SET name = 'eins' WHERE id = 1; ALTER TABLE thing DROP place, DROP is_new, DROP price; "
+             "UPDATE thing SET name = 'zwei' WHERE id = 2")  # fmt: skip
+    lab.capture(merging=True)
+    of_then = asked(lab, f"SELECT host(place), is_new, price::text FROM silver.thing__as_of('{then}')")
+    assert of_then == [("10.0.0.1", True, "1.50")] * 3
+    is_well(lab)
+
+
 @pytest.mark.slow
 def test_more_columns_than_a_table_can_have_are_refused(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing " + ", ".join(f"ADD c{number} integer" for number in range(1596)), "UPDATE thing SET c1 = 1")

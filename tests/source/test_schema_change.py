@@ -113,7 +113,7 @@ def test_a_capture_that_follows_goes_on_through_every_change_of_columns(shop: Me
     finally:
         process.kill()
     assert (process.returncode, out) == (0, "Stopped. What was landed is kept.\n")
-    told = [re.match("film: column (.+) was added; earlier rows have a value", line)[1] for line in err.splitlines()]
+    told = [re.search("film: column (.+) was added; earlier rows have a value", line)[1] for line in err.splitlines()]
     assert told == ["studio", "twice", "hours"]
 
 
