@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,9 +28,10 @@ def session() -> Any:
 
 
 def _connected(url: str) -> Any:
-    # Under `python -c`, pyspark takes itself for a run of its own tests, and ends it.
+    # Under `python -c`, where there is no spec, pyspark takes itself for a run of its own tests and
+    # ends it. A name in the spec would be what multiprocessing has other processes run.
     main = sys.modules["__main__"]
-    main.__spec__ = main.__spec__ or find_spec("pyspark")
+    main.__spec__ = main.__spec__ or ModuleSpec(None, None)
     from pyspark.sql.connect.session import SparkSession  # the other one sets variables
 
     try:

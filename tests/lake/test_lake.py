@@ -168,6 +168,22 @@ def test_so_it_is_killed_at_any_step(lab_at: At, tmp_path: Path) -> None:
     check_kills(lab_at("2023-01-20"), tmp_path, STEPS)
 
 
+OTHERS = """
+import multiprocessing, sys
+from medallion_lib.lake.engine import session
+assert session().range(3).count() == 3
+other = multiprocessing.get_context("forkserver").Process(target=print)
+other.start()
+other.join()
+sys.exit(other.exitcode)
+"""
+
+
+def test_a_process_that_has_the_engine_starts_others() -> None:
+    path = os.pathsep.join([str(Path(sys.prefix, "spark")), os.environ.get("PYTHONPATH", "")])
+    assert subprocess.run([sys.executable, "-c", OTHERS], env=os.environ | {"PYTHONPATH": path}).returncode == 0
+
+
 def test_exporting_and_merging_again_writes_nothing(year: Year) -> None:
     place = Path(year.there.place.path)
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*.parquet")}
