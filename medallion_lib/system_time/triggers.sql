@@ -200,6 +200,11 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             obstacle.about, 'table', TG_RELID::regclass::text, 'fact', obstacle.fact);
     END IF;
+    -- Who writes a key that is checked late does not wait for who takes it away, and would begin a
+    -- version before the last one's end. Such tables have one writer at a time.
+    PERFORM pg_advisory_xact_lock('meta.key_gone'::regclass::oid::integer, TG_RELID::integer)
+    FROM pg_constraint
+    WHERE conrelid = TG_RELID AND contype = 'p' AND condeferrable;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_statement IS 'Refuses TRUNCATE of a table that versions itself, and what its triggers could not keep.';

@@ -425,6 +425,26 @@ def test_who_takes_a_key_that_a_later_transaction_deletes_is_to_run_again(
         assert do(table, f"{overlaps} OR a.sys_start = b.sys_start AND a.sys_end <> b.sys_end") == []
 
 
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+def test_who_takes_a_key_that_is_checked_late_waits_for_who_deletes_it(table: Connection, notebook_url: URL, isolation: str) -> None:
+    """The key itself is looked at when the transaction ends, so the row would be there already."""
+    do(table, "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE INITIALLY DEFERRED; INSERT INTO t (id, v) VALUES (1, 1)")
+    table.commit()
+    with other(notebook_url) as early:
+        do(early, f"SET TRANSACTION ISOLATION LEVEL {isolation}; TABLE t")
+        do(table, "DELETE FROM t WHERE id = 1")
+        found: list[str | None] = []
+        taking = threading.Thread(target=lambda: found.append(fault(early, "INSERT INTO t (id, v) VALUES (1, 2)")))
+        taking.start()
+        taking.join(0.1)
+        table.commit()
+        taking.join()
+        assert found == ["40001"]
+        early.rollback()
+        do(early, "INSERT INTO t (id, v) VALUES (2, 2), (2, 3); DELETE FROM t WHERE v = 3")
+        early.commit()
+
+
 def test_a_transaction_that_sees_no_others_deletes_and_inserts_keys_of_its_own(table: Connection, notebook_url: URL) -> None:
     do(table, "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
     table.commit()
