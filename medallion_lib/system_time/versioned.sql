@@ -397,6 +397,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             CASE WHEN meta.owns("table") THEN 'not versioned' ELSE 'time of another' END, 'table', "table"::text);
     END IF;
+    -- Or the time of a statement that goes on would change from one of its rows to the next.
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', "table");
     RETURN instant;
 END $$;
 COMMENT ON FUNCTION meta.set_system_time IS 'Has the versions of a table of one''s own begin and end at this time, to replay changes; null for that of each transaction.';

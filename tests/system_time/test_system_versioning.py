@@ -1383,6 +1383,29 @@ def test_only_the_owner_sets_the_time_and_no_statement_goes_back(table: Connecti
     table.rollback()
 
 
+def test_a_statement_that_goes_on_is_of_one_time(table: Connection, notebook_url: URL) -> None:
+    """Who sets another meanwhile waits."""
+    times = ["2020-01-01", "2020-02-01", "2020-03-01"]
+    set_ = "SELECT set_system_time('t', '{}')"
+    do(table, f"{set_.format(times[0])}; INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
+    table.commit()
+    do(table, set_.format(times[1]))
+    table.commit()
+    with other(notebook_url) as one, other(notebook_url) as two:
+        do(table, "SELECT FROM t WHERE id = 2 FOR UPDATE")
+        both = [threading.Thread(target=lambda on=on, sql=sql: (do(on, sql), on.commit()))
+                for on, sql in ((one, "UPDATE t SET v = 9"), (two, set_.format(times[2])))]  # fmt: skip
+        for each in both:
+            each.start()
+            each.join(0.2)
+            assert each.is_alive()
+        table.commit()
+        for each in both:
+            each.join()
+    held = do(table, "SELECT id, sys_start::date::text, isfinite(sys_end) FROM t__all() ORDER BY id, sys_start")
+    assert held == [(id_, at, at == times[0]) for id_ in (1, 2) for at in times[:2]]
+
+
 def test_a_trigger_that_stops_a_row_from_going_on_is_told(run: Any) -> None:
     run(ROWS)
     run("CREATE FUNCTION stops() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
