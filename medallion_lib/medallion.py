@@ -13,6 +13,7 @@ from medallion_lib.bronze import capture, layout
 from medallion_lib.bronze.landing import Landed
 from medallion_lib.errors import Busy, ConnectionLost, MedallionError, Unconfirmed, refusal
 from medallion_lib.gold import marts, questions, receipt, undo
+from medallion_lib.gold.alerts import Alerts
 from medallion_lib.gold.marts import Applied
 from medallion_lib.gold.questions import Answer
 from medallion_lib.instants import instant
@@ -121,15 +122,16 @@ class Medallion(Operating):
     ) -> Landed:  # fmt: skip
         """Land in bronze what the source has committed: a snapshot the first time, else the log.
 
-        `resnapshot` takes the source over anew, after a gap; `merging` merges after each landing.
+        `resnapshot` takes the source over anew, after a gap; `merging` merges after each landing,
+        and tells of what is new in gold's rules (see `alerts`).
         `follow` goes on until interrupted, and when the server is lost until it is back.
         Raises MedallionError, with a remedy, when the slot does not continue where bronze ends, and
         Unconfirmed, unless `yes`, where it does and a snapshot would leave its changes out.
         """
-        told = Told()
+        told, alerts = Told(), Alerts()
         while True:
             try:
-                return self._capture(follow, resnapshot, merging, yes, told)
+                return self._capture(follow, resnapshot, merging, yes, told, alerts)
             except ConnectionLost as problem:
                 if not follow:
                     raise
@@ -138,7 +140,7 @@ class Medallion(Operating):
                 time.sleep(RETRY)
 
     def _capture(
-        self, follow: bool, resnapshot: bool, merging: bool, yes: bool, told: Told
+        self, follow: bool, resnapshot: bool, merging: bool, yes: bool, told: Told, alerts: Alerts
     ) -> Landed:
         with self._connected(self.warehouse_url) as cursor, shown("capture", "rows") as show:
             into = cursor.connection
@@ -149,6 +151,8 @@ class Medallion(Operating):
                 try:
                     if merging:
                         merge.merge(into)
+                    if merging and follow:
+                        alerts.look(into)
                     told.over("Back again: capture goes on, and loses nothing.")
                 except ConnectionLost:
                     raise

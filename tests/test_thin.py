@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medallion_lib"
 EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code that each folder may have, and "" those of what stands beside the folders.
-BUDGET = {"": 1826, "server": 377, "source": 838, "bronze": 840, "silver": 630,
-          "system_time": 1080, "gold": 455, "watch": 660, "shop": 255, "batch": 525,
+BUDGET = {"": 1829, "server": 377, "source": 838, "bronze": 840, "silver": 630,
+          "system_time": 1080, "gold": 492, "watch": 660, "shop": 255, "batch": 525,
           "upkeep": 346, "serve": 845, "lake": 685}  # fmt: skip
 GUESTS = ("shop", "batch", "lake")
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.
