@@ -10,6 +10,7 @@ from .customers import churn, cohorts, segments
 from .days import calendar
 from .demo import june, lead, moved, three_marts, waterfall
 from .feeds import feeds, kept
+from .figure import Picture
 from .forms import forms
 from .lineage import lineage
 from .lives import versions
@@ -18,8 +19,10 @@ from .movers import titles
 from .sizes import layers
 from .stores import months
 from .tables import tables
+from .tills import tills
 
 __all__ = [
+    "Picture",
     "calendar",
     "churn",
     "cohorts",
@@ -40,6 +43,7 @@ __all__ = [
     "sent",
     "tables",
     "three_marts",
+    "tills",
     "titles",
     "versions",
     "waterfall",

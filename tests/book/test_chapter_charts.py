@@ -129,6 +129,18 @@ def test_a_calendar_scales_its_days_and_holds_one_year() -> None:
         charts.calendar(pd.concat([scorecard(1), later]), alt="Days")
 
 
+def tills(*rows: tuple[int | None, str]) -> list[str]:
+    return texts(charts.tills(pd.DataFrame(rows, columns=["store_id", "daily_revenue"]), alt="Today"))
+
+
+def test_tills_name_the_store_that_took_most_and_leave_out_no_store() -> None:
+    assert tills((2, "0"), (1, "4.99"), (None, "50"))[0] == "Store 1 took most today, $4.99"
+    assert tills((2, "4.99"), (1, "4.99"))[0] == "Store 1 and Store 2 took most today, $4.99"
+    assert tills((2, "3"), (1, "3"), (7, "3"))[0] == "3 stores took most today, $3.00"
+    assert tills((1, "0"), (2, "-3"))[0] == tills()[0] == "No store has taken anything today"
+    assert tills((2, "-3"), (1, "1"))[1:] == ["Store 1", "$1.00", "Store 2", "−$3.00"]
+
+
 def test_layers_add_up_and_a_view_stores_nothing() -> None:
     shown = texts(layers())
     assert shown[0] == "Bronze stores most, 10.0 MB, gold nothing"
