@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
@@ -20,6 +21,7 @@ from medallion_lib.tables import READ, VERSION, Table, Tables, is_there
 
 # What must be as declared; what a rebuild takes anew of what is declared.
 CAPTURED = ("key", "bronze_schema", "events")
+IN_SOME_ORDER = "CALL meta.do_in_some_order(%s::text[])"
 HISTORY = (*READ, "history", "silver_schema", "by_month", "lookups")
 
 
@@ -41,7 +43,8 @@ def rebuild(
     made becomes one of this version. Columns that silver has gained or lost, and row hashes of an
     earlier version, are left out of the comparison. What was cut back stays cut back.
     Raises Unconfirmed, and changes nothing, when history would be lost and `yes` was not said.
-    Raises MedallionError, and changes nothing, when relations of somebody else read silver.
+    Views and functions of somebody else that read silver are made again as they were. Raises
+    MedallionError, and changes nothing, when that can't be, or another relation reads silver.
     """
     with warehouse, warehouse.cursor() as cursor:
         for work in ("prune", "merge"):
@@ -101,7 +104,10 @@ def _make_anew(
     cursor: Cursor, schemas: Sequence[str], tables: Tables, horizons: Sequence[tuple[str, datetime]]
 ) -> Tables:
     before = _relations(cursor, schemas)
+    cursor.execute(sqlfile.read("silver/readers"))
+    dropping, making = sqlfile.run(cursor, "rebuild_readers", {"schemas": [*schemas]}).fetchone()
     try:
+        cursor.execute(IN_SOME_ORDER, (dropping or [],))
         functions.drop(cursor.connection, schemas)
         names = sqlfile.each(map(sql.Literal, schemas))
         cursor.execute(sqlfile.compose("rebuild_drop", schemas=names))
@@ -115,6 +121,10 @@ def _make_anew(
     for horizon in horizons:
         cursor.execute("INSERT INTO meta.horizon VALUES (%s::regclass, %s)", horizon)
     functions.regenerate(cursor.connection)
+    try:
+        cursor.execute(IN_SOME_ORDER, (making or [],))
+    except psycopg2.ProgrammingError as problem:  # one needs what silver has no longer
+        raise refusal("silver is read", detail=problem.diag.message_primary) from None
     return tables
 
 
