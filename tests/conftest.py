@@ -13,12 +13,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from anew import begin_anew
 from one_server import OUR_HOME, directory, one_server, settle
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases, server, shop
-from medallion_lib.source import slot
-from medallion_lib.source.watermark import Watermark
+from medallion_lib import Medallion, databases, shop
 from medallion_lib.tables import Tables
 
 REPORT = Path(".results", "tests.xml")  # below the checkout; of the last make test
@@ -127,36 +126,6 @@ def _built_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(databases, "build_warehouse", build_or_copy)
         yield
-
-
-MADE: dict[tuple[str, str, Tables | None], Medallion] = {}  # by server, how far and of which tables: what is to be cloned
-
-
-def begin_anew(lab: Medallion, until: str = "") -> None:
-    """What `lab.reset()` does, and `until` a day replay, capture and merge, from a copy of it all.
-
-    That takes a third of reset's time, and a fifth of all four's, some 300 times.
-    """
-    key = lab.place.place, until, lab.declared
-    if key not in MADE:
-        made = Medallion(lab.place, f"{lab.name}_made_{len(MADE)}", lab.declared)
-        made.reset()
-        if until:
-            made.replay(until)
-            made.capture()
-            made.merge()
-        made.close()
-        with databases.administering(made.source_url) as cursor:
-            slot.drop(cursor, made.slot)
-        MADE[key] = made
-    lab.drop()
-    with databases.administering(lab.place.url) as cursor:
-        databases.create(cursor, lab.source_name, MADE[key].source_name)
-        databases.create(cursor, lab.warehouse_name, MADE[key].warehouse_name)
-    with server.session(lab.warehouse_url) as cursor:
-        kept, before = Tables.read(cursor), Watermark.read(cursor)
-        with slot.made(lab.source_url, lab.slot, kept, before, business_time=True) as (first, _):
-            first.write(cursor)
 
 
 @pytest.fixture

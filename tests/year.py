@@ -17,6 +17,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from anew import begin_anew
 from oracle import (
     UNKNOWN,
     Copy,
@@ -87,7 +88,7 @@ def own_lab(name: str, tables: Tables | None = None) -> Iterator[Medallion]:
     """An empty source and warehouse that a whole module shares, dropped at the end."""
     lab = Medallion.open(f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}", tables=tables)
     try:
-        lab.reset()
+        begin_anew(lab)
         yield lab
     finally:
         lab.close()

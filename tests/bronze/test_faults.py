@@ -15,6 +15,7 @@ from pathlib import Path
 import forked
 import psycopg2
 import pytest
+from anew import begin_anew
 from test_adding import REMOVAL
 from test_adding import STEPS as ADDING
 from test_commands import change, wait_until
@@ -132,7 +133,7 @@ def reached(lab: Medallion, stage: str = "capture") -> list[tuple]:
 def second(lab: Medallion) -> Iterator[Medallion]:
     """Another pair of databases, for what nobody interrupts."""
     other = Medallion.open(f"{lab.name}_calm")
-    other.reset()
+    begin_anew(other)
     yield other
     other.close()
     other.drop()
@@ -172,9 +173,7 @@ def test_merge_killed_at_any_step_has_done_nothing_and_is_right_the_next_time(
     lab: Medallion, second: Medallion
 ) -> None:
     for each in (lab, second):
-        each.replay("2023-01-10")
-        each.capture()
-        each.merge()
+        begin_anew(each, "2023-01-20")
         each.replay("2023-02-05")
         each.capture()
     before, position = silver(lab), reached(lab, "merge")
