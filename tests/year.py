@@ -130,13 +130,14 @@ def between(moment: str, count: int) -> list[datetime]:
     return [times[place] + (times[place + 1] - times[place]) / 2 for place in places]
 
 
-def played(lab: Medallion, instants: Sequence[datetime]) -> Iterator[Stage]:
+def played(lab: Medallion, instants: Sequence[datetime], captured: bool = True) -> Iterator[Stage]:
     """Play to each of these ascending instants, its own event included, and capture there."""
     known = items_at(read_opening(DATA), read_events(DATA), instants)
     seen: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for instant, items in zip(instants, known, strict=True):
         lab.replay(until=instant + MICROSECOND)
-        lab.capture()
+        if captured:
+            lab.capture()
         rows = {name: Counter(seen.setdefault(row, row) for row in wanted)
                 for name, wanted in expected(copy_of(lab), items)}
         rows |= {view: rows[name] for view, name in zip(CURRENT, HISTORY, strict=True)}

@@ -54,7 +54,7 @@ PackRow = tuple[int, Decimal, int]
 
 @dataclass
 class Story:
-    """The whole year, and what was seen while the replay stood at 1 July."""
+    """The whole year, and what was seen while another's replay stood at 1 July."""
 
     lab: Medallion
     stages: list[Stage] = field(repr=False)
@@ -63,13 +63,12 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story() -> Iterator[Story]:
+    """The prepared year, since test_year.py plays one on from its stages."""
     with own_lab("story") as lab:
-        stages = list(played(lab, INSTANTS))
+        stages = list(played(lab, INSTANTS, captured=False))
         with lab.source.connect() as shop:
             then = [tuple(row) for row in shop.execute(text(AT_THE_SOURCE))]
-        lab.replay()
-        lab.capture()
-        lab.merge()
+        lab.reset(year=True)
         yield Story(lab, stages, then)
 
 
