@@ -102,20 +102,21 @@ def bronze_count(lab: Medallion, table: str, where: str = "true") -> int:
 
 
 def test_from_nothing_to_gold_by_commands_alone(lab: Medallion) -> None:
+    """Three of them and one that fails are begun as a shell begins them, and the others forked."""
     lab.drop()
     assert typed(lab, "up").startswith(f"PostgreSQL runs: {lab.place.place}")
     assert typed(lab, "reset").startswith("Reset: ")
-    assert re.fullmatch(r"Replayed [1-9][\d,]* events\.\n", typed(lab, "replay", "--until", "2023-01-04"))
+    assert re.fullmatch(r"Replayed [1-9][\d,]* events\.\n", done(lab, "replay", "--until", "2023-01-04"))
     landed = re.fullmatch(r"Landed ([\d,]+) rows of ([\d,]+) transactions\.\n", typed(lab, "capture"))
     assert landed and int(landed[1].replace(",", "")) > 6000
-    lines = typed(lab, "merge").splitlines()
+    lines = done(lab, "merge").splitlines()
     assert lines[0].split() == ["table", "events", "inserted", "updated", "closed", "history"]
     merged = {line.split()[0]: line.split()[1:] for line in lines[1:]}
     assert list(merged) == ["dim_customer_hist", "dim_film_hist", "fact_rental", "fact_payment"]
     assert merged["dim_film_hist"] == ["1,000", "1,000", "0", "0", "0"]
-    assert typed(lab, "capture") == "Landed 0 rows of 0 transactions.\n"
-    assert all(set(line.split()[1:]) == {"0"} for line in typed(lab, "merge").splitlines()[1:])
-    assert typed(lab, "status") and typed(lab, "verify")
+    assert done(lab, "capture") == "Landed 0 rows of 0 transactions.\n"
+    assert all(set(line.split()[1:]) == {"0"} for line in done(lab, "merge").splitlines()[1:])
+    assert done(lab, "status") and done(lab, "verify")
     ended, out, err = to_its_end(begin(lab, "replay", "--until", "yesterday"))
     assert (ended, out) == (1, "") and len(err.splitlines()) <= 3 and "'yesterday'" in err
 

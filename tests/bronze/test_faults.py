@@ -72,10 +72,12 @@ def named_steps() -> set[str]:
     for path in Path(steps.__file__).parent.rglob("*.py"):
         if path.parent.name in ("batch", "lake"):  # whose own tests name them
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if "step(" not in (text := path.read_text("utf-8")):
+            continue
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("step", "steps.step"):
-                text = ast.unparse(node.args[0]).removeprefix("f").strip("'\"")
-                found |= {text.replace("{table.history}", table.history) for table in TABLES.versioned}
+                name = ast.unparse(node.args[0]).removeprefix("f").strip("'\"")
+                found |= {name.replace("{table.history}", table.history) for table in TABLES.versioned}
     return found
 
 
