@@ -61,14 +61,13 @@ def run(engine: Engine) -> Iterator[Any]:
         return [tuple(row) for row in result] if result.returns_rows else []
 
     yield run
-    for (kind, name) in run(LEFT):
-        run(f"DROP {kind} IF EXISTS {name} CASCADE")
-    for (what,) in run(LEFT_BEHIND):
-        run(f"DROP {what} CASCADE")
+    for left in (LEFT, LEFT_BEHIND):  # each at once, as the functions are made anew after each statement
+        if drops := "; ".join(f"DROP {what} CASCADE" for (what,) in run(left)):
+            run(drops)
     connection.close()
 
 
-LEFT = """SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, format('scratch.%I', relname)
+LEFT = """SELECT format('%s IF EXISTS scratch.%I', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relname)
     FROM pg_class WHERE relnamespace = CAST('scratch' AS regnamespace) AND relkind IN ('r', 'v', 'p')"""
 
 
