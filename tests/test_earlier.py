@@ -216,7 +216,7 @@ def test_one_with_the_star_is_brought_along_with_its_tables(with_star: Medallion
     assert asked(with_star, EMAIL.format("2023-01-02")) == [("c1@example.org",)]
 
 
-@pytest.mark.parametrize("dump", ["warehouse", "form_2_first", "form_2_last"])
+@pytest.mark.parametrize("dump", ["warehouse", "form_2_first", pytest.param("form_2_last", marks=pytest.mark.slow)])
 def test_an_upgrade_brings_each_form_along_with_every_row_and_goes_on(lab: Medallion, dump: str) -> None:
     restore(lab, dump)
     before = versions(lab), bronze(lab), reached(lab)
