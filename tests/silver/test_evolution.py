@@ -47,7 +47,6 @@ def is_well(lab: Medallion) -> None:
     assert {each.events for each in lab.merge()} == {0}
 
 
-@pytest.mark.slow
 def test_an_added_column_is_there_with_the_first_row_that_has_it(lab: Medallion) -> None:
     run(lab, "ALTER TABLE thing ADD colour text DEFAULT 'red', ADD weight integer",
         "UPDATE thing SET weight = 5 WHERE id = 1", "UPDATE thing SET colour = NULL WHERE id = 2",
@@ -283,7 +282,6 @@ def test_what_a_column_became_is_told_once_in_the_log_and_kept_for_status(
     assert f"columns changed             {lab.status()['columns_changed'][0]}\n{'':28}20" in str(lab.status())
 
 
-@pytest.mark.slow
 def test_a_column_that_is_left_out_or_excluded_stays_so_under_another_name(lab: Medallion) -> None:
     begin(lab, "CREATE TABLE person (id integer PRIMARY KEY, name text, ssn text, photo text); INSERT INTO person VALUES (1, 'a', 'secret', 'p')",
           Table("person", ("id",), history="person_hist", left_out=("photo",), excluded=("ssn",)))  # fmt: skip
@@ -314,7 +312,6 @@ def test_the_date_that_partitions_go_by_is_followed_under_its_new_name(lab: Meda
         lab.declared = None
 
 
-@pytest.mark.slow
 def test_an_undo_goes_back_before_a_column_was_renamed_dropped_or_added(lab: Medallion) -> None:
     (before,), = asked(lab, "SELECT clock_timestamp()::text", False)
     run(lab, "ALTER TABLE thing RENAME name TO title; ALTER TABLE thing DROP note; ALTER TABLE thing ADD colour text DEFAULT 'red'; "

@@ -137,7 +137,6 @@ def test_the_command_shows_what_it_would_make_asks_and_goes_on(url: URL) -> None
         assert each in removed
 
 
-@pytest.mark.slow
 def test_tables_are_added_and_removed_by_command(url: URL) -> None:
     with watched(url, "crm", "sales.orders") as lab:
         shown = done(lab, "watch", "--add", "support.orders", "--dry-run")
