@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import tomllib
-from conftest import SITE, TOLD, Offered, at_page, loads, look, turned
+from conftest import SITE, TOLD, Offered, anew, at_page, loads, look, turned, windows
 from firefox import Tab, firefox
 from playwright.sync_api import Browser, Page, Route, expect
 from test_site import STICKS_OUT, rules, violations
@@ -72,9 +72,15 @@ OVERLAID = """() => [...document.querySelectorAll('.ask-editor')].map(editor => 
 })"""
 
 
+@pytest.fixture(scope="module")
+def window(chromium: Browser) -> Iterator[Page]:
+    with windows(chromium) as opened:
+        yield opened
+
+
 @pytest.fixture
 def chapter(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
-    """A chapter at its first cell that can be asked."""
+    """A chapter, in a window of its own, whose clock and network a test may change."""
     with at_page(chromium, f"{site}/{CHAPTER}") as page:
         yield page
 
@@ -105,13 +111,11 @@ def is_answered_as_in_the_notebook(told: Told, statements: list[dict[str, Any]])
 
 
 def test_every_cell_answers_in_chromium_as_in_the_notebook(
-    site: str, offered: Offered, chromium: Browser, record_property: Callable[[str, object], None]
+    site: str, offered: Offered, window: Page, record_property: Callable[[str, object], None]
 ) -> None:
     for name, statements in offered.items():
-        page = chromium.new_page()
-        page.goto(f"{site}/{name}.html")
-        is_answered_as_in_the_notebook(page.evaluate(RUN_ALL), statements)
-        page.close()
+        with anew(window, f"{site}/{name}.html") as page:
+            is_answered_as_in_the_notebook(page.evaluate(RUN_ALL), statements)
     count = sum(map(len, offered.values()))
     record_property("cells asked in the page", count)
     assert count >= ASKED
@@ -127,29 +131,27 @@ def test_every_cell_answers_in_firefox_as_in_the_notebook(
 
 
 def test_a_cell_first_runs_those_that_it_needs(
-    site: str, offered: Offered, chromium: Browser
+    site: str, offered: Offered, window: Page
 ) -> None:
-    page = chromium.new_page()
-    page.goto(f"{site}/{POPULAR}.html")
-    statements = offered[POPULAR]
-    at = next(at for at, each in enumerate(statements) if "'This book' AS form" in each["sql"])
-    cell = page.locator(".tag_ask").nth(at)
-    cell.get_by_role("button", name=f"Run here: cell {at + 1}").click()
-    expect(cell.locator(".ask-answer table")).to_be_visible()
-    texts = [text for row in statements[at]["table"]["rows"] for text in row]
-    assert cell.locator(".ask-answer tbody td").all_inner_texts() == texts
-    first = [statements[need]["sql"].partition("\n")[0] for need in statements[at]["needs"]]
-    assert len(first) == 2
-    assert cell.locator(".ask-label").first.inner_text() == f"First ran: {'; '.join(first)}"
-    needed = page.locator(".tag_ask").nth(statements[at]["needs"][0])
-    needed.get_by_role("button", name="Run here").click()
-    status = needed.locator(".ask-status")
-    expect(status).to_have_text("This has run already: start again to undo it.")
-    needed.get_by_role("button", name="Start again").click()
-    expect(status).to_contain_text("Started again")
-    needed.get_by_role("button", name="Run", exact=True).click()
-    expect(needed.locator(".ask-answer")).to_have_text("CREATE FUNCTION")
-    page.close()
+    with anew(window, f"{site}/{POPULAR}.html") as page:
+        statements = offered[POPULAR]
+        at = next(at for at, each in enumerate(statements) if "'This book' AS form" in each["sql"])
+        cell = page.locator(".tag_ask").nth(at)
+        cell.get_by_role("button", name=f"Run here: cell {at + 1}").click()
+        expect(cell.locator(".ask-answer table")).to_be_visible()
+        texts = [text for row in statements[at]["table"]["rows"] for text in row]
+        assert cell.locator(".ask-answer tbody td").all_inner_texts() == texts
+        first = [statements[need]["sql"].partition("\n")[0] for need in statements[at]["needs"]]
+        assert len(first) == 2
+        assert cell.locator(".ask-label").first.inner_text() == f"First ran: {'; '.join(first)}"
+        needed = page.locator(".tag_ask").nth(statements[at]["needs"][0])
+        needed.get_by_role("button", name="Run here").click()
+        status = needed.locator(".ask-status")
+        expect(status).to_have_text("This has run already: start again to undo it.")
+        needed.get_by_role("button", name="Start again").click()
+        expect(status).to_contain_text("Started again")
+        needed.get_by_role("button", name="Run", exact=True).click()
+        expect(needed.locator(".ask-answer")).to_have_text("CREATE FUNCTION")
 
 
 def test_each_other_cell_has_its_reason(offered: Offered) -> None:

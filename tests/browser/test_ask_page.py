@@ -17,7 +17,7 @@ from statistics import median
 from urllib.parse import quote, unquote
 
 import pytest
-from conftest import PATIENCE, SITE, Offered, at_page, loads, look, turned
+from conftest import SITE, Offered, anew, at_page, loads, look, turned, windows
 from made.asking import questions
 from playwright.sync_api import Browser, Locator, Page, expect
 from test_site import STICKS_OUT, rules, violations
@@ -90,10 +90,18 @@ def year() -> Iterator[Medallion]:
     opened.drop()
 
 
-@pytest.fixture
-def page(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
-    with at_page(chromium, f"{site}/{ADDRESS}", accept_downloads=True) as opened:
+@pytest.fixture(scope="module")
+def window(chromium: Browser) -> Iterator[Page]:
+    with windows(chromium, accept_downloads=True) as opened:
         yield opened
+
+
+@pytest.fixture
+def page(site: str, offered: Offered, window: Page) -> Iterator[Page]:
+    """The page, loaded anew, of which nothing was asked before."""
+    with anew(window, f"{site}/{ADDRESS}") as opened:
+        yield opened
+        opened.evaluate("localStorage.clear(), sessionStorage.clear()")
 
 
 @pytest.fixture(scope="module")
@@ -366,12 +374,12 @@ def is_without_violations(page: Page, looks: list[tuple[str, int]]) -> None:
         assert violations(page, known[scheme], only=rules((scheme, width), looks), within="article") == []
 
 
-def test_the_opening_figure_leads_to_its_own_question(site: str, offered: Offered, chromium: Browser) -> None:
-    page = chromium.new_page()
-    page.set_default_timeout(PATIENCE)
-    for asof, store, cents in [("2023-07-01", "5", "1014.64"), ("2023-07-09T09:41:29", "2", None), ("today", "2", "1079.10")]:
-        page.goto("about:blank")
-        page.goto(f"{site}/book/intro.html#asof={asof}")
+@pytest.mark.parametrize(("asof", "store", "cents"), [
+    ("2023-07-01", "5", "1014.64"), ("today", "2", "1079.10"), ("2023-07-09T09:41:29", "2", None)])
+def test_the_opening_figure_leads_to_its_own_question(
+    site: str, offered: Offered, window: Page, asof: str, store: str, cents: str | None
+) -> None:
+    with anew(window, f"{site}/book/intro.html#asof={asof}") as page:
         shown = page.locator(".drag-sql").inner_text()
         won = page.locator(".drag-row.won .who b").inner_text()
         page.get_by_role("link", name="Ask this yourself").click()
@@ -382,7 +390,6 @@ def test_the_opening_figure_leads_to_its_own_question(site: str, offered: Offere
         best = max(rows, key=lambda row: float(row[1]))
         assert best[0] == store == won.removeprefix("Store ")
         assert cents in (None, best[1])
-    page.close()
 
 
 def test_without_script_the_page_says_what_it_needs(site: str, chromium: Browser) -> None:

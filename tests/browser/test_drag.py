@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from conftest import anew, at_page, windows
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from medallion_lib import Medallion
@@ -27,15 +28,17 @@ def year() -> Iterator[Medallion]:
     opened.drop()
 
 
-@pytest.fixture
-def page(site: str, chromium: Browser) -> Iterator[Page]:
-    with chromium.new_context(viewport=WIDE, reduced_motion="reduce") as context:
-        opened = context.new_page()
-        failures: list[str] = []
-        opened.on("pageerror", lambda error: failures.append(error.stack or error.message))
-        opened.goto(f"{site}/book/intro.html")
+@pytest.fixture(scope="module")
+def window(chromium: Browser) -> Iterator[Page]:
+    with windows(chromium, viewport=WIDE, reduced_motion="reduce") as opened:
         yield opened
-        assert not [failure for failure in failures if "drag.js" in failure]
+
+
+@pytest.fixture
+def page(site: str, window: Page) -> Iterator[Page]:
+    """The introduction, loaded anew."""
+    with anew(window, f"{site}/book/intro.html") as opened:
+        yield opened
 
 
 def shown(page: Page) -> dict[int, str]:
@@ -136,20 +139,21 @@ def test_a_link_opens_on_its_date_and_is_kept(site: str, page: Page) -> None:
     assert page.url.endswith("#asof=2023-07-01")
 
 
-def test_play_runs_to_today_and_pauses(page: Page) -> None:
-    page.clock.install()
-    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
-    page.get_by_role("button", name="Play").click()
-    page.clock.run_for(3000)
-    page.get_by_role("button", name="Pause").click()
-    paused = says(page)
-    assert paused != "1 July 2023: store 5 wins the bonus"
-    page.clock.run_for(3000)
-    assert says(page) == paused
-    page.get_by_role("button", name="Play").click()
-    page.clock.run_for(30_000)
-    assert says(page) == "today: store 2 wins the bonus"
-    assert page.get_by_role("button", name="Play").is_visible()
+def test_play_runs_to_today_and_pauses(site: str, chromium: Browser) -> None:
+    with at_page(chromium, f"{site}/book/intro.html", viewport=WIDE, reduced_motion="reduce") as page:
+        page.clock.install()
+        page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+        page.get_by_role("button", name="Play").click()
+        page.clock.run_for(3000)
+        page.get_by_role("button", name="Pause").click()
+        paused = says(page)
+        assert paused != "1 July 2023: store 5 wins the bonus"
+        page.clock.run_for(3000)
+        assert says(page) == paused
+        page.get_by_role("button", name="Play").click()
+        page.clock.run_for(30_000)
+        assert says(page) == "today: store 2 wins the bonus"
+        assert page.get_by_role("button", name="Play").is_visible()
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])

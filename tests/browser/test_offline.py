@@ -29,9 +29,9 @@ def test_the_demo_as_one_file_asks_nobody_for_anything(chromium: Browser, scheme
     page.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stage(chromium: Browser) -> Iterator[Page]:
-    """The file on a stage of 1280 × 720."""
+    """The file on a stage of 1280 × 720; the tests that turn its pages or open a receipt are the last."""
     if not FILE.exists():
         pytest.skip("The site is not built: make book.")
     page = chromium.new_page(viewport={"width": 1280, "height": 720})

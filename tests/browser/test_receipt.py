@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import at_page, loads, look, turned
+from conftest import anew, at_page, loads, look, turned, windows
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from test_site import LOOKS, STICKS_OUT, UNFOLD, violations
 
@@ -27,15 +27,17 @@ def year() -> Iterator[Medallion]:
     opened.drop()
 
 
-@pytest.fixture
-def page(site: str, chromium: Browser) -> Iterator[Page]:
-    with chromium.new_context(viewport=WIDE, reduced_motion="reduce") as context:
-        opened = context.new_page()
-        failures: list[str] = []
-        opened.on("pageerror", lambda error: failures.append(error.stack or error.message))
-        opened.goto(f"{site}/book/intro.html")
+@pytest.fixture(scope="module")
+def window(chromium: Browser) -> Iterator[Page]:
+    with windows(chromium, viewport=WIDE, reduced_motion="reduce") as opened:
         yield opened
-        assert not [failure for failure in failures if "receipt.js" in failure]
+
+
+@pytest.fixture
+def page(site: str, window: Page) -> Iterator[Page]:
+    """The introduction, loaded anew."""
+    with anew(window, f"{site}/book/intro.html") as opened:
+        yield opened
 
 
 def bar(page: Page, store: int) -> Locator:
@@ -213,6 +215,7 @@ def test_on_paper_it_is_there_without_its_button(page: Page) -> None:
     expect(page.locator(".receipt:visible")).to_have_count(1)
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(receipt(page, 5)).to_be_hidden()
+    page.emulate_media(media="null")
 
 
 def test_without_script_the_board_packs_receipts_read(site: str, chromium: Browser) -> None:

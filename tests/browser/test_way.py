@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from conftest import SITE, Offered, at_page, loads, look, turned
+from conftest import SITE, Offered, anew, at_page, loads, look, turned, windows
 from playwright.sync_api import Browser, Page, expect
 from test_site import STICKS_OUT, rules, violations
 
@@ -44,9 +44,16 @@ READ_RECORDS = """async ([amounts, instants]) => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def window(chromium: Browser) -> Iterator[Page]:
+    with windows(chromium) as opened:
+        yield opened
+
+
 @pytest.fixture
-def page(site: str, offered: Offered, chromium: Browser) -> Iterator[Page]:
-    with at_page(chromium, f"{site}/{CHAPTER}") as opened:
+def page(site: str, offered: Offered, window: Page) -> Iterator[Page]:
+    """The chapter, loaded anew."""
+    with anew(window, f"{site}/{CHAPTER}") as opened:
         yield opened
 
 
@@ -144,10 +151,11 @@ def test_the_steps_are_sound(
             assert violations(page, known[scheme], only=rules((scheme, width), looks), within="article") == []
 
 
-def test_what_does_not_load_is_said(page: Page) -> None:
-    page.context.route("**/ask/pglite-*.wasm.gz", lambda route: route.abort())
-    page.get_by_role("button", name="Follow a change here").click()
-    expect(page.locator(".ask-bar .ask-status").last).to_contain_text("PostgreSQL did not start")
+def test_what_does_not_load_is_said(site: str, offered: Offered, chromium: Browser) -> None:
+    with at_page(chromium, f"{site}/{CHAPTER}") as page:
+        page.context.route("**/ask/pglite-*.wasm.gz", lambda route: route.abort())
+        page.get_by_role("button", name="Follow a change here").click()
+        expect(page.locator(".ask-bar .ask-status").last).to_contain_text("PostgreSQL did not start")
 
 
 def test_the_way_is_only_where_it_can_be_gone(site: str, chromium: Browser) -> None:
