@@ -374,6 +374,7 @@ def is_without_violations(page: Page, looks: list[tuple[str, int]]) -> None:
         assert violations(page, known[scheme], only=rules((scheme, width), looks), within="article") == []
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("asof", "store", "cents"), [
     ("2023-07-01", "5", "1014.64"), ("today", "2", "1079.10"), ("2023-07-09T09:41:29", "2", None)])
 def test_the_opening_figure_leads_to_its_own_question(

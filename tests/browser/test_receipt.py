@@ -15,7 +15,7 @@ from medallion_lib import Medallion
 
 WIDE, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 STORES = range(1, 8)
-INSTANTS = ["2023-06-06", "2023-07-01", "2023-07-09T09:41:29", "2023-07-12T14:06:38", "today"]
+INSTANTS = ["2023-07-01", "2023-06-06", "2023-07-09T09:41:29", "2023-07-12T14:06:38", "today"]
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,7 @@ def test_the_line_under_the_figure_opens_the_winners(page: Page) -> None:
     expect(line).to_be_focused()
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("address", ["", "book/intro.html"])
 def test_a_link_opens_it_and_it_moves_with_the_slider(site: str, page: Page, address: str) -> None:
     page.goto("about:blank")
@@ -134,7 +135,7 @@ def test_a_link_opens_it_and_it_moves_with_the_slider(site: str, page: Page, add
     expect(page.locator(".receipt:visible")).to_have_count(0)
 
 
-@pytest.mark.first(2)
+@pytest.mark.first(1)
 @pytest.mark.parametrize("instant", INSTANTS)
 def test_its_numbers_are_the_databases_as_of_the_instant(
     page: Page, year: Medallion, instant: str
