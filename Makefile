@@ -84,13 +84,14 @@ test: lint
 	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested
 
 # The book tells what its tests found, so they run before it, and those that look at it after. The
-# rehearsal takes times, so it runs with nothing beside it. Byte code is kept, or every worker and
+# rehearsal takes times, so it runs with nothing beside it. The others wait for servers and pages, so
+# there are more of them than processors. Byte code is kept, or every worker and
 # every notebook's run would compile the same files again.
 tested: export PYTHONDONTWRITEBYTECODE =
 tested: $(SPARK)
-	@$(RUN) -m pytest -n 3 $(BY_FILE) $(UNSEEN) $(ALSO) --junitxml .results/tests.xml tests
+	@$(RUN) -m pytest -n 4 $(BY_FILE) $(UNSEEN) $(ALSO) --junitxml .results/tests.xml tests
 	@$(RUN) book/build.py
-	@$(RUN) -m pytest -n 2 $(ALSO) tests/browser
+	@$(RUN) -m pytest -n 3 $(BY_FILE) $(ALSO) tests/browser
 	@$(RUN) -m pytest $(ALSO) tests/stage
 
 # All of that, and the long proofs: thousands of random transactions and histories, every case, each look

@@ -25,7 +25,7 @@ from test_site import STICKS_OUT, rules, violations
 
 __all__ = ["firefox"]
 
-pytestmark = pytest.mark.usefixtures("patient")
+pytestmark = [pytest.mark.long(2), pytest.mark.usefixtures("patient")]
 
 HERE = Path(__file__).parent
 CHAPTER = "notebooks/03_time_travel_with_sql.html"

@@ -24,7 +24,7 @@ from test_site import STICKS_OUT, rules, violations
 
 from medallion_lib import Medallion
 
-pytestmark = pytest.mark.usefixtures("patient")
+pytestmark = [pytest.mark.long(1), pytest.mark.usefixtures("patient")]
 
 ADDRESS = "book/ask_it_yourself.html"
 QUESTIONS = questions()

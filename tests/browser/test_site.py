@@ -16,6 +16,8 @@ from bs4 import BeautifulSoup, Tag
 from conftest import SITE, turned
 from playwright.sync_api import Browser, Page, Response, expect
 
+pytestmark = pytest.mark.long(3)
+
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
     for path in SITE.rglob("*.html")
