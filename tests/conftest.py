@@ -86,18 +86,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_fsync() -> None:
-    """The tests kill processes, not the machine; what a process wrote outlives it without fsync.
-
-    Nor is a page ever torn, so that none need be whole in the log, of which every capture reads all.
-    """
-    with databases.administering(Medallion.open().place.url) as cursor:
-        cursor.execute("ALTER SYSTEM SET fsync = off")
-        cursor.execute("ALTER SYSTEM SET full_page_writes = off")
-        cursor.execute("SELECT pg_reload_conf()")
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _built_once() -> Iterator[None]:
     """On the run's server, an empty warehouse of tables that had one twice already is a copy.
 

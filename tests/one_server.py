@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from medallion_lib.server.databases import administering
 from medallion_lib.server.embedded import Embedded
 
 OUR_HOME = "MEDALLION_TEST_HOME"  # set by the first process of a run, found by the others
@@ -30,11 +31,29 @@ def one_server() -> Iterator[None]:
     with directory() as run:
         os.environ[OUR_HOME] = str(run / "home")
         settle()
+        place = Embedded(run / "home")
         try:
+            _set(place)
             yield
         finally:
-            Embedded(run / "home").stop()
+            place.stop()
             os.environ.pop(OUR_HOME)
+
+
+# The tests kill processes, not the machine; what a process wrote outlives it without fsync. Nor is a
+# page ever torn, so that none need be whole in the log, of which every capture reads all. To make, copy or
+# drop a database, all of the shared memory is gone through: of that the tests' small ones need little.
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+
+def _set(place: Embedded) -> None:
+    """Start the server with the settings that are right for tests."""
+    place.start()
+    with administering(place.url) as cursor:
+        for name, value in SETTINGS.items():
+            cursor.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    place.stop()
+    place.start()
 
 
 @contextmanager
