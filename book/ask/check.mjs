@@ -11,13 +11,17 @@ const { start } = await import(new URL("engine.js", place));
 const { table } = await import(new URL("table.js", place));
 const listed = JSON.parse(readFileSync(new URL("files.json", place), "utf8"));
 const content = (name) => gunzipSync(readFileSync(new URL(name, place)));
-const begin = () => start({
-  ...listed,
-  module: new WebAssembly.Module(content(listed.module)),
-  files: new Blob([content(listed.files)]),
-  data: new Blob([content(listed.data)]),
-  base: place,
-});
+async function begin() {
+  const engine = await start({
+    ...listed,
+    module: new WebAssembly.Module(content(listed.module)),
+    files: new Blob([content(listed.files)]),
+    data: new Blob([content(listed.data)]),
+    base: place,
+  });
+  await engine.known();
+  return engine;
+}
 
 const ON = ["warehouse", "stock"];
 const MADE = /\bCREATE\s+(?:UNLOGGED\s+)?(?:TABLE|VIEW|FUNCTION|PROCEDURE)\s+(?:\w+\.)?(\w+)/gi;

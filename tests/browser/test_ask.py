@@ -389,8 +389,8 @@ def test_a_page_opened_as_a_file_says_so(
 
 
 @pytest.mark.first(1)
-@pytest.mark.parametrize("lost", ["files.json", "session.js", "worker.js", "pglite-*.wasm.gz", "pglite-*.data.gz",
-                                  "year-*.gz"])
+@pytest.mark.parametrize("lost", ["files.json", "session.js", "worker.js", "parts.js", "pglite-*.wasm.gz",
+                                  "pglite-*.data.gz", "year-*.gz"])
 def test_what_does_not_load_is_said_and_can_be_tried_again(chapter: Page, lost: str) -> None:
     address = f"**/ask/{lost}*"
     chapter.context.route(address, lambda route: route.abort())

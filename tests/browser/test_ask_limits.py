@@ -251,7 +251,7 @@ def test_a_pointer_over_the_button_loads_its_script_and_nothing_of_postgresql(
     page.on("request", lambda request: asked.append(request.url))
     with page.expect_response(re.compile("session.js")):
         page.locator(".ask-here").first.hover()
-    assert not [url for url in asked if re.search(r"pglite|year-|files\.json|worker|clause", url)]
+    assert not [url for url in asked if re.search(r"pglite|year-|files\.json|worker|parts|clause", url)]
     page.close()
 
 

@@ -408,6 +408,6 @@ def test_nothing_of_postgresql_loads_before_a_question(site: str, offered: Offer
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{site}/{ADDRESS}", wait_until="networkidle")
-    assert not [url for url in asked if re.search(r"pglite|year-|files\.json|worker|clause", url)]
+    assert not [url for url in asked if re.search(r"pglite|year-|files\.json|worker|parts|clause", url)]
     assert json.loads(page.locator(".asking script").inner_text()) == [each["sql"] for each in QUESTIONS]
     page.close()

@@ -14,6 +14,9 @@
     cell.querySelector(".cell_input").append(button);
     const script = () => import("./here.js"); // 15 kB; PostgreSQL itself waits for a click
     for (const near of ["pointerenter", "focus"]) button.addEventListener(near, () => script().catch(() => {}), { once: true });
+    button.addEventListener("pointerdown", ({ pointerType, button: which }) => { // a tenth of a second before the click
+      if (pointerType === "mouse" && which === 0) import("./session.js").then(({ open }) => open()).catch(() => {});
+    });
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {

@@ -15,22 +15,32 @@ const SESSION = {
 const HINTS = {
   "no history": "This page has no lab. Ask a view of your own by its query, with the clause after each table in it.",
 };
+const DIRECTORY = "/pglite/data", BLOCK = 512; // bytes that a tar is made of
 const NO_INITDB = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0); // an empty module
 
 /* The compiled module or its promise, the package's files and the data directory, each with an
    arrayBuffer() as a blob has, where from the base the JavaScript and the extensions are, and the query
-   for what has history. */
+   for what has history: known() asks it once, best before a transaction that fails. */
 export async function start({ module, files, data, base, library, extensions, histories }) {
-  const { PGlite, protocol } = await import(new URL(library, base));
+  const { MemoryFS, PGlite, protocol } = await import(new URL(library, base));
   const settings = Object.entries(SESSION).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const server = await PGlite.create({
+  class Server extends PGlite {
+    async _initArrayTypes() {} // which parsers of arrays need; here all values stay texts
+  }
+  class Year extends MemoryFS { // loadDataDir would copy each file twice
+    async initialSyncFs() {
+      lay(this.pg.Module.FS, new Uint8Array(await data.arrayBuffer()));
+    }
+  }
+  const server = new Server({
     pgliteWasmModule: await module,
     initdbWasmModule: new WebAssembly.Module(NO_INITDB),
     fsBundle: files,
-    loadDataDir: data,
+    fs: new Year(),
     extensions: Object.fromEntries(Object.entries(extensions).map(([name, path]) => [name, new URL(path, base)])),
     startParams: [...PGlite.defaultStartParams, ...settings],
   });
+  await server.waitReady;
   let turn = Promise.resolve(); // one statement after another: the package mixes up answers of two at once
   const send = (sql) => {
     const sent = turn.then(() => server.execProtocol(protocol.serialize.query(sql))).then(({ messages }) => messages);
@@ -38,13 +48,26 @@ export async function start({ module, files, data, base, library, extensions, hi
     return sent;
   };
   await send("SET ROLE medallion_notebook");
-  let have; // the relations with history, asked for after the first answer: only refusals name them
+  let have; // the relations with history: only refusals name them, so nobody waits for them at the start
   const known = async () => (have ??= last(await send(histories)).rows.map(([name]) => name));
-  const ask = (sql, isStock) => answered(sql, send, known, isStock).finally(() => { known().catch(() => {}); });
+  const ask = (sql, isStock) => answered(sql, send, known, isStock);
   if (last(await send("SELECT 6 * 7 AS known")).rows[0]?.[0] !== "42") {
     throw new Error("It started and answers nothing."); // a trap in the module is not told
   }
-  return { ask, send };
+  return { ask, known, send };
+}
+
+/* Lay the files of a tar into the data directory. None is copied: each is a part of the tar until it grows. */
+function lay(FS, tar) {
+  const text = (at, length) => new TextDecoder().decode(tar.subarray(at, at + length)).replace(/\0[^]*/, "");
+  FS.mkdirTree(DIRECTORY);
+  for (let at = 0; tar[at];) {
+    const place = `${DIRECTORY}/${text(at, 100)}`, size = parseInt(text(at + 124, 12), 8), kind = text(at + 156, 1);
+    const begin = at + BLOCK, end = begin + size;
+    if (kind === "5") FS.mkdirTree(place);
+    else FS.writeFile(place, tar.subarray(begin, end), { canOwn: true });
+    at = begin + Math.ceil(size / BLOCK) * BLOCK;
+  }
 }
 
 /* Every value as PostgreSQL's text: the protocol's own messages are read, past all parsers. A stock

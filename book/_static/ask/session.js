@@ -9,14 +9,16 @@
 const PATIENCE = 60_000; // milliseconds without any news, after which it is given up
 const POOR = "It takes 130 MB of memory. Close other pages and programs, and try again; or read on, all answers are printed.";
 const SLOW = 300; // milliseconds; what is answered sooner needs no "Asking …"
+const waiting = new Set(); // each `say` of who waits for the start
 let opened;
 
 /* `say` is told how much has loaded. */
 export function open(say = () => {}) {
-  opened ??= new Session().begin((part) => say(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`)).catch((error) => {
+  waiting.add(say);
+  opened ??= new Session().begin((part) => waiting.forEach((each) => each(`Loading PostgreSQL and the year: ${Math.floor(100 * part)} %`))).catch((error) => {
     opened = undefined; // the next click tries again
     throw error;
-  });
+  }).finally(() => waiting.clear());
   return opened;
 }
 
@@ -43,7 +45,8 @@ const broken = (message, hint = "") => ({ message, hint, code: "broken" });
 
 class Session {
   #worker;
-  #loaded;
+  #keeper; // a worker, too, which has what a start takes
+  #isLoaded = false;
   #listed;
   #waiting = new Map();
   #last = 0;
@@ -58,8 +61,9 @@ class Session {
     this.#prepare(); // its script loads beside the list
     const response = await fetch(new URL("files.json", import.meta.url), { cache: "no-cache" }).catch(() => undefined);
     if (!response?.ok) {
-      this.#worker?.terminate();
-      throw broken("PostgreSQL could not be loaded.", "Look at your connection, and try again.");
+      const why = broken("PostgreSQL could not be loaded.", "Look at your connection, and try again.");
+      this.#end(why);
+      throw why;
     }
     this.#listed = await response.json();
     await this.#start(onprogress);
@@ -92,10 +96,15 @@ class Session {
   }
 
   #prepare() {
-    if (this.#worker) return;
-    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }) => this.#hear(data);
-    this.#worker.onerror = (error) => this.#end(broken(`PostgreSQL ended: ${error.message ?? "no reason given"}.`));
+    this.#worker ??= this.#working("worker.js");
+    this.#keeper ??= this.#working("parts.js");
+  }
+
+  #working(script) {
+    const worker = new Worker(new URL(script, import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }) => this.#hear(data);
+    worker.onerror = (error) => this.#end(broken(`PostgreSQL ended: ${error.message ?? "no reason given"}.`));
+    return worker;
   }
 
   #start(onprogress) {
@@ -103,7 +112,9 @@ class Session {
       let bytes = 0;
       this.#opening = { resolve, reject, progress: (more) => onprogress((bytes += more) / this.#listed.bytes) };
       this.#prepare();
-      this.#worker.postMessage({ open: { listed: this.#listed, loaded: this.#loaded } });
+      const listed = this.#listed, { port1: from, port2: to } = new MessageChannel();
+      this.#keeper.postMessage({ listed, port: from }, [from]);
+      this.#worker.postMessage({ open: { listed, port: to } }, [to]);
       this.#patiently();
     });
     return this.#started;
@@ -115,7 +126,7 @@ class Session {
     if (error?.code === "broken") return this.#end(error);
     if (failed) return this.#end(broken(`PostgreSQL did not start, or ended: ${failed.replace(/\.$/, "")}.`, /memory/i.test(failed) ? POOR : "Try again."));
     if (ready) {
-      this.#loaded = ready;
+      this.#isLoaded = true;
       this.#opening.resolve();
       this.#opening = undefined;
     } else {
@@ -136,6 +147,10 @@ class Session {
   #end(why) {
     this.#worker?.terminate();
     this.#worker = undefined;
+    if (!this.#isLoaded) {
+      this.#keeper?.terminate(); // and what still loads
+      this.#keeper = undefined;
+    }
     clearTimeout(this.#timer);
     this.ran.clear();
     for (const { reject } of [...this.#waiting.values(), this.#opening].filter(Boolean)) reject(why);
