@@ -21,7 +21,7 @@ import pytest
 from chromium import launched
 from conftest import PATIENCE, SITE, Offered
 from playwright.sync_api import Browser, Page, expect
-from test_ask import CHAPTER
+from test_ask import BUSY, CHAPTER, busiest
 from test_ask_page import ADDRESS, MOVE, ask, editor, status
 
 import ask as asking
@@ -34,6 +34,16 @@ RATE, LATENCY = 20e6 / 8, 0.02  # bytes a second; seconds that each request wait
 TEXTS = (".css", ".html", ".js", ".json", ".svg")
 MANY = 100_000
 ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b"
+HUGE = 590_000  # characters
+# Answers that held the page for long when they were shown at once.
+LARGE = {
+    "a value": f"SELECT repeat('word and more ', {HUGE // 14})",
+    "a value without a space": f"SELECT repeat('x', {HUGE})",
+    "many values": f"SELECT repeat('word and more ', {HUGE // 14}) FROM generate_series(1, 20)",
+    "many columns": f"SELECT {', '.join('1' * 1600)} FROM generate_series(1, 20)",
+    "many rows": "SELECT * FROM fact_payment_current",
+    "a complaint": f"SELECT nothing, '{'word ' * 20_000}'",
+}
 POOR = 1024  # pages of 64 kB that WebAssembly may have at most; PostgreSQL begins with 2048
 # Clicks, and tells how many seconds the answer took to be there.
 FIRST = """async () => {
@@ -178,6 +188,52 @@ def test_a_long_answer_keeps_the_page_free_and_is_saved_whole(
         rows = [*csv.reader(file)]
     assert len(rows) == 1 + MANY
     assert rows[-1][:2] == [str(MANY), f"row {MANY}"]
+
+
+@pytest.mark.parametrize("about", LARGE)
+def test_a_large_answer_is_shown_in_pieces(page: Page, chromium: Browser, about: str) -> None:
+    def show() -> None:
+        ask(page, LARGE[about])
+        for _ in range(2):
+            page.evaluate("setTimeout(() => document.querySelector('.ask-more')?.click())")
+            page.wait_for_timeout(200)
+
+    assert busiest(chromium, page, show) < BUSY
+
+
+def test_of_a_large_value_all_can_be_read_and_saved(page: Page) -> None:
+    text = "".join(f"{n}😀" for n in range(9_000))  # which no piece may end in
+    ask(page, "SELECT string_agg(n || '😀', '' ORDER BY n) AS large, 'beside' FROM generate_series(0, 8999) AS n")
+    more = page.locator(".ask-more")
+    expect(more).to_have_text(re.compile(r"^[\d,]+ more characters$"))
+    while more.count():
+        more.click()
+    assert page.locator(".ask-answer td").first.evaluate("cell => cell.textContent") == text
+    ask(page, f"SELECT repeat('x', {HUGE}) AS large")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert Path(saved.value.path()).stat().st_size == len("large\r\n") + HUGE + len("\r\n")
+
+
+def test_rows_that_are_not_shown_can_be(page: Page) -> None:
+    lines = ask(page, "SELECT repeat(' ', n % 3) || n FROM generate_series(1, 63) AS n").splitlines()
+    assert lines[-1] == "Show 43 more rows"
+    page.get_by_role("button", name="Show 43 more rows").click()
+    texts = page.locator(".ask-answer td").evaluate_all("cells => cells.map(cell => cell.innerText)")
+    assert texts == [" " * (n % 3) + str(n) for n in range(1, 64)]  # a plan's lines keep their spaces
+    expect(page.locator(".ask-answer caption")).to_have_count(0)
+    ask(page, f"SELECT * FROM generate_series(1, {MANY})")
+    while page.locator(".ask-more").count():
+        page.locator(".ask-more").click()
+    expect(page.locator(".ask-answer caption")).to_have_text("400 of 100,000 rows")
+    expect(page.locator(".ask-answer td")).to_have_count(400)
+
+
+def test_of_a_long_line_a_complaint_shows_what_is_near(page: Page) -> None:
+    told = ask(page, f"SELECT '{'a' * 5_000}', nothing, '{'b' * 5_000}'").splitlines()
+    assert told[0] == 'column "nothing" does not exist'
+    assert told[1] == f"LINE 1: ...{'a' * 97}', nothing, '{'b' * 90}..."
+    assert told[2].index("^") == told[1].index("nothing")
 
 
 def test_of_a_long_answer_the_page_is_sent_its_beginning(page: Page) -> None:

@@ -10,7 +10,7 @@ const LETTER = 7.5, BAR = 26, HEIGHT = 220; // pixels
 export function chart({ columns, rows, count }, { asof, full, width }) {
   const isLine = TIMES.has(columns[0]?.oid);
   if (columns.length !== 2 || !NUMBERS.has(columns[1].oid)) return undefined;
-  if (rows.length < 2 || count > (isLine ? MOST_POINTS : MOST_BARS)) return undefined;
+  if (rows.length < Math.max(count, 2) || count > (isLine ? MOST_POINTS : MOST_BARS)) return undefined;
   const points = rows.map(([label, value]) => ({ label: label ?? "null", value: Number(value ?? NaN), text: value ?? "null" }));
   if (!points.every(({ value }) => Number.isFinite(value))) return undefined;
   if (isLine && !points.every((point) => Number.isFinite(point.at = time(point.label)))) return undefined;

@@ -9,12 +9,13 @@ const KEYWORDS = new Set(`all and any as asc at atomic begin between both by cas
   time timestamp timestamptz to true union unique update using values view when where window with within
   year zone integer numeric text boolean`.split(/\s+/));
 const TOKEN = /(--[^\n]*|\/\*[^]*?\*\/)|('(?:[^']|'')*'?)|("[^"]*"?)|(\d+(?:\.\d+)?)|([A-Za-z_]\w*)/g;
+const COLOURED = 20_000; // characters; the colours of more would hold the page
 
-/* Spans with the classes of the book's own highlighting, and the text between them. */
+/* Spans with the classes of the book's own highlighting, and the text between and after them. */
 export function highlighted(sql) {
   const parts = [];
   let end = 0;
-  for (const found of sql.matchAll(TOKEN)) {
+  for (const found of sql.slice(0, COLOURED).matchAll(TOKEN)) {
     const [text, comment, string, , number, word] = found;
     const kind = comment ? "c1" : string ? "s1" : number ? "mi" : KEYWORDS.has(word?.toLowerCase()) ? "k" : "n";
     parts.push(sql.slice(end, found.index), made("span", { className: kind, textContent: text }));
@@ -28,7 +29,11 @@ export function editor(sql, label, run) {
   const area = made("textarea", { value: sql, rows: 1, spellcheck: false, autocapitalize: "off", autocomplete: "off" });
   area.setAttribute("aria-label", label);
   const under = made("pre", { ariaHidden: "true" });
-  const draw = () => under.replaceChildren(...highlighted(area.value), "\n");
+  const draw = () => {
+    const isLong = area.value.length > COLOURED; // laid out once, and scrolled
+    area.classList.toggle("ask-plain", isLong);
+    under.replaceChildren(...(isLong ? [] : highlighted(area.value)), "\n");
+  };
   area.addEventListener("input", draw);
   area.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

@@ -15,6 +15,7 @@ const SESSION = {
 const HINTS = {
   "no history": "This page has no lab. Ask a view of your own by its query, with the clause after each table in it.",
 };
+const LINE = 200; // characters of a line that a complaint shows at most
 const DIRECTORY = "/pglite/data", BLOCK = 512; // bytes that a tar is made of
 const NO_INITDB = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0); // an empty module
 
@@ -111,11 +112,14 @@ function refused(error, sql, sent, have, isStock) {
   return { message: lines.join("\n"), hint: hint ?? "", code };
 }
 
-/* The line that a complaint is about and a mark below its place, as psql shows them. */
+/* The line that a complaint is about and a mark below its place, as psql shows them: of a long line, what
+   is near. */
 function line(sql, position) {
   if (!position) return "";
   const before = [...sql].slice(0, position - 1).join("").split("\n");
-  const told = `LINE ${before.length}: `;
-  const text = sql.split("\n")[before.length - 1];
-  return `${told}${text}\n${" ".repeat(told.length + [...before.at(-1)].length)}^`;
+  const text = [...sql.split("\n")[before.length - 1]], at = [...before.at(-1)].length;
+  const begin = text.length > LINE ? Math.max(0, at - LINE / 2) : 0, end = begin + LINE;
+  const told = `LINE ${before.length}: ${begin ? "..." : ""}`;
+  const near = `${text.slice(begin, end).join("")}${end < text.length ? "..." : ""}`;
+  return `${told}${near}\n${" ".repeat(told.length + at - begin)}^`;
 }

@@ -6,9 +6,9 @@ const BOOL = 16, INSTANT = 1184;
 // Not of a year that Python has no date for, nor its last instant, which stands for infinity there.
 const UTC = /^(?!9999-12-31 23:59:59\.999999)\d{4}-\d\d-\d\d [\d:.]+\+00$/;
 
-/* {names, numbers, rows: [[{text, isNull, isLong}]], caption} */
-export function table({ columns, rows, count }) {
-  const some = rows.slice(0, ROWS_SHOWN);
+/* {names, numbers, rows: [[{text, isNull, isLong}]], caption}, of the first rows, as many as the book shows. */
+export function table({ columns, rows, count }, most = ROWS_SHOWN) {
+  const some = rows.slice(0, most);
   const each = columns.map(({ oid }, i) => texts(oid, some.map((row) => row[i])));
   const known = columns.map((_, i) => some.map((row) => row[i]).filter((value) => value !== null));
   const cell = (value, text) => ({ text, isNull: value === null, isLong: [...text].length > LONG });

@@ -3,6 +3,7 @@ import { csv } from "./csv.js";
 import { start } from "./engine.js";
 
 const SENT = 400; // rows at most, as many as a chart draws; the page's own thread has to read them
+const LONGEST = 200_000, ROOM = 2_000_000; // characters of a value, and of all, at most
 let engine;
 
 self.onunhandledrejection = (event) => {
@@ -20,8 +21,22 @@ self.onmessage = async ({ data }) => {
   if (!data.open) engine?.known().catch(() => {}); // for refusals to come; the page has its answer
 };
 
+/* What the page shows; the file has all of it. */
 function sent(answer) {
-  return { ...answer, rows: answer.rows.slice(0, SENT), csv: csv(answer) };
+  let room = ROOM;
+  const rows = [];
+  for (const row of answer.rows.slice(0, SENT)) {
+    rows.push(row.map(cut));
+    room -= rows.at(-1).reduce((sum, value) => sum + (value?.length ?? 0), 0);
+    if (room < 0) break;
+  }
+  return { ...answer, rows, csv: csv(answer) };
+}
+
+function cut(value) {
+  if (!(value?.length > LONGEST)) return value;
+  const [shown, all] = [LONGEST, value.length].map((count) => count.toLocaleString("en-US"));
+  return `${value.slice(0, LONGEST)} … (the first ${shown} of ${all} characters)`;
 }
 
 async function open({ listed, port }) {
