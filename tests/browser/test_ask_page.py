@@ -250,6 +250,12 @@ def test_a_link_carries_its_question(page: Page, site: str) -> None:
     assert "a & b = 100%" in answer(page)
     page.evaluate(f"location.hash = 'sql={quote('SELECT 6 * 7')}'")
     expect(editor(page)).to_have_value("SELECT 6 * 7")
+    expect(page.locator(".ask-answer")).to_be_empty()  # it was another question's
+    expect(page.get_by_role("button", name="Save as CSV")).to_be_disabled()
+    page.go_back()
+    expect(editor(page)).to_have_value(sql)
+    page.go_forward()
+    expect(editor(page)).to_have_value("SELECT 6 * 7")
 
 
 def test_a_link_is_copied(site: str, offered: Offered, chromium: Browser) -> None:
@@ -271,6 +277,21 @@ def test_what_was_asked_is_listed_and_comes_back(page: Page) -> None:
     expect(page.locator(".ask-answer th")).to_have_text("two")
     page.reload()
     assert before.all_inner_texts() == ["SELECT 2 AS two", "SELECT 1 AS one"]
+
+
+@pytest.mark.parametrize("sql", ["", " \n", "-- nothing"])
+def test_of_no_statement_the_page_says_so(page: Page, sql: str) -> None:
+    editor(page).fill(sql)
+    editor(page).press("Control+Enter")
+    expect(status(page)).to_have_text("There is no statement to run.")
+    assert page.locator(".asking-before button").all_inner_texts() == [sql] * bool(sql.strip())
+
+
+def test_a_day_that_is_none_leaves_the_slider_alone(shared: Page) -> None:
+    told = ask(shared, "SELECT * FROM dim_film FOR SYSTEM_TIME AS OF '2023-13-45'")
+    assert told.startswith("date/time field value out of range")
+    expect(shared.get_by_role("slider")).to_be_disabled()
+    expect(shared.locator(".asking output")).to_have_text("– your SQL names no date")
 
 
 def test_an_answer_is_saved_as_csv(page: Page) -> None:

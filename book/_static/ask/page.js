@@ -28,7 +28,12 @@ page.querySelectorAll("[data-name]").forEach(offerTable);
 edited.element.addEventListener("input", follow);
 slider.addEventListener("input", () => (move(), run(false)));
 slider.addEventListener("change", () => run());
-addEventListener("hashchange", () => { edited.value = linked() ?? edited.value; follow(); });
+addEventListener("hashchange", () => {
+  if ((linked() ?? edited.value) === edited.value) return;
+  edited.value = linked();
+  follow();
+  clear();
+});
 document.querySelector(".asking-not").remove();
 page.hidden = false;
 follow();
@@ -62,7 +67,7 @@ async function run(keeps = true) {
     await ask(edited.value);
   }
   isAsking = find(".asking-main").ariaBusy = false;
-  if (isKept) keep(edited.value);
+  if (isKept && edited.value.trim()) keep(edited.value);
   isKept = false;
 }
 
@@ -78,7 +83,8 @@ async function ask(sql) {
 function show(found, sql) {
   given = found;
   const many = `${found.count.toLocaleString("en-US")} ${found.count === 1 ? "row" : "rows"}`;
-  say(`${found.columns.length ? many : found.command} in ${Math.max(1, Math.round(found.ms))} ms.`);
+  const told = found.columns.length ? many : found.command;
+  say(told ? `${told} in ${Math.max(1, Math.round(found.ms))} ms.` : "There is no statement to run.");
   answer.replaceChildren(...shown(found, sql));
   draw(sql);
   save.disabled = !found.columns.length;
@@ -97,20 +103,27 @@ function draw(sql) {
   figure.replaceChildren(drawn.element, made("figcaption", { className: "asking-told" }, `${drawn.told}: `, key));
 }
 
-function refuse({ message, hint, code }) {
+function clear() {
   given = undefined;
-  if (code !== "stopped") say(code === "broken" ? "" : "Refused.");
   figure.hidden = save.disabled = true;
+  answer.replaceChildren();
+  say("");
+}
+
+function refuse({ message, hint, code }) {
+  const told = code === "stopped" ? status.textContent : code === "broken" ? "" : "Refused.";
+  clear();
+  say(told);
   const lines = [message, hint].filter(Boolean).join("\n");
-  answer.replaceChildren(made("pre", { className: "ask-refused", textContent: lines, tabIndex: 0 }));
+  answer.append(made("pre", { className: "ask-refused", textContent: lines, tabIndex: 0 }));
 }
 
 /* The slider stands at the first instant that the question names, if it names any. */
 function follow() {
-  const found = INSTANT.exec(edited.value);
-  slider.disabled = !found;
-  if (found) slider.value = Math.round((Date.parse(found[2]) - Date.parse(slider.dataset.first)) / DAY);
-  tell(found?.[2]);
+  const day = INSTANT.exec(edited.value)?.[2], at = Date.parse(day);
+  slider.disabled = Number.isNaN(at); // of no date, and of the 45th
+  if (!slider.disabled) slider.value = Math.round((at - Date.parse(slider.dataset.first)) / DAY);
+  tell(slider.disabled ? "" : day);
 }
 
 function move() {
