@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.long(1), pytest.mark.usefixtures("patient")]
 ADDRESS = "book/ask_it_yourself.html"
 QUESTIONS = questions()
 MARTS = ("vw_monthly_revenue", "vw_store_scorecard", "vw_top_titles")
-STEP = 100  # milliseconds of a step of the slider
+STEP, START = 100, 2000  # milliseconds: of a step of the slider; of starting again, and an answer
 
 # By question, a row that its answer has, and how many there are.
 KNOWN: dict[str, tuple[list[str | None], int]] = {
@@ -210,12 +211,24 @@ def test_the_slider_asks_every_mart_as_of_another_day(
         record_property(f"milliseconds of a step, {mart}", round(median(took)))
 
 
-def test_a_step_takes_little_of_the_processor(offered: Offered) -> None:
-    """Of the processor, since other tests run beside; the quickest, since they share its caches."""
+@pytest.fixture(scope="module")
+def processor(offered: Offered) -> dict[str, Any]:
+    """Milliseconds of the processor, since other tests run beside."""
     command = ["node", str(Path(__file__).with_name("steps.mjs")), str(SITE / "_static" / "ask"), *MARTS]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    for mart, took in json.loads(told).items():
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_a_step_takes_little_of_the_processor(processor: dict[str, Any]) -> None:
+    """The quickest, since other tests share its caches."""
+    for mart, took in processor["steps"].items():
         assert min(took) < STEP, mart
+
+
+def test_a_start_and_its_answer_take_little_of_the_processor(
+    processor: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
+    record_property("seconds of the processor to start and to answer", round(processor["start"] / 1000, 2))
+    assert processor["start"] < START
 
 
 def test_the_slider_flips_the_winner_and_keeps_the_scale(shared: Page) -> None:
@@ -384,6 +397,11 @@ def test_with_answers_it_is_sound(
             for _, width in turned(page, looks):
                 assert page.evaluate(STICKS_OUT) == [], title
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
+        is_without_violations(page, looks)
+        ask(page, "SELECT n, repeat('many words ', 400) AS long FROM generate_series(1, 30) AS n")
+        for _, width in turned(page, looks):
+            assert page.evaluate(STICKS_OUT) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
         is_without_violations(page, looks)
         ask(page, "SELECT nothing FROM nowhere")
         is_without_violations(page, looks)
