@@ -4,7 +4,7 @@ GRANT USAGE ON SCHEMA {schema} TO medallion_notebook;
 CREATE TABLE {table} (
     lsn        bigint NOT NULL,
     seq        integer NOT NULL,
-    op         char(1) NOT NULL CHECK (op IN ('I', 'U', 'D', 'T', 'R')),
+    op         char(1) NOT NULL CHECK (op IN ('R', 'I', 'U', 'D', 'T')),
     full_row   jsonb,
     commit_ts  timestamptz NOT NULL,
     load_ts    timestamptz NOT NULL DEFAULT now()
