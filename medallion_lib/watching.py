@@ -133,11 +133,13 @@ class Watching(Pair):
         with self._connected(self.warehouse_url) as cursor, shown("snapshot", "rows") as show:
             server.only_one_session(cursor, "capture")
             tables, into = Tables.read(cursor), cursor.connection
-            mark = self._known()[1]
-            facts = self.own_source, into, self.slot, tables, None, show, mark
-            taken = capture.snapshot(*facts, key_alone=True)
-            with layout.indexing(into, Tables.read(cursor).captured):
-                merge.merge(into)
+            facts = self.own_source, into, self.slot, tables, None, show, self._known()[1]
+
+            def merged(at_source: Cursor) -> None:
+                with layout.indexing(into, Tables.read(cursor).captured):
+                    merge.merge(into, None, at_source)
+
+            taken = capture.snapshot(*facts, merged)
             since, asked = Watermark.read(cursor).commit_ts, None
             if example.history:
                 named = (example.silver.as_string(cursor),)

@@ -171,7 +171,7 @@ def _confirm(stream: ReplicationCursor, into: Landing) -> None:
 def snapshot(
     source: URL, warehouse: Connection, slot_name: str, tables: Tables,
     before: Watermark | None, progress: Progress, mark: str | None = None,
-    key_alone: bool = False,
+    then: Callable[[Cursor], object] | None = None,
 ) -> Landed:  # fmt: skip
     """Make the slot and land every row that was committed before its first position, as op R.
 
@@ -180,8 +180,8 @@ def snapshot(
 
     Where there was a watermark before, a T for each table comes first: merged, it closes the keys
     that are gone, at the snapshot's time, and leaves the rows that are the same as they are.
-    Killed half-way, it leaves the watermark as it was, and is done again from the start. With
-    `key_alone`, `layout.indexing` is to make bronze's other indexes.
+    Killed half-way, it leaves the watermark as it was, and is done again from the start. What
+    comes `then` has a cursor that sees the source still so, and bronze's other indexes to make.
     """
     with warehouse, warehouse.cursor() as cursor:
         layout.make_missing(cursor, tables.captured)
@@ -196,8 +196,10 @@ def snapshot(
         pending.drop_begun(into)
         collect(cursor, into, at.isoformat(), before, progress)
         with warehouse.cursor() as indexing:
-            layout.index_missing(indexing, into.watermark.tables.captured, key_alone)
+            layout.index_missing(indexing, into.watermark.tables.captured, bool(then))
         into.land()
+        if then:
+            then(cursor)
         return into.total
 
 

@@ -19,7 +19,8 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.steps import step
 from medallion_lib.tables import Table, Tables
 
-Batch = dict[str, Any]  # its positions, since and upto; a whole one's also its time
+# Its positions, since and upto; a whole one's also its time, and what `merge` is given at_source.
+Batch = dict[str, Any]
 MANY = 1_000  # events, from which on they are not counted
 STATEMENT = lru_cache(512)(Shape.statement)  # who follows the source sends the same again
 UNFIT = psycopg2.DataError, errors.NotNullViolation, errors.CheckViolation
@@ -36,15 +37,18 @@ class Merged(NamedTuple):
     history: int  # versions written that are already over
 
 
-def merge(warehouse: Connection, upto: int | None = None) -> list[Merged]:
+def merge(
+    warehouse: Connection, upto: int | None = None, at_source: Cursor | None = None
+) -> list[Merged]:  # fmt: skip
     """Bring all silver tables to one position: all that commits before the LSN `upto` and landed.
 
-    One transaction; merging again, or in other batches, gives the same rows.
+    One transaction; merging again, or in other batches, gives the same rows. For what a snapshot
+    has just landed, `at_source` sees the source as the snapshot did.
     Raises MedallionError when another merge is running, a reader blocks a new month, or the
     source's columns no longer fit silver's.
     """
     with _keeping_months(warehouse):
-        return _merge(warehouse, upto)
+        return _merge(warehouse, upto, at_source)
 
 
 @contextmanager
@@ -61,7 +65,7 @@ def _keeping_months(warehouse: Connection) -> Iterator[None]:
                 cursor.execute(lock.format("advisory_unlock"))
 
 
-def _merge(warehouse: Connection, upto: int | None) -> list[Merged]:
+def _merge(warehouse: Connection, upto: int | None, at_source: Cursor | None) -> list[Merged]:
     with warehouse, warehouse.cursor() as cursor:
         batch = _batch(cursor, upto)
         whole = _whole(cursor)
@@ -69,7 +73,7 @@ def _merge(warehouse: Connection, upto: int | None) -> list[Merged]:
         for table in _changed(cursor, whole, batch):
             attach_months(cursor, table, _batch_of(table, batch))
     with warehouse, warehouse.cursor() as cursor:
-        batch = _batch(cursor, batch["upto"])
+        batch = _batch(cursor, batch["upto"]) | {"at_source": at_source}
         # What is whole since then has no months yet, and waits for the next merge.
         whole = [table for table in _whole(cursor)
                  if not table.adding or table.adding == come.get(table.source.strings)]  # fmt: skip

@@ -53,8 +53,22 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return histories
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The histories whose first versions the source itself made."""
+    histories: list[str] = []
+    sending = first.sending
+
+    def told(shape: Shape) -> Any:
+        histories.append(shape.table.history)
+        return sending(shape)
+
+    monkeypatch.setattr(first, "sending", told)
+    return histories
+
+
 @pytest.mark.parametrize("count", [30, pytest.param(100, marks=pytest.mark.slow)])
-def test_random_tables_begin_with_the_versions_that_bronze_says(taken: list[str], count: int) -> None:
+def test_random_tables_begin_with_the_versions_that_bronze_says(taken: list[str], sent: list[str], count: int) -> None:
     """With keys of as many types as there are, up to 78, each row's hash is what `meta.row_hash` makes of it."""
     with played(random_plans(count, 31), 31) as made, server.session(made.lab.warehouse_url) as cursor:
         histories = [table for table in Tables.read(cursor).versioned if not table.by_month]
@@ -65,13 +79,17 @@ def test_random_tables_begin_with_the_versions_that_bronze_says(taken: list[str]
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table.silver))
             filled += [table.history] * (cursor.fetchone()[0] > 0)
         assert set(filled) <= set(taken) and len(filled) > 0.3 * count
+        assert set(sent) < set(taken)
 
 
 TEXTS = """
-CREATE TABLE texts ("b" integer PRIMARY KEY, "a""b\\\n" text, "größe" integer, long_name boolean, c char(3), n numeric, d date,
-                    u uuid, j jsonb, i bigint);
-INSERT INTO texts SELECT n, nullif(chr(n), 'c'), n, n % 2 = 0, 'x', 'NaN', CURRENT_DATE, NULL, '{"a": null}', -n
-FROM generate_series(1, 2000) AS n
+CREATE DOMAIN code AS varchar(5);
+CREATE TABLE texts ("b" integer, "a""b\\\n" text, "größe" integer, long_name boolean, c char(3), n numeric, d date, u uuid, j jsonb,
+                    i bigint, s smallint, at timestamptz, its code, of code COLLATE "C", PRIMARY KEY (s, b));
+INSERT INTO texts (b, "a""b\\\n", "größe", long_name, c, n, d, j, i, s, at, its, of)
+SELECT n, nullif(chr(n), 'c'), n, n % 2 = 0, 'x', 'NaN', CURRENT_DATE, '{"a": [null, "\\""]}', -n, n % 3, '-infinity', ' a ', ''
+FROM generate_series(1, 1000) AS n;
+INSERT INTO texts (b, s, n, u, d, at, i) SELECT n, 1, n / 100.00, gen_random_uuid(), 'infinity', now(), n FROM generate_series(1001, 2000) AS n
 """
 
 
@@ -83,12 +101,15 @@ def texts() -> Iterator[URL]:
         yield source
 
 
-@pytest.mark.parametrize("name", ["größe", "plain"])
-def test_texts_that_json_escapes_have_the_hash_of_their_row(texts: URL, taken: list[str], name: str) -> None:
+@pytest.mark.parametrize("name", ["größe", "plain", "q"])
+def test_texts_that_json_escapes_have_the_hash_of_their_row(texts: URL, taken: list[str], sent: list[str], name: str) -> None:
     with databases.administering(texts) as cursor:
         if name == "plain":
             cursor.execute('ALTER TABLE texts RENAME "größe" TO plain')
-        else:  # an empty one has no binary form that is read again
+        if name == "größe":  # a row from before a column has its default, which no hash has
+            cursor.execute("ALTER TABLE texts ADD later integer DEFAULT 7")
+            cursor.execute("UPDATE texts SET later = nullif(b % 3, 2) WHERE b % 2 = 0")
+        if name == "q":  # an empty one has no binary form that is read again
             cursor.execute("ALTER TABLE texts ADD q tsquery DEFAULT ''")
     lab = Medallion.find(f"texts_{WORKER}", source=texts)
     try:
@@ -100,11 +121,11 @@ def test_texts_that_json_escapes_have_the_hash_of_their_row(texts: URL, taken: l
             assert not_as_bronze(cursor, table) == []
             cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'",
                            (table.silver.as_string(cursor),))  # fmt: skip
-            assert cursor.fetchone() == ("PRIMARY KEY (b, sys_period WITHOUT OVERLAPS)",)
+            assert cursor.fetchone() == ("PRIMARY KEY (s, b, sys_period WITHOUT OVERLAPS)",)
             cursor.execute("SELECT count(*) FROM information_schema.columns WHERE table_name = %s AND column_name = 'sys_start' "
                            "AND column_default IS NOT NULL", (table.history,))  # fmt: skip
             assert cursor.fetchone() == (0,)
-        assert taken == [table.history]
+        assert taken == [table.history] and sent == taken * (name != "q")
     finally:
         clear(lab)
 
@@ -127,6 +148,24 @@ def test_a_reader_of_an_empty_history_is_not_waited_for(texts: URL, taken: list[
             (table,) = Tables.read(cursor).versioned
             assert not_as_bronze(cursor, table) == []
         assert taken == []
+    finally:
+        clear(lab)
+
+
+@pytest.mark.parametrize("broken", ["1 / 0", "1"])
+def test_what_the_source_makes_amiss_is_made_of_bronze(texts: URL, taken: list[str], monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    """An error there or here, in the first of two tables: the source is asked for the second still."""
+    with databases.administering(texts) as cursor:
+        cursor.execute("CREATE TABLE words AS SELECT * FROM texts; ALTER TABLE words ADD PRIMARY KEY (s, b)")
+    sending = first.sending
+    monkeypatch.setattr(first, "sending", lambda shape: sending(shape) if shape.table.name == "words" else sql.SQL(
+        f"COPY (SELECT {broken} FROM public.texts) TO STDOUT (FORMAT binary)"))  # fmt: skip
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    try:
+        lab.watch(yes=True)
+        with server.session(lab.warehouse_url) as cursor:
+            assert [not_as_bronze(cursor, table) for table in Tables.read(cursor).versioned] == [[], []]
+        assert taken == ["words_hist"]
     finally:
         clear(lab)
 
