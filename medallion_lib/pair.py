@@ -42,7 +42,7 @@ class Pair:
         self.was_started = False  # by `open`
         self.declared = declared  # those of the warehouse, where this process says so
         self.named = () if declared or not tables else tuple(tables)  # what `watch` is to take
-        self.said_source = source and server.own_url(source, "source")
+        self.said_source = server.own_url(source, "source") if source else server.own_source()
         self.name = name
         self.source_name = f"pagila{suffix}"
         self.warehouse_name = f"medallion{suffix}"
@@ -61,7 +61,7 @@ class Pair:
 
         The warehouse knows no password: libpq asks a password file or PGPASSWORD for that.
         """
-        said = self.said_source or server.own_source()
+        said = self.said_source
         if said is None and (kept := self._kept()) and kept.source:
             said = server.own_url(kept.source, "source")
         return said

@@ -420,6 +420,13 @@ def test_what_was_captured_from_it_is_not_dropped_by_who_forgot_to_name_it(
     all_is_well(ready)
 
 
+def test_the_source_is_the_one_named_when_the_lab_was_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDALLION_SOURCE_URL", "postgresql://me@/first")
+    lab = Medallion.find("when_opened")
+    monkeypatch.setenv("MEDALLION_SOURCE_URL", "postgresql://me@/second")
+    assert lab.source_url.database == "first"
+
+
 @pytest.mark.slow
 def test_down_stops_our_server_though_the_source_does_not_answer(
     parent: Path, monkeypatch: pytest.MonkeyPatch
