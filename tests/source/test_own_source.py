@@ -852,12 +852,12 @@ def test_no_password_appears_anywhere(other_server: Embedded, ready: Own, monkey
     with pytest.raises(psycopg2.OperationalError, match="password"):
         psycopg2.connect(libpq(ready.reader.set(password="wrong")))
     for words in (["up"], ["capture"], ["merge"], ["status"], ["status", "--json"], ["url", "source"],
-                  ["url", "warehouse"], ["verify"], ["rebuild"], ["reset"]):  # fmt: skip
+                  ["url", "warehouse"], ["verify"], ["rebuild"], ["reset", "--yes"]):  # fmt: skip
         assert tell(*words) == 0, shown
     assert parse_dsn(shown[5].strip()) == {"user": READER, "dbname": ready.database, "host": str(other_server.socket_dir)}
     assert tell("replay") == 1
     ready.as_owner(f"REVOKE SELECT ON film FROM {READER}")
-    assert tell("reset") == 1
+    assert tell("reset", "--yes") == 1
     ready.as_owner(f"GRANT SELECT ON film TO {READER}")
     wrong, elsewhere = ready.reader.set(password=PASSWORD[:-1]), ready.reader.set(query={"host": "/nowhere"})
     for url in (wrong, elsewhere, ready.reader.set(database="missing")):
