@@ -1,6 +1,7 @@
 """The source's side of capture: publication, replication slot, and the checks before reading."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,6 +19,7 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import Table, Tables, described
 
 PUBLICATION = "medallion"
+QUOTED = re.compile(r'"(?:[^"]|"")+"')
 OLDEST = 14  # version of PostgreSQL whose log has messages
 STORED = "\n    WITH (publish_generated_columns = stored)"  # an option that PostgreSQL 18 brought
 
@@ -30,7 +32,19 @@ class Lack(NamedTuple):
     table: int | None = None  # that it is about, by its oid, or its root's
 
     def __str__(self) -> str:
-        return "\n    ".join([self.sentence, *(self.statements or "").splitlines()])
+        return "\n    ".join([self.sentence, *to_paste(self.statements or "")])
+
+
+def to_paste(statements: str) -> list[str]:
+    """The lines of statements to paste: none ends, and nothing moves a cursor, within a name."""
+    return QUOTED.sub(_printable, statements).splitlines()
+
+
+def _printable(name: re.Match[str]) -> str:
+    if name[0].isprintable():
+        return name[0]
+    text = name[0].replace("\\", "\\\\")
+    return "U&" + "".join(c if c.isprintable() else f"\\+{ord(c):06X}" for c in text)
 
 
 class Publication(NamedTuple):
@@ -145,7 +159,7 @@ def _publish(
         cursor.execute(statements)
     except errors.InsufficientPrivilege as problem:
         reason = problem.diag.message_primary
-        shown = "\n".join(f"    {line}" for line in statements.split("\n"))
+        shown = "\n".join(f"    {line}" for line in to_paste(statements))
         raise refusal("publication not made", reason=reason, statements=shown) from None
     return publication(cursor, name, captured).version
 

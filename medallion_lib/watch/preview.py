@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from medallion_lib.source.slot import Lack
+from medallion_lib.source.slot import Lack, to_paste
 from medallion_lib.watch.plan import Plan, Planned
 
 WIDTH = 88  # as much as a page of the book shows
@@ -106,5 +106,5 @@ def _wrong(wrong: Sequence[Lack]) -> list[str]:
     statements = dict.fromkeys(each.statements for each in wrong if each.statements)
     if statements:
         lines += ["To paste into psql at the source, as the tables' owner or a superuser:"]
-        lines += [f"    {line}" for each in statements for line in each.split("\n")]
+        lines += [f"    {line}" for each in statements for line in to_paste(each)]
     return lines

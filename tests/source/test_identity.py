@@ -18,6 +18,7 @@ from medallion_lib import Medallion, MedallionError, server
 from medallion_lib.bronze import landing
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.pgoutput import Relation
+from medallion_lib.source.slot import to_paste
 from medallion_lib.shop.year import LAST_LINE
 from medallion_lib.tables import Column, Table, Tables
 
@@ -715,6 +716,15 @@ def test_names_of_any_kind_are_captured_snapped_verified_and_refused(shop: Shop,
     shop.lab.declared = Tables((wider,))
     shop.lab.rebuild()
     assert shop.lab.verify() == []
+
+
+def test_a_statement_to_paste_has_every_name_whole_in_its_line(shop: Shop) -> None:
+    names = *HOSTILE, "\\ \\+00000A \n", "\r\x0b\x1c\x85\u2028 \x1b[2J\u202e"
+    (line, second) = to_paste("SELECT {}\n    FROM (SELECT) AS one".format(", ".join(f"1 AS {quoted(name)}" for name in names)))
+    assert line.isprintable()
+    with server.session(shop.lab.source_url) as cursor:
+        cursor.execute(line + second)
+        assert [column.name for column in cursor.description] == [*names]
 
 
 def test_a_name_that_leaves_bronze_no_room_is_refused(shop: Shop) -> None:
