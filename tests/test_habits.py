@@ -1,5 +1,6 @@
 """What those who carry this on are told: the commands, files and tests that are named are there."""
 
+import ast
 import json
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 
 import pytest
 import yaml
@@ -93,3 +95,30 @@ def test_no_two_refusals_have_one_name() -> None:
     texts = (ROOT / "medallion_lib" / "refusals.txt").read_text(encoding="utf-8")
     names = re.findall(r"^\[(.+)\]$", texts, flags=re.MULTILINE)
     assert len(names) == len({*names}) > 200
+
+
+def modules(tree: ast.Module) -> dict[str, ModuleType]:
+    """The package's modules that a file imports, by the names that it has for nothing else."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("medallion_lib"):
+            exec(ast.unparse(node), each := {})
+            found |= {name: value for name, value in each.items() if isinstance(value, ModuleType)}
+    names = (getattr(node, "arg", None) or getattr(node, "id", None) for node in ast.walk(tree)
+             if isinstance(node, ast.arg) or isinstance(getattr(node, "ctx", None), ast.Store))  # fmt: skip
+    return {name: found[name] for name in found.keys() - {*names}}
+
+
+def missing(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    known = modules(tree)
+    used = [(node.value, node.attr) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    used += [(node.args[0], node.args[1].value) for node in ast.walk(tree) if isinstance(node, ast.Call)
+             and getattr(node.func, "attr", "") == "setattr" and isinstance(node.args[1], ast.Constant)]  # fmt: skip
+    return [f"{path.stem}: {of.id}.{name}" for of, name in used
+            if isinstance(of, ast.Name) and of.id in known and not hasattr(known[of.id], name)]  # fmt: skip
+
+
+def test_every_name_of_the_package_that_a_test_uses_is_there() -> None:
+    """Also where the test is slow: it would only be found when that is run."""
+    assert [each for path in sorted(ROOT.glob("tests/**/*.py")) for each in missing(path)] == []

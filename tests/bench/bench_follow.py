@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 from bench_capture import WORKLOAD
 from bench_pairs import autocommit
+from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, server
 from medallion_lib.server.embedded import CHECKOUT
@@ -50,7 +51,7 @@ def following(lab: Medallion, *more: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_for(
-    process: subprocess.Popen[bytes], cursor: server.Cursor, query: str, given: tuple[object, ...]
+    process: subprocess.Popen[bytes], cursor: Cursor, query: str, given: tuple[object, ...]
 ) -> None:
     """Until the query gives a row, which it does while the process lives."""
     cursor.execute(query, given)

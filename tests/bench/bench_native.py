@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bench_pairs import autocommit
 from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
 
 from medallion_lib import Medallion, databases, server
@@ -85,6 +86,6 @@ def subscriber(lab: Medallion) -> Iterator[Subscriber]:
             databases.drop(cursor, NAME)
 
 
-def _alter_system(cursor: server.Cursor, setting: str) -> None:
+def _alter_system(cursor: Cursor, setting: str) -> None:
     cursor.execute(f"ALTER SYSTEM {setting}")
     cursor.execute("SELECT pg_reload_conf()")

@@ -350,7 +350,7 @@ def test_another_merge_beside_it_does_not_end_it(
             assert half_way.wait(30)
             set_length(shop, 82)
             wait_until(lambda: bronze_count(shop, "film", "full_row ->> 'length' = '82'"))
-            time.sleep(server.LOCK_PATIENCE + 0.5)
+            time.sleep(server.connections.LOCK_PATIENCE + 0.5)
             assert process.poll() is None
             assert length(shop) == 81
         finally:
@@ -368,7 +368,7 @@ def test_a_publication_altered_meanwhile_ends_it_with_the_remedy(shop: Medallion
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
     assert "was altered since capture began" in err
-    assert f"{REMEDY} capture --resnapshot" in err
+    assert f"{REMEDY} --name {shop.name} capture --resnapshot" in err
     assert command(shop, "capture", "--resnapshot", "--yes").returncode == 0
     assert shop.verify() == []
 
