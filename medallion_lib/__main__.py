@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.errors import Alarm, Unconfirmed, refusal
 from medallion_lib.parser import parser
-from medallion_lib.progress import with_times
+from medallion_lib.progress import LOG, with_times
 from medallion_lib.tables import NONE, Tables
 from medallion_lib.upkeep.alarms import Limits, alarms
 from medallion_lib.watch.plan import Asked
@@ -273,13 +273,14 @@ def _typed(text: str, name: str | None) -> str:
 def main() -> int:
     asked = vars(parser(COMMANDS).parse_args())
     command, name, file = (asked.pop(each) for each in ("command", "name", "tables"))
+    LOG.addFilter(lambda told: setattr(told, "msg", _typed(told.msg, name)) is None)
     try:
         tables = Tables.from_toml(file) if file else None
         source = next((each for each in asked.get("what", ()) if "://" in each), None)
         lab = Medallion.find(name, tables=tables, source=source)
         if command not in LATE:
             lab = Medallion.open(name, command in MAKING, tables)
-        print(command(lab, **asked))
+        print(_typed(command(lab, **asked), name))
     except Alarm as told:
         print(_typed(str(told), name))
         return 2

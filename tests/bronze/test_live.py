@@ -472,4 +472,4 @@ def test_a_merge_that_is_refused_is_told_once_and_bronze_goes_on(lab: Medallion)
         following.terminate()
         _, told = following.communicate(timeout=10)
     assert told.count("A value does not fit dim_film_hist: length is smallint there") == 1
-    assert f"{REMEDY} rebuild" in told
+    assert f"{REMEDY} --name {lab.name} rebuild" in told

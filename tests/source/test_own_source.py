@@ -367,7 +367,7 @@ def test_down_leaves_what_is_needed_to_go_on_and_says_what_it_costs(ready: Own) 
     before = dump(ready)
     told = down(ready)
     assert f"A slot {ready.lab.slot} at your source stays, and keeps log" in told
-    assert f"{REMEDY} down --forget" in told
+    assert f"{REMEDY} --name {ready.lab.name} down --forget" in told
     assert (dump(ready), ready.slots()) == (before, 1)
     ready.as_owner(LIVE)
     assert ready.lab.capture().rows == 10
@@ -381,7 +381,7 @@ def test_down_forgets_the_slot_when_told_and_leaves_the_owners_publication(ready
     assert ready.slots() == 1
     told_of_it = down(ready, "--forget", "--yes")
     assert "The slot is gone from your source, and the publication if this role owned it" in told_of_it
-    assert f"{REMEDY} capture --resnapshot" in told_of_it
+    assert f"{REMEDY} --name {ready.lab.name} capture --resnapshot" in told_of_it
     assert ready.slots() == 0
     assert ready.ask("SELECT count(*) FROM pg_publication") == 1
     assert "No replication slot" in told(ready.lab.capture)
