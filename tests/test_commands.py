@@ -204,9 +204,12 @@ def test_follow_lands_a_live_change_and_stops_when_interrupted(lab: Medallion) -
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to ask")
 @pytest.mark.slow
 def test_follow_waits_quietly_while_nothing_happens(lab: Medallion) -> None:
+    change(lab.source, "INSERT INTO language (name) VALUES ('Latin')")
+    change(lab.source, "INSERT INTO film (title, language_id) VALUES ('One', 1)")
     process = begin(lab, "capture", "--follow")
     try:
-        time.sleep(2)
+        wait_until(lambda: bronze_count(lab, "film"), 60)
+        time.sleep(1)
         spent = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
         time.sleep(1)
         later = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
