@@ -136,7 +136,8 @@ def in_bronze(lab: Medallion, upto: int) -> dict[str, int]:
         return {name: ask(connection, f"SELECT count(*) FROM {name} WHERE lsn < {upto}")[0][0] for name in names}
 
 
-STEPS = [("export file written", 0), ("export file written", 3), ("export written", 0), ("export committed", 0),
+# The first export alone writes a file of each table: a day changes three of the five.
+STEPS = [("export file written", 3), ("export file written", 0), ("export written", 0), ("export committed", 0),
          ("silver table written", 0), ("silver table written", 2), ("silver committed", 0)]  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def check_kills(lab: Medallion, place: Path, steps: list[tuple[str, int]]) -> No
 
 
 def test_killed_and_run_again_all_is_there_once(lab_at: At, tmp_path: Path) -> None:
-    check_kills(lab_at("2023-01-20"), tmp_path, [STEPS[1], STEPS[5]])
+    check_kills(lab_at("2023-01-20"), tmp_path, [STEPS[0], STEPS[5]])
 
 
 @pytest.mark.slow
