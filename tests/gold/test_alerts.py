@@ -125,5 +125,5 @@ def test_who_follows_tells_of_rules_with_the_instant_as_of_which_they_say_so(lab
     lines = "".join(told)
     at = re.search(r'WARNING gold.alert_overdrawn at (\S+ \S+): {"id": 1, "owner": "Ö\'Ä%s", "balance": -1}', lines)[1]
     assert datetime.fromisoformat(at) == datetime.fromisoformat(first["at"])
-    assert lines.count("gold.alert_share is a rule by its name, and can't be asked: division by zero") == 1
+    assert lines.count("The rule gold.alert_share fails: division by zero") == 1
     assert lines.count("gold.alert_overdrawn") == 2 and "vw_account" not in lines
