@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from statistics import median
 
 import pytest
 from psycopg2 import sql
@@ -16,8 +17,8 @@ from medallion_lib.server.embedded import CHECKOUT
 
 ROWS = 1_000_000
 MADE = "CREATE TABLE accounts (aid integer PRIMARY KEY, bid integer, abalance integer, filler character(84))"
-TURNS = 2
-MOST = 4  # times as long: by the processor's time, bronze takes twice a COPY's, and history as much again
+TURNS = 5
+MOST = 3  # times as long, in the middle of some turns: the least of each would be of different turns
 
 
 def first_as_of(source: URL, query: str) -> float:
@@ -57,7 +58,7 @@ def test_a_million_rows_are_asked_as_of_an_instant_a_few_copies_later(record_pro
         ours, bare = zip(*((first_as_of(source, query), copied(source, into)) for _ in range(TURNS)), strict=True)
         record_property("seconds", ours)
         record_property("seconds of COPY", bare)
-        assert min(ours) < MOST * min(bare)
+        assert median(each / other for each, other in zip(ours, bare, strict=True)) < MOST
 
 
 @pytest.mark.slow
