@@ -87,33 +87,39 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE meta.do_in_some_order IS 'Executes statements of which some need others.';
 
+CREATE OR REPLACE FUNCTION meta.remaking_readers(relations oid[], without oid[], OUT dropping text[], OUT making text[])
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    BEGIN ATOMIC
+        WITH RECURSIVE reader AS (
+            SELECT 'pg_class'::regclass::oid AS class, unnest(relations) AS object
+            UNION
+            SELECT CASE WHEN ev_class IS NULL THEN classid ELSE 'pg_class'::regclass END, coalesce(ev_class, objid)
+            FROM reader
+            LEFT JOIN pg_class ON class = 'pg_class'::regclass AND pg_class.oid = object
+            JOIN pg_depend ON (refclassid, refobjid) IN ((class, object), ('pg_type'::regclass, reltype))
+                          AND classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)
+            LEFT JOIN pg_rewrite ON classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = objid
+        )
+        SELECT array_agg(CASE WHEN relkind = 'v' THEN format('DROP VIEW %s', object::regclass)
+                              ELSE format('DROP ROUTINE %s', object::regprocedure) END),
+               array_agg(CASE WHEN relkind = 'v' THEN meta.remaking_view(object) ELSE meta.remaking_function(object) END)
+        FROM reader
+        LEFT JOIN pg_class ON class = 'pg_class'::regclass AND pg_class.oid = object
+        LEFT JOIN pg_proc ON class = 'pg_proc'::regclass AND pg_proc.oid = object
+        WHERE coalesce(relkind, 'v') = 'v' AND coalesce(relnamespace, pronamespace) <> ALL (without);
+    END;
+COMMENT ON FUNCTION meta.remaking_readers IS 'The statements that drop the views and functions above relations, without those of some schemas, and make them again as they are.';
+
 CREATE OR REPLACE PROCEDURE meta.alter_below_readers(relation regclass, alteration text)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    dropping text[];
-    making text[];
+    readers constant record := meta.remaking_readers(ARRAY[relation::oid], '{}');
 BEGIN
-    WITH RECURSIVE reader AS (
-        SELECT 'pg_class'::regclass::oid AS class, relation::oid AS object
-        UNION
-        SELECT CASE WHEN ev_class IS NULL THEN classid ELSE 'pg_class'::regclass END, coalesce(ev_class, objid)
-        FROM reader
-        LEFT JOIN pg_class ON class = 'pg_class'::regclass AND pg_class.oid = object
-        JOIN pg_depend ON (refclassid, refobjid) IN ((class, object), ('pg_type'::regclass, reltype))
-                      AND classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)
-        LEFT JOIN pg_rewrite ON classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = objid
-    )
-    SELECT array_agg(CASE WHEN relkind = 'v' THEN format('DROP VIEW %s', object::regclass)
-                          ELSE format('DROP ROUTINE %s', object::regprocedure) END),
-           array_agg(CASE WHEN relkind = 'v' THEN meta.remaking_view(object) ELSE meta.remaking_function(object) END)
-    INTO dropping, making
-    FROM reader
-    LEFT JOIN pg_class ON class = 'pg_class'::regclass AND pg_class.oid = object
-    WHERE relkind IS NULL OR relkind = 'v';
-    CALL meta.do_in_some_order(dropping);
+    CALL meta.do_in_some_order(readers.dropping);
     EXECUTE alteration;
-    CALL meta.do_in_some_order(making);
+    CALL meta.do_in_some_order(readers.making);
 END $$;
 COMMENT ON PROCEDURE meta.alter_below_readers IS 'Alters a table, whose views and functions are dropped for it and made again as they were.';
