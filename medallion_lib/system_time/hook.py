@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.engine.base import OptionEngine
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import MedallionError, refusal
@@ -26,6 +25,9 @@ from medallion_lib.system_time import functions, option
 from medallion_lib.system_time.clause import Call, Parsed, SystemTimeError, parse
 from medallion_lib.system_time.forms import FORMS
 from medallion_lib.system_time.tokens import Edit, Token, edited, tokenize
+
+if TYPE_CHECKING:  # it brings the whole ORM along, a quarter of what a command takes to start
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # SQLSTATEs: of a function that only says why its view has no history, and of meta.refusal()
 _NO_HISTORY, _REFUSED = "ST001", "ST002"
@@ -36,7 +38,7 @@ Context = ExecutionContext | None
 _CALL = re.compile("(" + "|".join(form.suffix for form in FORMS) + r")\"?\(")
 
 
-def install(engine: Engine | AsyncEngine) -> None:
+def install(engine: "Engine | AsyncEngine") -> None:
     """Let every statement `engine` sends say FOR SYSTEM_TIME, and CREATE TABLE system_versioning.
 
     Installing twice is once. Raises SystemTimeError for what is no engine of PostgreSQL with

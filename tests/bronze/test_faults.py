@@ -253,8 +253,8 @@ def test_a_new_snapshot_that_is_refused_leaves_the_slot(lab: Medallion, monkeypa
     films(lab, 10)
     lab.capture()
     soon = sqlfile.read("server/session").replace("'30s'", "'300ms'")
-    monkeypatch.setattr(sqlfile, "read", lambda name, read=sqlfile.read: soon if name == "server/session" else read(name))
-    with lab.source.begin() as writer:
+    with lab.source.begin() as writer, monkeypatch.context() as patch:
+        patch.setattr(sqlfile, "read", lambda name, read=sqlfile.read: soon if name == "server/session" else read(name))
         writer.exec_driver_sql("UPDATE film SET length = 1 WHERE film_id = 1")
         with pytest.raises(MedallionError, match="was not made within"):
             lab.capture(resnapshot=True, yes=True)
