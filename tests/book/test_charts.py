@@ -22,7 +22,7 @@ def drawn(figure: Callable[..., Picture]) -> Picture:
     return figure()
 
 
-@pytest.mark.first(6)
+@pytest.mark.first(3)
 @every_figure
 def test_two_runs_give_the_same_bytes(figure: Callable[..., Picture], tmp_path: Path) -> None:
     drawn(figure).save(tmp_path / "first")

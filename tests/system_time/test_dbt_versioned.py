@@ -332,6 +332,7 @@ def test_a_database_that_is_not_prepared_is_refused_with_what_prepares_it(projec
     assert "databases.add_versions('postgresql://…')" in said
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_its_merge_leaves_nothing_and_the_next_does_it(
     project: Project, run: Any, spare_url: URL
 ) -> None:
