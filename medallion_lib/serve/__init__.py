@@ -7,20 +7,25 @@ Authentication, COPY, notifications and cancel requests are the client's and the
 the text of a Query or Parse is read. Replication connections pass unread.
 """
 
+import asyncio
 import os
+import resource
+import signal
+import socket
 import ssl
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import uvloop
 from sqlalchemy import URL
 
-from medallion_lib import server, system_time
+from medallion_lib import server
 from medallion_lib.errors import refusal
-from medallion_lib.serve import door
-from medallion_lib.server.databases import engine
+from medallion_lib.serve.door import Door
 from medallion_lib.server.embedded import Embedded
 
 PORT = 5433  # which names the Unix socket, too
@@ -58,51 +63,48 @@ def context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
     return made
 
 
-def warehouse(at: Embedded | server.Server, search_path: str) -> door.Warehouse:
-    """How the server is reached, as libpq finds it."""
-    with server.session(at.url) as cursor:
-        info = cursor.connection.info
-        if info.ssl_in_use:
-            raise refusal("serve in clear", url=at.place)
-        unix = f"{info.host}/.s.PGSQL.{info.port}"
-        address = unix if info.host.startswith("/") else (info.host, info.port)
-
-    def others(database: str) -> list[str]:
-        return system_time.with_history(engine(at.url.set(database=database), search_path))
-
-    def verifier(role: str) -> str | None:
-        with server.session(at.url) as cursor:
-            cursor.execute(
-                "SELECT rolpassword FROM pg_authid WHERE rolname = %s "
-                "AND (rolvaliduntil IS NULL OR rolvaliduntil > now())", (role,))  # fmt: skip
-            return (cursor.fetchone() or (None,))[0]
-
-    return door.Warehouse(address, search_path, others, verifier)
-
-
 async def serve(
     at: Embedded | server.Server, search_path: str, listen: str | None = None,
     cert: str | None = None, key: str | None = None, ready: Callable[[Path, int], None] = print,
 ) -> None:  # fmt: skip
     """Let any client of PostgreSQL say FOR SYSTEM_TIME, until interrupted; `ready`, once it can."""
-    address = read_address(listen) if listen else None
-    tls = context(cert, key)
-    if address and not tls and not _is_here(address[0]):
-        raise refusal("listen in clear", listen=listen)
-    port = address[1] if address else PORT
+    tls, tcp, port = context(cert, key), None, PORT
+    if listen:
+        host, port = tcp = read_address(listen)
+        if not (tls or host in ("localhost", "::1") or host.startswith("127.")):
+            raise refusal("listen in clear", listen=listen)
     path = place(at) / f".s.PGSQL.{port}"
-    if door.is_served(path):
-        raise refusal("served already", path=path)
-    to = warehouse(at, search_path)
-    try:
-        await door.serve(to, path, address, tls, lambda: ready(path.parent, port))
-    except OSError as problem:
-        raise refusal("not listening", listen=listen or path, reason=problem) from None
+    with socket.socket(socket.AF_UNIX) as trying:
+        if trying.connect_ex(str(path)) == 0:
+            raise refusal("served already", path=path)
+    door = Door(at.url, search_path, tls)
+    async with AsyncExitStack() as stack:
+        try:
+            await _listen(stack, door, path, tcp)
+        except OSError as problem:
+            raise refusal("not listening", listen=listen or path, reason=problem) from None
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, stopped.set)
+        ready(path.parent, port)
+        await stopped.wait()
 
 
-def _is_here(host: str) -> bool:
-    """Whether only who is on this machine gets there."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+async def _listen(
+    stack: AsyncExitStack, door: Door, path: Path, tcp: tuple[str, int] | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two for each client
+    path.unlink(missing_ok=True)  # of one that was killed
+    stack.callback(partial(path.unlink, missing_ok=True))
+    before = os.umask(0o077)
+    stack.push_async_exit(await loop.create_unix_server(door.unix, path, backlog=1000))
+    os.umask(before)
+    if os.geteuid() == 0:  # whose directory it is, may come in
+        os.chown(path, path.parent.stat().st_uid, path.parent.stat().st_gid)
+    if tcp:
+        stack.push_async_exit(await loop.create_server(door.tcp, *tcp, backlog=1000))
 
 
 def run(

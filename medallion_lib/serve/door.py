@@ -1,4 +1,4 @@
-"""Who comes in, and by which door: a Unix socket of ours, and TCP where it is asked for.
+"""Who comes in: on a Unix socket of ours, and over TCP where that is asked for.
 
 The server lets clients in, as it does without us. But it sees this process, and not who speaks to
 it: so over TCP nobody comes in without a password, be it the server that asks for it or we.
@@ -8,140 +8,139 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import os
-import resource
-import signal
-import socket
 import ssl
 import unicodedata
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack, suppress
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import suppress
 
-from medallion_lib.serve.messages import fatal, message
+from sqlalchemy import URL
+
+from medallion_lib import server, system_time
+from medallion_lib.errors import refusal
 from medallion_lib.serve.session import Session
-from medallion_lib.serve.wire import Wire
+from medallion_lib.serve.wire import Refused, Wire, error, message
+from medallion_lib.server.databases import engine
 
-Address = str | tuple[str, int]  # of a Unix socket or of TCP
 PATIENCE = 60.0  # seconds until a client is in, as PostgreSQL's authentication_timeout has it
 _CANCEL, _TLS, _GSS = 80877102, 80877103, 80877104  # in the place of a version
 _LONGEST = 10_000  # bytes of what a client says first, as PostgreSQL has it
 _OFF = ("", "0", "false", "off", "no")
 
 
-class Warehouse(NamedTuple):
-    """Where the server is, and what is known of it beside the clients' connections."""
-
-    address: Address
-    search_path: str  # for who does not set one
-    others: Callable[[str], Iterable[str]]  # the relations of a database that have history
-    verifier: Callable[[str], str | None]  # of a role's password, as pg_authid has it
-
-
 class Door:
-    """What a client has to pass before its session begins."""
+    """What a client has to pass before its session with the server of `url` begins.
 
-    def __init__(self, to: Warehouse, is_tcp: bool, tls: ssl.SSLContext | None) -> None:
-        self.to, self.is_tcp, self.tls = to, is_tcp, tls
+    `search_path` is for who does not set one.
+    """
 
-    def wire(self) -> Wire:
+    def __init__(self, url: URL, search_path: str, tls: ssl.SSLContext | None) -> None:
+        self.url, self.search_path, self.tls = url, search_path, tls
+        with server.session(url) as cursor:  # which finds the server as libpq does
+            info = cursor.connection.info
+            if info.ssl_in_use:
+                raise refusal("serve in clear", url=url.render_as_string())
+            self.host, self.port = info.host, info.port
+
+    def unix(self) -> Wire:
         return Wire(self._come_in)
 
-    async def _come_in(self, client: Wire) -> None:
-        """What goes wrong until it is in, ends this client's connection, and no other."""
-        server = Wire()
+    def tcp(self) -> Wire:
+        return Wire(lambda client: self._come_in(client, is_tcp=True))
+
+    async def _come_in(self, client: Wire, is_tcp: bool = False) -> None:
+        """What goes wrong ends this client's connection, and no other."""
+        to = Wire()
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._let_in(client, server)
+                session = await self._let_in(client, to, is_tcp)
+            await session.run()
         except (ConnectionError, TimeoutError, ssl.SSLError):
-            client.close()
-            server.close()
+            pass
         except Exception as problem:
-            client.transport.write(fatal("08004", str(problem)))
+            state, told = "XX000", f"{type(problem).__name__}: {problem}"
+            if isinstance(problem, Refused):
+                state, told = problem.args
+            client.transport.write(error({"S": "FATAL", "V": "FATAL", "C": state, "M": told}))
+        finally:
             client.close()
-            server.close()
+            to.close()
 
-    async def _let_in(self, client: Wire, server: Wire) -> None:
+    async def _let_in(self, client: Wire, to: Wire, is_tcp: bool) -> Session:
         packet = await self._first(client)
-        if packet is None or not await self._reach(client, server):
-            return client.close()
+        client.other = to
+        await self._reach(to)
         if int.from_bytes(packet[4:8]) == _CANCEL:
-            server.other = client  # closed once the server has heard it
-            return server.transport.write(packet)
+            to.other = client
+            to.transport.write(packet)
+            await asyncio.Event().wait()  # until the server, which has heard it, ends this
         names = packet[8:].decode("utf-8", "surrogateescape").split("\0")
         asked = dict(zip(names[::2], names[1::2], strict=False))
-        server.transport.write(self._with_path(packet))
-        if self.is_tcp and not await self._has_password(client, server, asked.get("user", "")):
-            server.close()
-            return client.close()
+        user = asked.get("user", "")
+        to.transport.write(self._with_path(packet))
+        if is_tcp:
+            await self._has_password(client, to, user)
+        to.other = client
+        of = self.url.set(database=asked.get("database") or user)
         reads = asked.get("replication", "").lower() in _OFF
-        database = asked.get("database") or asked.get("user", "")
-        Session(client, server, reads, partial(self.to.others, database))
-        return None
+        return Session(
+            client, to, reads, lambda: system_time.with_history(engine(of, self.search_path))
+        )
 
-    async def _first(self, client: Wire) -> bytes | None:
-        """The packet that begins a session, once TLS is settled; None for what is none."""
+    async def _first(self, client: Wire) -> bytes:
+        """The packet that begins a session, once TLS is settled."""
         while True:
             head = await client.exactly(8)
             length, code = int.from_bytes(head[:4]), int.from_bytes(head[4:])
             if not 8 <= length <= _LONGEST:
-                return None
+                raise ConnectionAbortedError
             packet = head + await client.exactly(length - 8)
             if code not in (_TLS, _GSS):
                 return packet
             if client.held:  # nothing may be said before the answer
-                return None
+                raise ConnectionAbortedError
             client.transport.write(b"S" if code == _TLS and self.tls else b"N")
             if code == _TLS and self.tls:
                 client.transport = await asyncio.get_running_loop().start_tls(
                     client.transport, client, self.tls, server_side=True
                 )
 
-    async def _reach(self, client: Wire, server: Wire) -> bool:
-        loop, address = asyncio.get_running_loop(), self.to.address
+    async def _reach(self, to: Wire) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            if isinstance(address, str):
-                await loop.create_unix_connection(lambda: server, address)
+            if self.host.startswith("/"):
+                await loop.create_unix_connection(lambda: to, f"{self.host}/.s.PGSQL.{self.port}")
             else:
-                await loop.create_connection(lambda: server, *address)
+                await loop.create_connection(lambda: to, self.host, self.port)
         except OSError as problem:
-            client.transport.write(fatal("08006", f"The server is not reached: {problem}"))
-            return False
-        return True
+            raise Refused("08006", f"The server is not reached: {problem}") from None
 
     def _with_path(self, packet: bytes) -> bytes:
         """With the notebooks' search_path, unless the client says anything of one."""
         if int.from_bytes(packet[4:6]) != 3 or b"search_path" in packet:
             return packet
-        named = packet[4:-1] + f"search_path\0{self.to.search_path}\0\0".encode()
+        named = packet[4:-1] + f"search_path\0{self.search_path}\0\0".encode()
         return (len(named) + 4).to_bytes(4) + named
 
-    async def _has_password(self, client: Wire, server: Wire, user: str) -> bool:
-        """Whether the server asks for one; if it lets in whom it takes for us, ask here."""
-        while True:
-            head = await server.exactly(5)
-            told = head + await server.exactly(int.from_bytes(head[1:]) - 4)
-            if told != message(b"R", bytes(4)):
-                if head[:1] == b"v":  # of the protocol's version
-                    client.transport.write(told)
-                    continue
-                server.held[:0] = told
-                return True
-            client.transport.write(message(b"R", (3).to_bytes(4)))
-            head = await client.exactly(5)
-            length = int.from_bytes(head[1:])
-            if head[:1] != b"p" or not 4 < length <= _LONGEST:
-                return False
-            password = (await client.exactly(length - 4)).rstrip(b"\0")
-            verifier = await asyncio.to_thread(self.to.verifier, user)
-            if verifier and await asyncio.to_thread(verifies, verifier, password):
-                server.held[:0] = told
-                return True
-            refused = f'password authentication failed for user "{user}"'
-            client.transport.write(fatal("28P01", refused))
-            return False
+    async def _has_password(self, client: Wire, to: Wire, user: str) -> None:
+        """Leave it to the server to ask for one; if it lets in whom it takes for us, ask here."""
+        while (told := await to.whole()).startswith(b"v"):  # of the protocol's version
+            client.transport.write(told)
+        to.held[:0] = told
+        if told != message(b"R", bytes(4)):
+            return
+        client.transport.write(message(b"R", (3).to_bytes(4)))
+        given = await client.whole(_LONGEST)
+        verifier = await asyncio.to_thread(self._verifier, user)
+        password = given[5:].rstrip(b"\0")
+        if given[:1] != b"p" or not await asyncio.to_thread(verifies, verifier, password):
+            raise Refused("28P01", f'password authentication failed for user "{user}"')
+
+    def _verifier(self, role: str) -> str:
+        """Of a role's password, as pg_authid has it."""
+        with server.session(self.url) as cursor:
+            cursor.execute(
+                "SELECT rolpassword FROM pg_authid WHERE rolname = %s AND rolpassword IS NOT NULL "
+                "AND (rolvaliduntil IS NULL OR rolvaliduntil > now())", (role,))  # fmt: skip
+            return (cursor.fetchone() or ("",))[0]
 
 
 def verifies(verifier: str, password: bytes) -> bool:
@@ -155,35 +154,3 @@ def verifies(verifier: str, password: bytes) -> bool:
     salted = hashlib.pbkdf2_hmac("sha256", password, base64.b64decode(salt), int(rounds))
     key = hmac.digest(salted, b"Client Key", "sha256")
     return hmac.compare_digest(hashlib.sha256(key).digest(), base64.b64decode(stored))
-
-
-def is_served(path: Path) -> bool:
-    """Whether somebody listens on this Unix socket."""
-    with socket.socket(socket.AF_UNIX) as trying:
-        return trying.connect_ex(str(path)) == 0
-
-
-async def serve(
-    to: Warehouse, path: Path, listen: tuple[str, int] | None, tls: ssl.SSLContext | None,
-    ready: Callable[[], None],
-) -> None:  # fmt: skip
-    """Serve until interrupted. Raises OSError where it can't listen."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two for each client
-    async with AsyncExitStack() as stack:
-        before = os.umask(0o077)
-        unix = Door(to, False, tls)
-        path.unlink(missing_ok=True)  # of one that was killed
-        stack.callback(partial(path.unlink, missing_ok=True))
-        stack.push_async_exit(await loop.create_unix_server(unix.wire, path, backlog=1000))
-        os.umask(before)
-        if os.geteuid() == 0:  # whose directory it is, may come in
-            os.chown(path, path.parent.stat().st_uid, path.parent.stat().st_gid)
-        if listen:
-            tcp = Door(to, True, tls)
-            stack.push_async_exit(await loop.create_server(tcp.wire, *listen, backlog=1000))
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, stopped.set)
-        ready()
-        await stopped.wait()

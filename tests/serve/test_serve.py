@@ -328,6 +328,28 @@ def test_pipelined_beyond_ddl(bare: Bare) -> None:
     assert not any(b"E" in kinds(each).encode() for each in heard)
 
 
+def test_a_prepared_ddl_behind_a_series_that_fails(bare: Bare) -> None:
+    """The error is of what was sent before, and so no reason to leave the functions unmade."""
+    made, asked = b"CREATE VIEW prepared AS SELECT * FROM dim_film\0\0\0", "prepared FOR SYSTEM_TIME"
+    bare.send((b"P", b"made\0" + made), (b"S", b""))
+    bare.until_ready()
+    failing = (b"P", b"\0SELECT 1 / 0\0\0\0"), (b"B", bytes(8)), (b"E", bytes(5)), (b"S", b"")
+    bare.send(*failing, (b"B", b"\0made\0" + bytes(6)), (b"E", bytes(5)), (b"S", b""))
+    assert complaint(bare.until_ready())["C"] == "22012"
+    assert kinds(bare.until_ready()) == "2CZ"
+    assert rows(bare.ask(f"SELECT count(*) FROM {asked} AS OF '2023-07-01'")) == ["1000"]
+    bare.ask("DROP VIEW prepared")
+
+
+def test_what_the_hook_asks_may_have_long_answers(bare: Bare) -> None:
+    """Longer than what is held of a client's, or of an answer, that waits."""
+    bare.ask(f"CREATE VIEW long AS SELECT film_id, '{'x' * 300_000}' AS much FROM dim_film")
+    asked = "SELECT min(length(much)) FROM long FOR SYSTEM_TIME AS OF '2023-07-01'"
+    for ask_it in (bare.ask, bare.in_series):
+        assert rows(ask_it(asked)) == ["300000"]
+    bare.ask("DROP VIEW long")
+
+
 def test_an_encoding_of_the_clients_own(served: Served) -> None:
     with closing(served.connect()) as connection, connection.cursor() as cursor:
         connection.set_client_encoding("LATIN1")
