@@ -30,6 +30,7 @@ class Served(NamedTuple):
     directory: Path
     port: int
     pid: int
+    url: str  # as it is printed
 
     @property
     def asked(self) -> dict[str, object]:
@@ -69,9 +70,10 @@ def serving(
     try:
         told = process.stdout.readline()
         assert told.startswith("Serving."), told + process.stdout.read()
-        url = make_url(shlex.split(process.stdout.readline())[1])
+        printed = shlex.split(process.stdout.readline())[1]
+        url = make_url(printed)
         assert url.query["port"] == str(port)
-        yield Served(lab, Path(url.query["host"]), port, process.pid)
+        yield Served(lab, Path(url.query["host"]), port, process.pid, printed)
         assert process.poll() is None, process.stdout.read()
     finally:
         process.terminate()

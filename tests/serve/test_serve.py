@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import re
 import resource
@@ -25,8 +26,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from other_servers import BROUGHT
 from psycopg2.extras import LogicalReplicationConnection
-from serving import Bare, Served, complaint, free_port, kinds, rows, serving
-from sqlalchemy import URL
+from serving import Bare, Message, Served, complaint, free_port, kinds, rows, serving
+from sqlalchemy import URL, create_engine
+from sqlalchemy import text as sqltext
 from year import as_owner, ask, own_lab
 
 from medallion_lib import Medallion, MedallionError, databases, serve, server
@@ -41,6 +43,8 @@ from medallion_lib.system_time.tokens import edited, tokenize
 JULY = datetime(2023, 7, 1, tzinfo=UTC)
 COUNT = "SELECT count(*) FROM dim_customer_hist"
 AS_OF = f"{COUNT} FOR SYSTEM_TIME AS OF '2023-07-01'"
+ROOT = Path(__file__).parents[2]
+JAVA = Path(__file__).with_name("AsOf.java")
 JDBC = Path("/usr/share/java/postgresql.jar")
 VERSIONED = "CREATE TABLE kept (id int PRIMARY KEY, v int) WITH (system_versioning = true)"
 
@@ -155,6 +159,18 @@ def test_psycopg(served: Served, july: int) -> None:
         assert connection.execute(AS_OF).fetchone() == (july,)
 
 
+def test_sqlalchemy_opens_the_url_that_serve_prints(served: Served, july: int) -> None:
+    """SQLAlchemy 2.1 takes psycopg 3 where a URL names no driver."""
+    pytest.importorskip("psycopg", reason="psycopg 3 is in requirements-star.txt")
+    engine = create_engine(served.url)
+    assert engine.driver == "psycopg"
+    with closing(engine.connect()) as connection:
+        asked = sqltext(f"{COUNT} FOR SYSTEM_TIME AS OF :instant")
+        for instant in (JULY, "2023-07-01"):
+            assert connection.execute(asked, {"instant": instant}).scalar() == july
+    engine.dispose()
+
+
 def test_asyncpg(served: Served, july: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(BROUGHT)])
     asyncpg = pytest.importorskip("asyncpg", reason="asyncpg comes by make versions")
@@ -233,6 +249,39 @@ def test_a_replication_connection_passes_unread(served: Served) -> None:
     with closing(psycopg2.connect(**asked)) as connection, connection.cursor() as cursor:
         cursor.execute("IDENTIFY_SYSTEM")
         assert cursor.fetchone()[3] == served.lab.warehouse_name
+
+
+def test_without_serve_an_instant_sent_as_text_needs_a_cast(served: Served, july: int) -> None:
+    """As JDBC's setString sends it: with the type varchar."""
+    direct, called = Bare(served.asked | {"port": 5432}), "SELECT count(*) FROM dim_customer_hist__as_of"
+
+    def sent(client: Bare, instant: str) -> list[Message]:
+        typed = b"\0" + f"{called}({instant})".encode() + b"\0\0\1" + (1043).to_bytes(4)
+        given = b"\0\0\0\0\0\1" + (10).to_bytes(4) + b"2023-07-01" + bytes(2)
+        client.send((b"P", typed), (b"B", given), (b"E", bytes(5)), (b"S", b""))
+        return client.until_ready()
+
+    assert complaint(sent(direct, "$1"))["C"] == "42883"
+    assert rows(sent(direct, "$1::timestamptz")) == [str(july)]
+    through = Bare(served.asked)
+    assert rows(sent(through, "$1")) == [str(july)]
+    for client in (direct, through):
+        client.close()
+
+
+def test_of_two_functions_a_literal_would_take_that_of_text(lab: Medallion) -> None:
+    """So there is none for text: the literal would no longer be one instant when a plan is made."""
+    asked = "EXPLAIN SELECT count(*) FROM silver.fact_payment__as_of('2023-07-01')"
+    instant = "'2023-07-01 00:00:00+00'::timestamp with time zone"
+    with server.session(lab.warehouse_url) as owner:
+        owner.execute(asked)
+        assert instant in str(owner.fetchall())
+        owner.execute("CREATE FUNCTION silver.fact_payment__as_of(text) RETURNS SETOF silver.fact_payment "
+                      "LANGUAGE sql STABLE BEGIN ATOMIC SELECT * FROM silver.fact_payment__as_of($1::timestamptz); END")  # fmt: skip
+        owner.execute(asked)
+        plan = str(owner.fetchall())
+        assert "::cstring" in plan and instant not in plan
+        owner.connection.rollback()
 
 
 # --- Messages ----------------------------------------------------------------------------------
@@ -515,7 +564,7 @@ def test_jdbc(on_tcp: Served, july: int) -> None:
         pytest.skip("java or libpostgresql-jdbc-java is not here")
     url = f"jdbc:postgresql://127.0.0.1:{on_tcp.port}/{on_tcp.lab.warehouse_name}?sslmode=disable"
     command = ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC", "-cp", str(JDBC)]
-    done = subprocess.run([*command, str(Path(__file__).with_name("AsOf.java")), url, "served", "pässword"],
+    done = subprocess.run([*command, str(JAVA), url, "served", "pässword"],
                           capture_output=True, text=True, timeout=300)  # fmt: skip
     lines = done.stdout.splitlines()
     assert lines[:14] == [f"text {july}", f"timestamp {july}"] * 7, done
@@ -592,3 +641,30 @@ def test_a_text_that_takes_long_to_read_stops_nobody(served: Served, bare: Bare)
         took.append(time.monotonic() - begun)
     assert len(took) >= 5 and max(took) < sum(took) / 2, (len(took), max(took))
     slow.close()
+
+
+# --- What the book says of it ----------------------------------------------------------------
+
+# The book's table, by its first column: what shows each of its rows.
+SHOWN = {
+    "psql": (test_psql,),
+    "psycopg2, psycopg": (test_psycopg2, test_psycopg),
+    "SQLAlchemy with psycopg": (test_sqlalchemy_opens_the_url_that_serve_prints,),
+    "asyncpg": (test_asyncpg,),
+    "JDBC": (test_jdbc, test_without_serve_an_instant_sent_as_text_needs_a_cast),
+    "pgbench": (test_pgbench_in_all_three_modes,),
+    "pg_dump, `COPY`, `LISTEN`, replication": (
+        test_pg_dump, test_copy_and_notifications, test_psycopg, test_a_replication_connection_passes_unread),
+}
+
+
+def test_the_books_table_has_the_clients_that_are_tried() -> None:
+    """And what it says in code of each, as a parameter or a method, is what is tried."""
+    page = (ROOT / "book" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("| client |")[1].split("\n\n")[0].splitlines()[2:]
+    told = dict(line.strip("| ").split(" | ", 1) for line in table)
+    assert told.keys() == SHOWN.keys()
+    for client, asked in told.items():
+        shown = "".join(map(inspect.getsource, SHOWN[client])) + SCRIPT * (client == "psql")
+        shown += JAVA.read_text(encoding="utf-8") * (client == "JDBC")
+        assert [each for each in re.findall("`(.+?)`", client + asked.replace("?::", "::")) if each not in shown] == []
