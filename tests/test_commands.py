@@ -173,10 +173,13 @@ def test_url_is_one_that_psql_takes(lab: Medallion, which: str) -> None:
     connection.close()
 
 
-def test_url_is_one_that_sqlalchemy_opens(lab: Medallion) -> None:
-    url = done(lab, "url", "--sqlalchemy", "warehouse").strip()
+@pytest.mark.parametrize(("options", "driver"), [((), "psycopg"), (("--sqlalchemy",), "psycopg2")])
+def test_url_is_one_that_sqlalchemy_opens(lab: Medallion, options: tuple[str, ...], driver: str) -> None:
+    """As it is printed: where a URL names no driver, SQLAlchemy 2.1 takes psycopg 3."""
+    pytest.importorskip(driver, reason="psycopg 3 is in requirements-star.txt")
+    url = done(lab, "url", *options, "warehouse").strip()
     with closing(create_engine(url).connect()) as connection:
-        assert connection.engine.driver == "psycopg2"
+        assert connection.engine.driver == driver
         assert connection.exec_driver_sql("SELECT current_database()").scalar() == lab.warehouse_name
 
 
