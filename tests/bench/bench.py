@@ -40,7 +40,7 @@ from medallion_lib.server.embedded import CHECKOUT, Embedded
 
 PAIRS = 5
 YEARS = 3
-SERVE_AIM, ADDED_AIM = 0.7, 100  # a ratio, at least; microseconds, at most
+ADDED_AIM = 100  # microseconds, at most
 SCALES = 2  # runs of the year at each scale
 GOALS: dict[str, dict] = tomllib.loads(Path(__file__).with_name("goals.toml").read_text("utf-8"))
 FIRST_AIM = 3  # a ratio, at most
@@ -254,12 +254,12 @@ def scale(lab: Medallion) -> None:
 def serve(lab: Medallion) -> None:
     say("serve: pgbench's select-only")
     lab.reset(yes=True)
-    measured, each = bench_serve.measured(lab, PAIRS), bench_serve.STATEMENTS
-    row(f"{each:,} selects of pgbench, by serve: seconds", spread(measured.ours))
-    row("  past it", spread(measured.bare))
-    share = median(measured.ratios)
-    row("  throughput by serve / past it", spread(measured.ratios), f">= {SERVE_AIM}", share >= SERVE_AIM)
-    pairs = zip(measured.ours, measured.bare, strict=True)
+    taken, each = bench_serve.measured(lab, PAIRS), bench_serve.STATEMENTS
+    row(f"{each:,} selects of pgbench, by serve: seconds", spread(taken.serve.ours))
+    row("  past it", spread(taken.serve.bare))
+    goal("selects by serve / past it", taken.serve.ratios)
+    row("  by a relay that looks at nothing / past it", spread(taken.relay.ratios))
+    pairs = zip(taken.serve.ours, taken.serve.bare, strict=True)
     added = [(ours - bare) / each * 1e6 for ours, bare in pairs]
     row("  added to each: microseconds", spread(added, 0), f"<= {ADDED_AIM}", median(added) <= ADDED_AIM)
 
