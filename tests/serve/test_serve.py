@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -36,7 +37,9 @@ from medallion_lib.errors import TEXTS
 from medallion_lib.pair import SEARCH_PATH
 from medallion_lib.serve import text
 from medallion_lib.serve.door import verifies
+from medallion_lib.serve.session import Session
 from medallion_lib.serve.text import Said
+from medallion_lib.serve.wire import Wire, message
 from medallion_lib.system_time.clause import Parsed
 from medallion_lib.system_time.tokens import edited, tokenize
 
@@ -437,6 +440,106 @@ def test_a_refusal_is_told_as_postgresql_tells_errors() -> None:
         assert "\n" not in told["M"], name
     told = text.told(MedallionError(TEXTS["name hidden"]))
     assert told["M"].endswith("earlier in the search_path.") and told["H"].startswith("It hides")
+
+
+# However a connection's bytes arrive, the same messages pass, and the session has seen the same.
+
+
+class Written:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.data, self.reads = b"", True
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def is_reading(self) -> bool:
+        return self.reads
+
+    def is_closing(self) -> bool:
+        return False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+
+READY = message(b"Z", b"I")
+# What a client says, and the server's answer, of all kinds that pass unread.
+TALKS = st.sampled_from([
+    (message(b"Q", b"SELECT 1\0"), message(b"T", bytes(30)) + message(b"D", b"Z\0\0\0\5I") + message(b"C", b"S\0") + READY),
+    (message(b"P", b"\0SELECT 1\0\0\0") + message(b"B", bytes(8)) + message(b"D", b"P\0") + message(b"E", bytes(5))
+     + message(b"S"), message(b"1") + message(b"2") + message(b"n") + message(b"C", b"S\0") + READY),
+    (message(b"Q", b"COPY a FROM STDIN\0") + message(b"d", b"Q" + bytes(300)) + message(b"c"),
+     message(b"G", bytes(3)) + message(b"C", b"COPY 1\0") + READY),
+    (message(b"Q", b"COPY a TO STDOUT\0"), message(b"H", bytes(3)) + message(b"d", b"Z" * 300) + message(b"c")
+     + message(b"C", b"COPY 1\0") + READY),
+    (message(b"P", b"\0oops\0\0\0") + message(b"H") + message(b"B", bytes(8)) + message(b"S"),
+     message(b"E", b"SERROR\0C42601\0\0") + READY),
+    (message(b"Q", b"SET a = 1\0"), message(b"N", bytes(40)) + message(b"S", b"a\0001\0") + message(b"C", b"SET\0") + READY),
+])  # fmt: skip
+
+
+def begun() -> tuple[Session, Wire, Wire]:
+    """A session whose client was let in."""
+    client, server = Wire(), Wire()
+    client.other, server.other = server, client
+    client.transport, server.transport = Written(), Written()
+    session = Session(client, server, True, list)
+    for wire in (server, client):
+        wire.go_on()
+    server.data_received(READY)
+    client.transport.data = b""
+    return session, client, server
+
+
+def feed(wire: Wire, data: bytes, cuts: list[float]) -> None:
+    places = [0, *sorted({int(cut * len(data)) for cut in cuts}), len(data)]
+    for begin, end in pairwise(places):
+        if end > begin:
+            wire.data_received(data[begin:end])
+
+
+CUTS = st.lists(st.floats(0, 1), max_size=12)
+
+
+@given(st.lists(TALKS, min_size=1, max_size=5), CUTS, CUTS, st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_what_passes_is_what_came(talks: list[tuple[bytes, bytes]], said: list[float], told: list[float], at_once: bool) -> None:
+    """At once, a client says all before it hears anything, where it copies nothing in."""
+
+    async def talk() -> None:
+        session, client, server = begun()
+        together = at_once and not any(b"STDIN" in each for each, _ in talks)
+        exchanges = [tuple(map(b"".join, zip(*talks, strict=True)))] if together else talks
+        for asked, answer in exchanges:
+            server.transport.data = client.transport.data = b""
+            feed(client, asked, said)
+            assert server.transport.data == asked
+            feed(server, answer, told)
+            assert client.transport.data == answer
+            assert not session._pending and not session._is_open and not session._is_skipping
+            assert session.transaction_status == 0 and not (client.held or server.held)
+
+    asyncio.run(talk())
+
+
+@given(CUTS)
+@settings(max_examples=50, deadline=None)
+def test_a_text_of_the_hooks_concern_holds_what_comes_behind_it(cuts: list[float]) -> None:
+    async def talk() -> None:
+        _, client, server = begun()
+        before, said = message(b"Q", b"SELECT 1\0"), b"SELECT * FROM a FOR System_Time AS OF now()\0"
+        feed(client, before + message(b"Q", said) + before, cuts)
+        assert client.is_stopped and server.transport.data == before
+        assert client.take() == (ord("Q"), said)
+        client.go_on()
+        assert server.transport.data == before * 2 and not client.held
+
+    asyncio.run(talk())
 
 
 # --- Whom it lets in, and what it bears ----------------------------------------------------------
