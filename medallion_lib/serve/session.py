@@ -57,8 +57,7 @@ class Session:
         self._parameters: dict[str, str] = {}
         self.parameter_status = self._parameters.get
         self._pending: deque[Request] = deque()
-        self._statements: dict[bytes, Said] = {}
-        self._portals: dict[bytes, Said | None] = {}
+        self._named: dict[bytes, Said] = {}  # S and a statement's name, P and a portal's
         self._is_open = False  # messages have passed since the last Sync
         self._is_skipping = False  # as the server does, up to Sync
         self._is_copying = False
@@ -114,9 +113,7 @@ class Session:
         except ConnectionAbortedError:
             pass  # an earlier message failed, and the server skips this one, too
         if kind in b"P":
-            self._statements.pop(name, None)
-            if said:
-                self._statements[name] = said
+            self._keep(b"S" + name, said)
             raw = name + b"\0" + raw
         if not is_told:
             self._send(kind, raw + b"\0" + after, said)
@@ -153,15 +150,21 @@ class Session:
             self._is_copying = False
             return None
         said = None
-        if self._statements and kind in b"PBEC":
-            first, *more = bytes(data[at : min(end, at + 2 * _NAME)]).split(b"\0")[:2]
+        if self._named and kind in b"PBEC":
+            name, other = bytes(data[at : min(end, at + 2 * _NAME)] + b"\0").split(b"\0")[:2]
             if kind in b"B":
-                said = self._portals[first] = self._statements.get(*more) if more else None
+                said = self._keep(b"P" + name, self._named.get(b"S" + other))
             elif kind in b"E":
-                said = self._portals.get(first)
-            else:  # a new statement, or none: of Close, the name stands behind an S
-                self._statements.pop(first.removeprefix(b"S") if kind in b"C" else first, None)
+                said = self._named.get(b"P" + name)
+            else:
+                self._keep(name if kind in b"C" else b"S" + name, None)
         return self._sent(Request(kind, said) if said else _PLAIN[kind])
+
+    def _keep(self, name: bytes, said: Said | None) -> Said | None:
+        self._named.pop(name, None)
+        if said:
+            self._named[name] = said
+        return said
 
     def _send(self, kind: int, body: bytes, said: Said | None = None) -> None:
         self._sent(Request(kind, said))

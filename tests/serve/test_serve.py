@@ -503,6 +503,24 @@ def feed(wire: Wire, data: bytes, cuts: list[float]) -> None:
             wire.data_received(data[begin:end])
 
 
+def test_no_statement_or_portal_is_kept_once_it_is_closed() -> None:
+    async def talk() -> None:
+        session, client, server = begun()
+        session._keep(b"Sone", Said("", Parsed("", tokenize("")), []))
+        for number in range(100):
+            portal = b"C_%d\0" % number
+            client.data_received(message(b"B", portal + b"one\0" + bytes(6)) + message(b"B", portal + b"two\0" + bytes(6))
+                                 + message(b"B", portal + b"one\0" + bytes(6)) + message(b"E", portal + bytes(4)))  # fmt: skip
+            assert session._pending[-1].said
+            client.data_received(message(b"C", b"P" + portal) + message(b"S"))
+            server.data_received(message(b"2") * 3 + message(b"C", b"S\0") + message(b"3") + READY)
+        assert session._named.keys() == {b"Sone"}
+        client.data_received(message(b"C", b"Sone\0"))
+        assert not session._named
+
+    asyncio.run(talk())
+
+
 CUTS = st.lists(st.floats(0, 1), max_size=12)
 
 
