@@ -105,8 +105,7 @@ def _check_names(connection: Any, calls: Sequence[Call]) -> None:
     """
     calls = [call for call in calls if not call.is_qualified]
     if calls:
-        called = {"names": [call.name for call in calls],
-                  "functions": [call.function for call in calls]}  # fmt: skip
+        called = {"names": [c.name for c in calls], "functions": [c.function for c in calls]}
         with closing(connection.cursor()) as cursor:
             for table, meant in sqlfile.run(cursor, "system_time/hidden", called).fetchall():
                 raise refusal("name hidden", SystemTimeError, table=table, meant=meant)
