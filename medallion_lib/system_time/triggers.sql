@@ -265,11 +265,23 @@ CREATE OR REPLACE FUNCTION meta.versioned_before_row() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    instant constant timestamptz := meta.system_instant(TG_RELID);
+    instant timestamptz;
+    is_part boolean;
+    is_generated boolean;
+    is_hashed boolean;
     generated jsonb;
+    is_another boolean;
 BEGIN
+    -- What has to be looked up for each row, at once: each query costs more than what it reads.
+    SELECT coalesce((SELECT system_time FROM history.tables WHERE versioned = TG_RELID), transaction_timestamp()),
+           EXISTS (SELECT FROM pg_inherits WHERE inhrelid = TG_RELID), bool_or(attgenerated <> ''),
+           bool_or(attname = 'row_hash'
+                   AND atttypid IN ('int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype))
+    INTO instant, is_part, is_generated, is_hashed
+    FROM pg_attribute
+    WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped;
     -- Through a parent, none of the table's triggers of a statement is called.
-    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = TG_RELID) THEN
+    IF is_part THEN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'versioned in parts', 'table', TG_RELID::regclass::text);
     END IF;
@@ -279,12 +291,19 @@ BEGIN
         END IF;
         NEW.sys_start := OLD.sys_start;
         NEW.sys_end := 'infinity';
-        -- What is generated is not in NEW yet, so it is nothing in both, or for a domain what it was.
-        SELECT jsonb_object_agg(attname, CASE WHEN attname <> 'sys_period' AND typtype = 'd'
-                                              THEN to_jsonb(OLD) -> attname::text END) INTO generated
-        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
-        WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attgenerated <> '';
-        IF OLD.sys_start <> instant AND jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated) THEN
+        IF OLD.sys_start = instant THEN
+            is_another := true;
+        ELSIF is_generated THEN
+            -- What is generated is not in NEW yet, so it is nothing in both, or for a domain what it was.
+            SELECT jsonb_object_agg(attname, CASE WHEN attname <> 'sys_period' AND typtype = 'd'
+                                                  THEN to_jsonb(OLD) -> attname::text END) INTO generated
+            FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+            WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attgenerated <> '';
+            is_another := NOT jsonb_populate_record(NEW, generated) *= jsonb_populate_record(OLD, generated);
+        ELSE
+            is_another := NOT NEW *= OLD;
+        END IF;
+        IF NOT is_another THEN
             RETURN NEW;
         END IF;
     END IF;
@@ -296,12 +315,9 @@ BEGIN
     END IF;
     -- Of the values that are there, unless the statement brings a hash of its own. A null within a
     -- document is a value, and of two documents of type json each letter tells.
-    IF to_jsonb(NEW) ? 'row_hash' AND (
+    IF is_hashed AND (
         TG_OP = 'INSERT' AND to_jsonb(NEW) ->> 'row_hash' IS NULL
-        OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash') AND EXISTS (
-        SELECT FROM pg_attribute
-        WHERE attrelid = TG_RELID AND attname = 'row_hash'
-          AND atttypid IN ('int8'::regtype, 'numeric'::regtype, 'text'::regtype, 'varchar'::regtype)) THEN
+        OR TG_OP = 'UPDATE' AND to_jsonb(NEW) -> 'row_hash' = to_jsonb(OLD) -> 'row_hash') THEN
         NEW := jsonb_populate_record(NEW, jsonb_build_object(
             'row_hash', (
                 SELECT meta.row_hash(jsonb_object_agg(key, value))
@@ -311,12 +327,15 @@ BEGIN
     -- What a transaction takes away and puts back as it was goes on, as if it had stayed.
     NEW.sys_start := instant;
     NEW.sys_end := 'infinity';
-    IF meta.has_closed(instant) AND (TG_OP = 'INSERT' OR OLD.sys_start = instant OR EXISTS (
-        SELECT FROM pg_constraint
-        JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
-        WHERE conrelid = TG_RELID AND contype = 'p'
-          AND to_jsonb(NEW) -> attname::text IS DISTINCT FROM to_jsonb(OLD) -> attname::text)) THEN
-        NEW.sys_start := coalesce(meta.held_since(NEW, TG_RELID), instant);
+    IF meta.has_closed(instant) THEN
+        is_another := TG_OP = 'INSERT' OR OLD.sys_start = instant;
+        IF is_another OR EXISTS (
+            SELECT FROM pg_constraint
+            JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
+            WHERE conrelid = TG_RELID AND contype = 'p'
+              AND to_jsonb(NEW) -> attname::text IS DISTINCT FROM to_jsonb(OLD) -> attname::text) THEN
+            NEW.sys_start := coalesce(meta.held_since(NEW, TG_RELID), instant);
+        END IF;
     END IF;
     RETURN NEW;
 END $$;
