@@ -274,18 +274,18 @@ def system_time(race: bench_merge.Race) -> None:
     named = {"aggregate": ("Aggregate AS OF, a million versions", "AS OF aggregate / MariaDB's"),
              "look-ups": (look_ups, "AS OF look-up / MariaDB's, as text"),
              "prepared": (f"{look_ups}, prepared", "AS OF look-up / MariaDB's, prepared"),
-             "changes": ("10,000 changes, ours from bronze", "changes / MariaDB's")}  # fmt: skip
+             "changes": ("10,000 changes, ours from bronze", "")}  # fmt: skip
     for name, measured in bench_system_time.against_mariadb(race, PAIRS, say).items():
         what, aim = named[name]
         row(f"{what}: seconds", spread(measured.ours, 3))
         row("  MariaDB", spread(measured.bare, 3))
-        goal(aim, measured.ratios)
-        if name != "changes":  # which is no fair pair yet
+        if aim:  # a merge begins with JSON in bronze; what is compared like for like is below
+            goal(aim, measured.ratios)
             compared(what, "s", measured.ours, {"MariaDB": measured.bare})
 
 
 def versioned(lab: Medallion) -> None:
-    """Prints the ratios, and no aim: an ordinary table keeps nothing, and MariaDB is no part of this."""
+    """Prints the ratios; an aim there is for typed rows changed here and in MariaDB, like for like."""
     costs = bench_versioned.race(lab, PAIRS, say)
     for name, measured in costs.plain.items():
         what = f"{name} of {bench_versioned.CHANGES:,} rows that keep versions: seconds"
@@ -296,6 +296,8 @@ def versioned(lab: Medallion) -> None:
             theirs = costs.theirs[name]
             row("  MariaDB's WITH SYSTEM VERSIONING", spread(theirs.bare, 3))
             row("  our seconds / MariaDB's", spread([1 / each for each in theirs.ratios]))
+            if name == "UPDATE":
+                goal("changes / MariaDB's", theirs.ratios)
 
 
 def dbt(lab: Medallion) -> None:
