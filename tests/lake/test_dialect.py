@@ -13,7 +13,6 @@ pytest.importorskip("pysail", reason="the engine is an extra: make spark")
 from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import Medallion, MedallionError
-from medallion_lib.lake import engine
 from medallion_lib.lake.dialect import parsed, spark
 from medallion_lib.lake.types import FOREVER
 
@@ -48,18 +47,18 @@ def cursor(lab: Medallion) -> Any:
         yield opened
 
 
-def asked(query: str) -> list[tuple[Any, ...]]:
-    found = engine.session().sql(spark(parsed(query))).toArrow()
+def asked(session: Any, query: str) -> list[tuple[Any, ...]]:
+    found = session.sql(spark(parsed(query))).toArrow()
     return [*zip(*(each.to_pylist() for each in found), strict=True)]
 
 
-def test_each_means_the_same(cursor: Cursor) -> None:
+def test_each_means_the_same(session: Any, cursor: Cursor) -> None:
     differing = {}
     for name, query in CONSTRUCTS.items():
         cursor.execute(query)
         wanted = cursor.fetchall()
         try:
-            found = asked(query)
+            found = asked(session, query)
         except Exception as problem:  # all of them are told
             found = str(problem)[:200]
         if wanted != found:
@@ -67,30 +66,29 @@ def test_each_means_the_same(cursor: Cursor) -> None:
     assert differing == {}
 
 
-def test_infinity_is_the_last_instant_there_is() -> None:
-    ((last,),) = asked("SELECT 'infinity'::timestamptz")
+def test_infinity_is_the_last_instant_there_is(session: Any) -> None:
+    ((last,),) = asked(session, "SELECT 'infinity'::timestamptz")
     assert last == datetime.fromisoformat(FOREVER).replace(tzinfo=UTC)
 
 
-def test_a_change_s_members_are_its_row_s_fields() -> None:
+def test_a_change_s_members_are_its_row_s_fields(session: Any) -> None:
     query = """SELECT (full_row ->> 'price')::numeric AS price, meta.row_hash(full_row ->> 'row_hash') AS hash,
                       NULL::"silver"."fact_payment" AS nothing
                FROM {rows} AS change"""  # fmt: skip
     sql = spark(parsed(query.replace("{rows}", "change_of_a_test")))
-    session = engine.session()
     session.sql("SELECT named_struct('price', 1.50, 'row_hash', 7) AS full_row").createOrReplaceTempView("change_of_a_test")
     (found,) = session.sql(sql).collect()
     assert tuple(found) == (Decimal("1.50"), 7, None)
 
 
-def test_an_array_beside_a_row_is_a_join() -> None:
+def test_an_array_beside_a_row_is_a_join(session: Any) -> None:
     query = """WITH before AS (SELECT NULL::integer AS k WHERE false),
                     event AS (SELECT * FROM (VALUES (1, 1), (2, 1), (3, 2)) AS e (lsn, k)),
                     cut AS (SELECT * FROM (VALUES (3), (9)) AS c (lsn))
                SELECT known.*, cut.lsn FROM cut CROSS JOIN LATERAL unnest(ARRAY(
                    SELECT ROW(k) FROM (SELECT k FROM before UNION SELECT k FROM event WHERE (lsn) < (cut.lsn)) AS earlier
                )) AS known (k integer)"""  # fmt: skip
-    assert sorted(asked(query)) == [(1, 3), (1, 9), (2, 9)]
+    assert sorted(asked(session, query)) == [(1, 3), (1, 9), (2, 9)]
 
 
 @pytest.mark.parametrize("sql", [f"SELECT {T} AT TIME ZONE 'Asia/Kolkata'", f"SELECT extract(epoch FROM {T})",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from psycopg2.extras import Json
@@ -36,12 +36,12 @@ class Year(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
+def year(session: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
     lab = Medallion.open(f"lake_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}")
     lab.reset(year=True)
     place = tmp_path_factory.mktemp("year")
     lake.export(lab, place)
-    there = lake.Lake(place)
+    there = lake.Lake(place, session)
     there.merge()
     yield Year(lab, there)
     lab.close()
