@@ -53,8 +53,16 @@ def time_of(lsn: int) -> str:
     return f"{datetime(2023, 3, 1) + timedelta(seconds=lsn):%Y-%m-%d %H:%M:%S}+00"
 
 
+def ten(key: int) -> int:
+    return key - key % 10
+
+
 def values_of(table: str, key: int, pick: int) -> Row:
-    """A row of the table out of few values, so that changes undo and repeat each other."""
+    """A row of the table out of few values, so that changes undo and repeat each other.
+
+    What it refers to is of its own ten keys: histories that are played at once have ten each.
+    """
+    other = ten(key) + 1 + pick % 3
     if table == "inventory":
         return {"inventory_id": key, "film_id": 1 + pick % 2, "store_id": 1 + pick // 2 % 2}
     if table == "customer":
@@ -63,10 +71,10 @@ def values_of(table: str, key: int, pick: int) -> Row:
                 "email": (None, "", "null")[pick % 3], "activebool": pick < 3,
                 "create_date": "2020-02-29", "active": 1}  # fmt: skip
     if table == "rental":
-        return {"rental_id": key, "rental_date": DATES[pick % 6], "inventory_id": 1 + pick % 3,
+        return {"rental_id": key, "rental_date": DATES[pick % 6], "inventory_id": other,
                 "customer_id": 1, "return_date": DATES[2] if pick > 3 else None, "staff_id": 1}  # fmt: skip
     return {"payment_id": key, "payment_date": DATES[pick % 6], "amount": f"{pick % 2}.99",
-            "rental_id": 1 + pick % 3, "customer_id": 1, "staff_id": None if pick > 4 else 1}  # fmt: skip
+            "rental_id": other, "customer_id": 1, "staff_id": None if pick > 4 else 1}  # fmt: skip
 
 
 @dataclass
@@ -112,8 +120,7 @@ class Shop:
     def snapshot(self, table: str, key: int, pick: int) -> None:
         """Taken over anew: something has changed that was never logged."""
         self.transaction([], 0)
-        self.live[table].pop(pick % 3, None)
-        self.live[table][key] = values_of(table, key, pick)
+        self.miss(table, key, pick)
         if self.events:
             for name in TABLES:
                 self.log(name, "T", None)
@@ -121,6 +128,11 @@ class Shop:
             for row in self.live[name].values():
                 self.log(name, "R", row)
         self.transaction([], 0)
+
+    def miss(self, table: str, key: int, pick: int) -> None:
+        """A change that is not logged; a snapshot is to follow."""
+        self.live[table].pop(ten(key) + pick % 3, None)
+        self.live[table][key] = values_of(table, key, pick)
 
 
 @dataclass

@@ -34,9 +34,12 @@ KEYS = [(("1", "1.0", "1.00"), "2-3"), (("1", "1.0", "1.00"), "3"), (("-1", "-1.
 
 
 def things(key: int, spelling: int, pick: int) -> dict[str, Any]:
-    """A row out of few values, so that changes undo and repeat each other."""
-    sizes, name = KEYS[key]
-    return {"size": sizes[spelling], "name": name, "price": (None, 1.5, "1.50")[pick % 3],
+    """A row out of few values, so that changes undo and repeat each other.
+
+    Each history that is played at once has three keys.
+    """
+    sizes, name = KEYS[key % 3]
+    return {"size": sizes[spelling], "name": f"{name}{key // 3 or ''}", "price": (None, 1.5, "1.50")[pick % 3],
             "code": ("a", "a  ", None)[pick // 2], "said": ('{"a":null}', "{}")[pick % 2]}  # fmt: skip
 
 
@@ -63,7 +66,7 @@ class Things:
 
     def move(self, key: int, spelling: int, pick: int) -> None:
         """A change of key lands as a delete and an insert."""
-        self.delete((key + 1) % 3, spelling, pick)
+        self.delete(key - key % 3 + (key + 1) % 3, spelling, pick)
         self.put(key, spelling, pick)
 
     def delete(self, key: int, spelling: int, pick: int) -> None:
