@@ -10,7 +10,13 @@ from typing import Any
 
 from medallion_lib.errors import refusal
 
-SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # Spark's own way to write an instant does not say that it is one: another engine takes it for
+    # a time without a zone.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
 
 
 @cache

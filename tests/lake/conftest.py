@@ -24,8 +24,9 @@ def session(request: pytest.FixtureRequest) -> Iterator[Any]:
     if request.param == "Sail":
         yield engine.session()
         return
-    with own_spark() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_REMOTE", url)
-        opened = engine.session.__wrapped__()
+    with own_spark() as url:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SPARK_REMOTE", url)
+            opened = engine.session.__wrapped__()
         yield opened
         opened.stop()

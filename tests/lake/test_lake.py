@@ -65,6 +65,15 @@ def test_so_are_they_at_26_instants(year: Year, instant: datetime) -> None:
     assert differing(year, instant) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("session", ["Spark"], indirect=True)
+def test_what_one_engine_made_the_other_reads(year: Year, session: Any, tmp_path: Path) -> None:
+    assert differing(Year(year.lab, lake.Lake(year.there.place.path)), BOARD_PACK) == []
+    lake.export(year.lab, tmp_path)
+    lake.Lake(tmp_path).merge()
+    assert differing(Year(year.lab, lake.Lake(tmp_path, session)), BOARD_PACK) == []
+
+
 def test_a_comparison_tells_of_a_row_that_differs(year: Year) -> None:
     change = "UPDATE silver.dim_film_hist SET length = length {} 1 WHERE film_id = 7 AND sys_end = 'infinity'"
     with as_owner(year.lab) as connection:
