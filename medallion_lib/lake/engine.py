@@ -53,6 +53,8 @@ def _connected(url: str) -> Any:
 @cache
 def _sail() -> str:
     os.environ.setdefault("RUST_LOG", "off")  # errors come back to who asked
+    # Of a notebook that is looked at for a quarter of an hour it would remove the session.
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(365 * 86_400))
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)

@@ -189,6 +189,26 @@ sys.exit(other.exitcode)
 """
 
 
+IDLE = """
+import time
+from medallion_lib.lake.engine import session
+assert session().range(3).count() == 3
+time.sleep(3)
+session().range(3).count()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("session", ["Sail"], indirect=True)
+def test_an_idle_session_of_sail_is_kept(session: Any) -> None:
+    """As long as no less is asked for; what is asked for is obeyed, so the setting is still the one."""
+    assert int(os.environ["SAIL_SPARK__SESSION_TIMEOUT_SECS"]) > 86_400
+    path = os.pathsep.join([str(Path(sys.prefix, "spark")), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": path, "SAIL_SPARK__SESSION_TIMEOUT_SECS": "1"}
+    run = subprocess.run([sys.executable, "-c", IDLE], env=env, capture_output=True, text=True)
+    assert "is not running" in run.stderr
+
+
 def test_a_process_that_has_the_engine_starts_others() -> None:
     path = os.pathsep.join([str(Path(sys.prefix, "spark")), os.environ.get("PYTHONPATH", "")])
     assert subprocess.run([sys.executable, "-c", OTHERS], env=os.environ | {"PYTHONPATH": path}).returncode == 0
