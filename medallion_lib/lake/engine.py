@@ -10,13 +10,10 @@ from typing import Any
 
 from medallion_lib.errors import refusal
 
-SETTINGS = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    # Spark's own way to write an instant does not say that it is one: another engine takes it for
-    # a time without a zone.
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-}
+# Spark's own way to write an instant does not say that it is one: another engine takes it for a
+# time without a zone.
+SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true",
+            "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS"}  # fmt: skip
 
 
 @cache
@@ -28,9 +25,10 @@ def session() -> Any:
     """
     if not find_spec("pyspark") or not (find_spec("pysail") or "SPARK_REMOTE" in os.environ):
         raise refusal("no lake engine")
-    with warnings.catch_warnings():  # that pyspark tells of pandas, which is not used here
-        warnings.simplefilter("ignore", FutureWarning)
-        return _connected(os.environ.get("SPARK_REMOTE") or _sail())
+    remote = os.environ.get("SPARK_REMOTE")
+    # What pyspark tells of pandas, which is not used here, is left out.
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        return _connected(remote or "sc://{}:{}".format(*_sail().listening_address))
 
 
 def _connected(url: str) -> Any:
@@ -51,16 +49,13 @@ def _connected(url: str) -> Any:
 
 
 @cache
-def _sail() -> str:
+def _sail() -> Any:
+    """It runs until the process ends."""
     os.environ.setdefault("RUST_LOG", "off")  # errors come back to who asked
-    # Of a notebook that is looked at for a quarter of an hour it would remove the session.
+    # It removes a session that was idle for 15 minutes, such as that of a notebook being read.
     os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(365 * 86_400))
     from pysail.spark import SparkConnectServer
 
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
-    _running.append(server)
-    return "sc://{}:{}".format(*server.listening_address)
-
-
-_running: list[Any] = []  # until the process ends
+    return server
