@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from one_server import OUR_HOME
 
 BROUGHT = Path(sys.prefix, "jvm")
 HOME = BROUGHT / "pyspark"
@@ -27,12 +29,17 @@ SETTINGS = {
 
 @contextmanager
 def own_spark() -> Iterator[str]:
-    """The URL of a new server with two threads, which is stopped and removed afterwards."""
+    """The URL of a new server with two threads, which is stopped and removed afterwards.
+
+    Workers have one after the other: each was seen to take 1.8 GB.
+    """
     if not shutil.which("java"):
         pytest.skip("There is no Java here: apt install default-jdk-headless")
     if not (BROUGHT / "ready").exists():
         pytest.skip("There is no Spark for a JVM here: make jvm")
-    with TemporaryDirectory(prefix="medallion-spark-") as run:
+    turn = Path(os.environ[OUR_HOME]).with_name("spark.turn")
+    with turn.open("w") as mine, TemporaryDirectory(prefix="medallion-spark-") as run:
+        fcntl.flock(mine, fcntl.LOCK_EX)
         options = [f"--conf={name}={value}" for name, value in
                    (SETTINGS | {"spark.local.dir": run, "spark.sql.warehouse.dir": run}).items()]  # fmt: skip
         command = [HOME / "bin" / "spark-submit", "--master=local[2]", f"--driver-memory={MEMORY}", *options,
