@@ -1,7 +1,6 @@
 """The commands: python -m medallion_lib up | down | reset | replay | load | capture | …"""
 
 import json
-import re
 import shlex
 import signal
 import sys
@@ -39,7 +38,7 @@ def down(lab: Medallion, forget: bool, yes: bool) -> str:
     """stop the server; its data is kept"""
     if forget and lab.own_source:
         lab.must_run()  # the warehouse knows which slot and publication are its own
-        _sure(lab.forget, yes)
+        _sure(lab, lab.forget, yes)
     told = "PostgreSQL is stopped." if lab.down() else "There was no server of ours to stop."
     if lab.own_source and forget:
         told += "\nThe slot is gone from your source, and the publication if this role owned it."
@@ -61,7 +60,7 @@ def watch(
     _heed_signals()
     if remove:
         told = "No longer watched; bronze and history stay:"
-        return _listed(told, _sure(lab.remove, yes, remove))
+        return _listed(told, _sure(lab, lab.remove, yes, remove))
     pairs = (each.rpartition("=") for each in key)
     keys = {table: tuple(columns.split(",")) for table, _, columns in pairs}
     names = tuple(add or (each for each in what if "://" not in each))
@@ -70,10 +69,10 @@ def watch(
         told = lab.preview(asked, adding=bool(add))
         if dry_run:
             return told
-        print(told, file=sys.stderr)
+        print(lab.typed(told), file=sys.stderr)
     if add:
-        return _listed("Watched from now on, too:", _sure(lab.add, yes, asked))
-    return _how_to_go_on(lab, _sure(lab.watch, yes, asked))
+        return _listed("Watched from now on, too:", _sure(lab, lab.add, yes, asked))
+    return _how_to_go_on(lab, _sure(lab, lab.watch, yes, asked))
 
 
 def _how_to_go_on(lab: Medallion, begun: Begun) -> str:
@@ -91,7 +90,7 @@ def _how_to_go_on(lab: Medallion, begun: Begun) -> str:
 
 def unwatch(lab: Medallion, drop_warehouse: bool, yes: bool) -> str:
     """watch a source of your own no more"""
-    return _listed("Removed:", _sure(lab.unwatch, yes, drop_warehouse))
+    return _listed("Removed:", _sure(lab, lab.unwatch, yes, drop_warehouse))
 
 
 def _listed(told: str, names: list[str]) -> str:
@@ -100,7 +99,7 @@ def _listed(told: str, names: list[str]) -> str:
 
 def reset(lab: Medallion, year: bool, yes: bool) -> str:
     """start again with an empty source and warehouse"""
-    _sure(lab.reset, yes, year)
+    _sure(lab, lab.reset, yes, year)
     return f"Reset: {'the sample year, captured and merged' if year else 'nothing in it yet'}."
 
 
@@ -111,7 +110,7 @@ def replay(lab: Medallion, until: str | None, scale: int | None) -> str:
 
 def load(lab: Medallion, file: str, yes: bool) -> str:
     """replace the source's data by Pagila's own"""
-    return f"Loaded {_sure(lab.load, yes, file)} tables. The next capture takes a snapshot."
+    return f"Loaded {_sure(lab, lab.load, yes, file)} tables. The next capture takes a snapshot."
 
 
 def _heed_signals() -> None:
@@ -126,7 +125,7 @@ def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool, yes: 
     if follow:
         with_times()
     try:
-        landed = _sure(lab.capture, yes, follow, resnapshot, merging)
+        landed = _sure(lab, lab.capture, yes, follow, resnapshot, merging)
     except KeyboardInterrupt:
         return "Stopped. What was landed is kept."
     return f"Landed {landed.rows:,} rows of {landed.transactions:,} transactions."
@@ -146,7 +145,7 @@ def verify(lab: Medallion) -> str:
 
 def rebuild(lab: Medallion, yes: bool) -> str:
     """make silver anew from bronze, and compare"""
-    done = _sure(lab.rebuild, yes)
+    done = _sure(lab, lab.rebuild, yes)
     if any(table.lost or table.gained for table in done):
         raise MedallionError(f"Silver was made anew, and is not what it was:\n{_table(done)}")
     return f"Silver was made anew, identical in every row.\n{_table(done)}"
@@ -154,19 +153,19 @@ def rebuild(lab: Medallion, yes: bool) -> str:
 
 def upgrade(lab: Medallion, yes: bool) -> str:
     """bring a warehouse that earlier code made to this code's form"""
-    done = _sure(lab.upgrade, yes)
+    done = _sure(lab, lab.upgrade, yes)
     return f"Brought along.\n{_table(done)}" if done else "It has this code's form already."
 
 
 def prune(lab: Medallion, before: str, yes: bool) -> str:
     """delete the history from before an instant, for good"""
-    return _table(_sure(lab.prune, yes, before))
+    return _table(_sure(lab, lab.prune, yes, before))
 
 
 def erase(lab: Medallion, table: str, key: list[str], columns: list[str], yes: bool) -> str:
     """erase a row's values from bronze, silver and every version, for good"""
     said = key[0] if len(key) == 1 else tuple(key)
-    return _table(_sure(lab.erase, yes, table, said, columns))
+    return _table(_sure(lab, lab.erase, yes, table, said, columns))
 
 
 def marts(lab: Medallion, directory: str) -> str:
@@ -177,14 +176,14 @@ def marts(lab: Medallion, directory: str) -> str:
     return "\n".join([*told, *done.refused.values()])
 
 
-def _sure(work: Callable[..., T], yes: bool, *arguments: object) -> T:
+def _sure(lab: Medallion, work: Callable[..., T], yes: bool, *arguments: object) -> T:
     """Do work that may end history: with a yes, or one that a person types once told what ends."""
     try:
         return work(*arguments, yes=yes)
     except Unconfirmed as told:
         if not (sys.stdin and sys.stdin.isatty()):
             raise
-        print(f"{told}\nDo it? y or yes: ", end="", file=sys.stderr, flush=True)
+        print(f"{lab.typed(str(told))}\nDo it? y or yes: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise refusal("not done")
     return work(*arguments, yes=True)
@@ -222,7 +221,7 @@ def metrics(lab: Medallion, listen: str | None) -> str:
     if listen is None:
         return read().rstrip("\n")
     _heed_signals()
-    with metrics.server(listen, read, lab.alarms) as answering:
+    with metrics.server(listen, read, lab.alarms, lab.typed) as answering:
         host, port, *_ = answering.server_address
         print(f"Listening on http://{host}:{port}/metrics and /health.", flush=True)
         try:
@@ -264,28 +263,24 @@ LATE = (*READ_ONLY, watch)  # which starts a server once it was told to
 MAKING = (up, reset, load)  # they alone make a server's home
 
 
-def _typed(text: str, name: str | None) -> str:
-    """The text, whose commands are for the warehouse that was named."""
-    command = "python -m medallion_lib "
-    return re.sub(f"{command}(?!--name)", f"{command}--name {name} ", text) if name else text
-
-
 def main() -> int:
     asked = vars(parser(COMMANDS).parse_args())
     command, name, file = (asked.pop(each) for each in ("command", "name", "tables"))
-    LOG.addFilter(lambda told: setattr(told, "msg", _typed(told.msg, name)) is None)
+    typed = str
     try:
         tables = Tables.from_toml(file) if file else None
         source = next((each for each in asked.get("what", ()) if "://" in each), None)
         lab = Medallion.find(name, tables=tables, source=source)
+        typed = lab.typed
+        LOG.addFilter(lambda told: setattr(told, "msg", typed(told.msg)) is None)
         if command not in LATE:
             lab = Medallion.open(name, command in MAKING, tables)
-        print(_typed(command(lab, **asked), name))
+        print(typed(command(lab, **asked)))
     except Alarm as told:
-        print(_typed(str(told), name))
+        print(typed(str(told)))
         return 2
     except MedallionError as problem:
-        print(_typed(str(problem), name), file=sys.stderr)
+        print(typed(str(problem)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

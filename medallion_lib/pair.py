@@ -20,6 +20,7 @@ from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import KEPT_SINCE, Table, Tables, is_there
 
 SEARCH_PATH = "scratch, gold, silver, bronze, meta, public"
+COMMAND = "python -m medallion_lib "
 SETUP = "medallion.setup"  # who has this lock makes and drops databases
 
 
@@ -118,6 +119,12 @@ class Pair:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
             raise refusal("bad name", name=name)
         return cls(place or server.locate(), name, tables, source)
+
+    def typed(self, text: str) -> str:
+        """The text, with this warehouse named in its commands, which then run in any shell."""
+        needs_name = self.name != "medallion" or "MEDALLION_NAME" in os.environ
+        named = f"{COMMAND}--name {self.name} "
+        return re.sub(f"{COMMAND}(?!--name)", named, text) if needs_name else text
 
     def _let_notebooks_in(self) -> None:
         """Make the notebooks' role, or give it its password, unless it can connect."""

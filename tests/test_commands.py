@@ -250,3 +250,5 @@ def test_without_databases_it_says_how_to_make_them(lab: Medallion) -> None:
     lab.drop()
     for words in (["status"], ["capture"], ["merge"], ["replay"]):
         assert f"{REMEDY} reset" in refused(lab, *words)
+    # Who reads it may do so in another shell, such as a log's reader.
+    assert f"{REMEDY} --name {lab.name} reset\n" in refused(None, "status", MEDALLION_NAME=lab.name)

@@ -46,11 +46,13 @@ def _quoted(text: str) -> str:
 
 
 def server(
-    listen: str, read: Callable[[], str], alarms: Callable[[], list[str]]
-) -> ThreadingHTTPServer:
+    listen: str, read: Callable[[], str], alarms: Callable[[], list[str]],
+    typed: Callable[[str], str],
+) -> ThreadingHTTPServer:  # fmt: skip
     """One that answers GET /metrics, and GET /health with 200, or 503 and the alarms.
 
-    `listen` is HOST:PORT. Raises MedallionError where that can't be listened on.
+    `listen` is HOST:PORT; `typed` names the warehouse in the commands that are told.
+    Raises MedallionError where `listen` can't be listened on.
     """
 
     class Answer(BaseHTTPRequestHandler):
@@ -68,7 +70,7 @@ def server(
                 self._send(503, f"{problem}\n")
 
         def _send(self, code: int, text: str, kind: str = "text/plain; charset=utf-8") -> None:
-            body = text.encode()
+            body = typed(text).encode()
             self.send_response(code)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from test_commands import REMEDY, command, done, refused, wait_until
 from test_errors import another_server
 from test_live import asked, following, stopped
 
-from medallion_lib import Medallion, MedallionError, databases, server
+from medallion_lib import Medallion, MedallionError, __main__, databases, server
 from medallion_lib.source import slot
 from medallion_lib.server.embedded import Embedded
 from medallion_lib.server import libpq
@@ -386,6 +387,20 @@ def test_down_forgets_the_slot_when_told_and_leaves_the_owners_publication(ready
     assert ready.ask("SELECT count(*) FROM pg_publication") == 1
     assert "No replication slot" in told(ready.lab.capture)
     ready.lab.capture(resnapshot=True, yes=True)
+
+
+def test_what_a_terminal_asks_about_names_the_warehouse_too(
+    ready: Own, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready.lab.capture()
+    typing = io.StringIO("n\n")
+    monkeypatch.setattr(typing, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typing)
+    with pytest.raises(MedallionError, match="The answer was not y"):
+        __main__.down(ready.lab, forget=True, yes=False)
+    assert capsys.readouterr().err.endswith(
+        f"\n    {REMEDY} --name {ready.lab.name} down --forget --yes\nDo it? y or yes: ")
+    assert ready.slots() == 1
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from test_commands import begin, change, command, done, refused
+from test_commands import REMEDY, begin, change, command, done, refused
 
 from medallion_lib import Medallion, databases, server
 from medallion_lib.progress import Told, say
@@ -135,6 +135,11 @@ def test_health_is_answered_where_it_is_asked_for_and_nowhere_else(lab: Medallio
             shop.execute("SELECT pg_drop_replication_slot(%s)", (lab.slot,))
         code, text = answer(f"{url}/health")
         assert code == 503 and text.startswith("slot missing: ")
+        assert text.endswith(f": {REMEDY} --name {lab.name} capture --resnapshot\n")
+        lab.drop()
+        for path in ("health", "metrics"):
+            code, text = answer(f"{url}/{path}")
+            assert code == 503 and f"\n    {REMEDY} --name {lab.name} reset\n" in text
 
 
 def test_a_place_that_can_not_be_listened_on_is_refused(lab: Medallion) -> None:
