@@ -43,16 +43,19 @@ def make_bronze(cursor: Cursor, table: Table) -> None:
     cursor.execute(sqlfile.compose("bronze/table", **parts))
 
 
-def index_missing(cursor: Cursor, captured: Iterable[Table], key_alone: bool = False) -> None:
+def index_missing(
+    cursor: Cursor, captured: Iterable[Table], key_alone: bool = False, unfit: str = "key too long"
+) -> None:
     """Give the bronze of each of these tables the indexes that it lacks, or its key alone.
 
     A snapshot's rows come first: an index of rows that are there takes a third of the time.
+    Raises MedallionError, `unfit`, where a row that is there has a key that no index holds.
     """
     for table, has_key in _unindexed(cursor, captured):
         lookup = sql.SQL("").join(
             LOOKUP.format(table.bronze, sql.Literal(name)) for name in table.source_key[-1:]
         )
-        with fitting(table):
+        with fitting(table, unfit):
             if not has_key:
                 cursor.execute(sqlfile.compose("bronze/key", table=table.bronze))
             if not key_alone:
@@ -63,7 +66,7 @@ def index_missing(cursor: Cursor, captured: Iterable[Table], key_alone: bool = F
 def indexing(warehouse: Connection, captured: Iterable[Table]) -> Iterator[None]:
     """Meanwhile, make the indexes that these tables lack, on another connection."""
     with server.beside(warehouse) as cursor, ThreadPoolExecutor(1) as beside:
-        made = beside.submit(index_missing, cursor, captured)
+        made = beside.submit(index_missing, cursor, captured, unfit="key too long to watch")
         try:
             yield
             made.result()
@@ -76,11 +79,11 @@ def indexing(warehouse: Connection, captured: Iterable[Table]) -> Iterator[None]
 
 
 @contextmanager
-def fitting(table: Table) -> Iterator[None]:
+def fitting(table: Table, unfit: str = "key too long") -> Iterator[None]:
     """Refuse a row that jsonb does not hold, or whose key no index does: 2,704 bytes."""
     try:
         yield
     except errors.ProgramLimitExceeded as problem:
         reason = problem.diag.message_primary
-        about = "key too long" if reason.startswith("index row") else "row too large"
+        about = unfit if reason.startswith("index row") else "row too large"
         raise refusal(about, table=table.shown, reason=reason) from None

@@ -13,6 +13,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 from sqlalchemy import URL
+from test_commands import REMEDY, done
 from test_random_schemas import WORKER, clear, played, random_plans, source_of
 
 from medallion_lib.bronze import layout
@@ -190,6 +191,14 @@ def test_bronze_has_its_indexes_once_it_is_watched(texts: URL) -> None:
         clear(lab)
 
 
+def killed(lab: Medallion, source: URL, at: str) -> int:
+    """How a watch ended that kills its process at a step."""
+    doomed = f"import os, signal\nfrom medallion_lib import Medallion, steps\n" \
+             f"steps.on_step = lambda step: step == {at!r} and os.kill(os.getpid(), signal.SIGKILL)\n" \
+             f"Medallion.find({lab.name!r}, source={libpq(source)!r}).watch(yes=True)"  # fmt: skip
+    return forked.run("-c", doomed, environment=os.environ).returncode
+
+
 LONG = "INSERT INTO long SELECT decode(string_agg(md5(n::text), ''), 'hex') FROM generate_series(1, 100) AS n"  # 3,202 letters
 
 
@@ -198,11 +207,34 @@ def test_a_key_that_no_index_holds_leaves_nothing_behind(texts: URL) -> None:
     with databases.administering(texts) as cursor:
         cursor.execute(f"DROP TABLE texts; CREATE TABLE long (id bytea PRIMARY KEY); {LONG}")
     lab = Medallion.find(f"texts_{WORKER}", source=texts)
-    with pytest.raises(MedallionError, match="A row of long has a key whose text is too long for bronze to find it by"):
+    with pytest.raises(MedallionError, match="A row of long has a key whose text is too long for bronze to find it by") as refused:
         lab.watch(yes=True)
+    assert "Nothing is left of this watch." in str(refused.value) and "--resnapshot" not in str(refused.value)
     with databases.administering(texts) as cursor:
         cursor.execute("SELECT FROM pg_database, pg_replication_slots WHERE %s IN (datname, slot_name)", (lab.warehouse_name,))
         assert cursor.rowcount == 0
+
+
+def test_a_key_that_no_index_holds_is_told_as_it_is_after_a_watch_that_was_killed(texts: URL) -> None:
+    """Its row is in bronze, where no snapshot changes it; the others go on once its table is let go."""
+    with databases.administering(texts) as cursor:
+        cursor.execute(f"CREATE TABLE long (id bytea PRIMARY KEY); {LONG}")
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    assert killed(lab, texts, "landed") == -signal.SIGKILL
+    try:
+        with pytest.raises(MedallionError, match=r"A row of long has a key .* for bronze to find it by") as refused:
+            lab.capture()
+        assert "The row landed before the watch was ended" in str(refused.value)
+        for remedy in ("watch --remove long", "unwatch --drop-warehouse"):
+            assert f"\n    {REMEDY} {remedy}" in str(refused.value)
+        with databases.administering(texts) as cursor:
+            cursor.execute("INSERT INTO texts (b, s) VALUES (5000, 1)")
+        assert done(lab, "watch", "--remove", "long", "--yes").endswith("\n    long\n")
+        assert lab.capture().rows == 1
+        assert len(indexes(lab)) == 3
+        assert lab.verify() == []
+    finally:
+        clear(lab)
 
 
 @pytest.mark.parametrize("pause", [0, 0.5])
@@ -220,10 +252,7 @@ def test_what_is_interrupted_does_not_wait_for_an_index(texts: URL, pause: float
 def test_a_history_whose_first_rows_were_cut_off_begins_anew(texts: URL, at: str) -> None:
     """SIGKILL before, between and after the parts; a merge then makes what bronze says."""
     lab = Medallion.find(f"texts_{WORKER}", source=texts)
-    doomed = f"import os, signal\nfrom medallion_lib import Medallion, steps\n" \
-             f"steps.on_step = lambda step: step == {at!r} and os.kill(os.getpid(), signal.SIGKILL)\n" \
-             f"Medallion.find({lab.name!r}, source={libpq(texts)!r}).watch(yes=True)"  # fmt: skip
-    assert forked.run("-c", doomed, environment=os.environ).returncode == -signal.SIGKILL
+    assert killed(lab, texts, at) == -signal.SIGKILL
     try:
         with server.session(lab.warehouse_url) as cursor:
             (table,) = Tables.read(cursor).versioned
