@@ -21,6 +21,8 @@ from medallion_lib.tables import READ, VERSION, Table, Tables, is_there
 
 # What must be as declared; what a rebuild takes anew of what is declared.
 CAPTURED = ("key", "bronze_schema", "events")
+UNFIT = (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.InternalError,
+         psycopg2.ProgrammingError)  # fmt: skip
 IN_SOME_ORDER = "CALL meta.do_in_some_order(%s::text[])"
 HISTORY = (*READ, "history", "silver_schema", "by_month", "lookups")
 
@@ -43,8 +45,9 @@ def rebuild(
     made becomes one of this version. Columns that silver has gained or lost, and row hashes of an
     earlier version, are left out of the comparison. What was cut back stays cut back.
     Raises Unconfirmed, and changes nothing, when history would be lost and `yes` was not said.
-    Views and functions of somebody else that read silver are made again as they were. Raises
-    MedallionError, and changes nothing, when that can't be, or another relation reads silver.
+    Views and functions of somebody else that read silver are made again as they were, materialized
+    views with the rows of a refresh. Raises MedallionError, and changes nothing, when that can't
+    be, or another relation reads silver.
     """
     with warehouse, warehouse.cursor() as cursor:
         for work in ("prune", "merge"):
@@ -63,12 +66,13 @@ def rebuild(
             kept.keep(cursor)
         schemas = ("gold", *dict.fromkeys(kept.schemas + tables.schemas))
         horizons = _horizons(cursor, schemas)
-        tables = _make_anew(cursor, schemas, tables, horizons)
+        tables, filling = _make_anew(cursor, schemas, tables, horizons)
         _fill(cursor, tables, batch)
         lost = [line for shape in before if not yes and (line := _lost(cursor, shape))]
         if lost:
             raise refusal("history lost", Unconfirmed, lost="\n".join(lost))
         done = [_compared(cursor, shape, form < VERSION) for shape in before]
+        _make_readers(cursor, filling)
         # At the end: until the commit, no capture can say that a table is whole now.
         Tables.change(cursor, lambda now: now.reading(declared, *HISTORY).made_like(tables))
         return done
@@ -102,10 +106,12 @@ def _horizons(cursor: Cursor, schemas: Sequence[str]) -> list[tuple[str, datetim
 
 def _make_anew(
     cursor: Cursor, schemas: Sequence[str], tables: Tables, horizons: Sequence[tuple[str, datetime]]
-) -> Tables:
+) -> tuple[Tables, list[str] | None]:
+    """Silver and gold, empty; with what fills the materialized views that others made of them."""
     before = _relations(cursor, schemas)
     cursor.execute(sqlfile.read("silver/readers"))
-    dropping, making = sqlfile.run(cursor, "rebuild_readers", {"schemas": [*schemas]}).fetchone()
+    readers = sqlfile.run(cursor, "rebuild_readers", {"schemas": [*schemas]})
+    dropping, making, filling = readers.fetchone()
     try:
         cursor.execute(IN_SOME_ORDER, (dropping or [],))
         functions.drop(cursor.connection, schemas)
@@ -121,11 +127,16 @@ def _make_anew(
     for horizon in horizons:
         cursor.execute("INSERT INTO meta.horizon VALUES (%s::regclass, %s)", horizon)
     functions.regenerate(cursor.connection)
+    _make_readers(cursor, making)
+    return tables, filling
+
+
+def _make_readers(cursor: Cursor, statements: list[str] | None) -> None:
+    """MedallionError where one needs what silver has no longer, or can't be filled from it."""
     try:
-        cursor.execute(IN_SOME_ORDER, (making or [],))
-    except psycopg2.ProgrammingError as problem:  # one needs what silver has no longer
+        cursor.execute(IN_SOME_ORDER, (statements or [],))
+    except UNFIT as problem:
         raise refusal("silver is read", detail=problem.diag.message_primary) from None
-    return tables
 
 
 def _fill(cursor: Cursor, tables: Tables, batch: dict[str, int]) -> None:

@@ -324,13 +324,13 @@ def test_an_undo_goes_back_before_a_column_was_renamed_dropped_or_added(lab: Med
 
 
 def test_what_can_not_be_made_again_is_refused_by_name_and_nothing_is_merged(lab: Medallion) -> None:
-    asked(lab, "CREATE MATERIALIZED VIEW scratch.kept AS SELECT size FROM silver.thing")
+    asked(lab, "CREATE TABLE scratch.kept (before silver.thing)")
     run(lab, "ALTER TABLE thing ALTER size TYPE bigint; UPDATE thing SET size = 70000 WHERE id = 1")
     lab.capture()
     before = versions(lab, "id, size")
-    with pytest.raises(MedallionError, match=r"Columns of thing_hist have changed .*(\n.*)*materialized view scratch.kept"):
+    with pytest.raises(MedallionError, match=r"Columns of thing_hist have changed .*(\n.*)*column before of table scratch.kept"):
         lab.merge()
     assert versions(lab, "id, size") == before
-    asked(lab, "DROP MATERIALIZED VIEW scratch.kept")
+    asked(lab, "DROP TABLE scratch.kept")
     lab.merge()
     is_well(lab)

@@ -431,7 +431,7 @@ def test_rebuild_makes_views_and_functions_again_that_read_silver(shop: Medallio
 def test_rebuild_is_refused_while_something_of_the_users_own_reads_silver(shop: Medallion) -> None:
     before = versions(shop)
     for made, named in (
-        ("VIEW scratch.mine AS SELECT title FROM silver.dim_film; CREATE MATERIALIZED VIEW scratch.kept AS TABLE scratch.mine", "scratch.mine"),
+        ("VIEW scratch.mine AS SELECT title FROM silver.dim_film; CREATE TABLE scratch.kept (film scratch.mine)", "column film of table scratch.kept"),
         ("MATERIALIZED VIEW gold.kept AS SELECT title FROM silver.dim_film", "materialized view gold.kept"),
         ("VIEW gold.ours AS SELECT title FROM silver.dim_film", "gold.ours"),
         ("TABLE silver.notes AS SELECT 1 AS note", "silver.notes"),
