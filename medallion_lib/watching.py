@@ -15,6 +15,7 @@ from medallion_lib.pair import SETUP, Pair
 from medallion_lib.progress import shown
 from medallion_lib.silver import merge
 from medallion_lib.source import slot
+from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.tables import NONE, Table, Tables
 from medallion_lib.watch import adding, asking
@@ -136,7 +137,8 @@ class Watching(Pair):
             facts = self.own_source, into, self.slot, tables, None, show, self._known()[1]
 
             def merged(at_source: Cursor) -> None:
-                with layout.indexing(into, Tables.read(cursor).captured):
+                captured = Tables.read(cursor).captured
+                with layout.indexing(into, captured, Catalog(at_source, captured).searched()):
                     merge.merge(into, None, at_source)
 
             taken = capture.snapshot(*facts, merged)

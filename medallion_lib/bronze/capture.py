@@ -51,11 +51,10 @@ def capture(
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
-    with warehouse, warehouse.cursor() as indexing:
-        # After a watch that was killed, some have none.
-        layout.index_missing(indexing, watermark.tables.captured, unfit="key too long landed")
     with server.session(source, autocommit=True) as cursor, into.with_thread():
-        decoder = Decoder(into, Catalog(cursor, watermark.tables.captured))
+        decoder = Decoder(into, catalog := Catalog(cursor, watermark.tables.captured))
+        with warehouse, warehouse.cursor() as indexing:  # some lack theirs, after a killed watch
+            layout.index_missing(indexing, catalog.tables, catalog.searched())
 
         def beat() -> str:
             _check(cursor, decoder)
@@ -197,7 +196,9 @@ def snapshot(
         pending.drop_begun(into)
         collect(cursor, into, at.isoformat(), before, progress)
         with warehouse.cursor() as indexing:
-            layout.index_missing(indexing, into.watermark.tables.captured, bool(then))
+            captured = into.watermark.tables.captured
+            searched, about = Catalog(cursor, captured).searched(), "key too long"
+            layout.index_missing(indexing, captured, searched, bool(then), about)
         into.land()
         if then:
             then(cursor)

@@ -1,7 +1,2 @@
--- What else a bronze table is searched by.
--- The texts of a million keys are sorted in memory; a merge may want the other processors meanwhile.
-SELECT set_config('max_parallel_maintenance_workers', '0', true);
-SELECT set_config('maintenance_work_mem', '256MB', true)
-WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes('256MB');
-CREATE INDEX ON {table} (lsn, seq) WHERE op = 'T';
-{lookup}
+-- What else a bronze table is searched by: what emptied its table.
+CREATE INDEX ON {table} (lsn, seq) WHERE op = 'T'

@@ -195,6 +195,12 @@ class Landing:
         """Note that a row of this key is about to wait, so that looking it up sends it first."""
         self.touched.add((target.table, target.key_of(values)))
 
+    def begin_search(self, table: Table) -> None:
+        """Let a table's rows be found by their key: where the log was whole, no key was noted."""
+        self.send()
+        with self.warehouse.cursor() as cursor:
+            layout.index_missing(cursor, [table])
+
     def copy(
         self, table: Table, source: Cursor, query: sql.Composable, told: Callable[[int], object]
     ) -> int:

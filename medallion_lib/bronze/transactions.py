@@ -276,7 +276,7 @@ class Decoder:
             raise refusal("old rows not logged", table=relation.quoted)
         self.targets[relation.oid] = target
         if not target.is_whole:
-            self.landing.send()  # where the log was whole until now, no key was noted
+            self.landing.begin_search(table)
 
     def _evolved(self, table: Table, relation: Relation) -> Table:
         """The table with the columns that the relation has, for a history that is made of them."""

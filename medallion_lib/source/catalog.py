@@ -165,6 +165,17 @@ class Catalog:
         facts |= {"columns": [*columns], "known": self.known and json.dumps(self.known)}
         return sqlfile.run(self.cursor, "source/excluded", facts).fetchone()
 
+    def searched(self) -> list[Table]:
+        """Those of the tables whose rows are looked for in bronze, by their key.
+
+        The log may name a row by its key alone; or one table's rows are looked up in others.
+        """
+        if any(table.lookups for table in self.tables):
+            return [*self.tables]
+        named = {table.source.as_string(self.cursor): table for table in self.tables}
+        found = sqlfile.run(self.cursor, "source/named_by_key", {"tables": [*named]})
+        return [named[name] for (name,) in found]
+
     def rows_expected(self) -> int | None:
         """About how many rows the tables have together, if the source has ever counted them."""
         facts = {"captured": described(self.tables)}

@@ -58,7 +58,7 @@ def add(source: URL, warehouse: Connection, tables: Sequence[Table], progress: P
         wanted = catalog.completed(at_source, Tables(tuple(tables))).each
         others = [each for each in Tables.read(cursor).captured if each.source.strings not in names]
         slot.preflight(at_source, source, (*others, *wanted))
-        _make(cursor, wanted, _made_anew(at_source, cursor, wanted))
+        _make(at_source, cursor, wanted, _made_anew(at_source, cursor, wanted))
         warehouse.commit()
         step("table made")
         while coming := _pending(cursor, names):
@@ -75,7 +75,9 @@ def _made_anew(at_source: Cursor, cursor: Cursor, wanted: Sequence[Table]) -> li
     return [table for table in wanted if now.oid(table) not in known]
 
 
-def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> None:
+def _make(
+    at_source: Cursor, cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]
+) -> None:
     """Let the warehouse know the tables as pending, with their bronze and their history."""
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('medallion.merge'))")  # or it went on
     cursor.execute("SELECT stage, lsn FROM meta.watermark")
@@ -91,7 +93,7 @@ def _make(cursor: Cursor, wanted: Sequence[Table], anew: Sequence[Table]) -> Non
     names = by_source(wanted)
     made = [each for each in Tables.change(cursor, added).each if each.source.strings in names]
     layout.make_missing(cursor, made)
-    layout.index_missing(cursor, made)
+    layout.index_missing(cursor, made, catalog.Catalog(at_source, made).searched())
     made = history.make_missing(cursor, Tables(tuple(made)))
     Tables.change(cursor, lambda kept: kept.made_like(made))
     functions.regenerate(cursor.connection)

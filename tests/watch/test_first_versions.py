@@ -21,6 +21,7 @@ from medallion_lib import Medallion, MedallionError, databases, server
 from medallion_lib.server import libpq
 from medallion_lib.silver import first, merge
 from medallion_lib.silver.shape import Shape
+from medallion_lib.source.catalog import Catalog
 from medallion_lib.tables import Table, Tables
 
 LAST = {"upto": (1 << 63) - 1}
@@ -191,6 +192,62 @@ def test_bronze_has_its_indexes_once_it_is_watched(texts: URL) -> None:
         clear(lab)
 
 
+def test_rows_are_found_by_their_key_once_the_log_may_name_one_by_that_alone(texts: URL) -> None:
+    """Where it has whole old rows, nothing searches; under all names that the key has had by then."""
+
+    def do(*transactions: str) -> None:
+        for each in transactions:
+            with databases.administering(texts) as cursor:
+                cursor.execute(each)
+        lab.capture(merging=True)
+
+    def searches() -> list[str]:
+        return sorted(name for (each,) in indexes(lab) for name in ("'b'", "'number'") if f"->> {name}" in each)
+
+    with databases.administering(texts) as cursor:
+        cursor.execute("ALTER TABLE texts REPLICA IDENTITY FULL")
+    lab = Medallion.find(f"texts_{WORKER}", source=texts)
+    try:
+        lab.watch(yes=True)
+        assert (len(indexes(lab)), searches()) == (2, [])
+        do("UPDATE texts SET n = 0 WHERE b = 1; DELETE FROM texts WHERE b = 2", "ALTER TABLE texts RENAME b TO number",
+           "UPDATE texts SET n = 1 WHERE number = 3; DELETE FROM texts WHERE number = 4")  # fmt: skip
+        assert searches() == []
+        with server.session(lab.warehouse_url) as cursor:
+            cursor.execute("SELECT full_row FROM bronze.br_texts_cdc WHERE (full_row ->> 'b')::integer = 5 OR (full_row ->> 'number')::integer = 3 "
+                           "ORDER BY lsn DESC, full_row ->> 'b' DESC LIMIT 2")  # fmt: skip
+            changed, untouched = (row for (row,) in cursor.fetchall())
+        do("ALTER TABLE texts REPLICA IDENTITY DEFAULT", "DELETE FROM texts WHERE number = 3", "DELETE FROM texts WHERE number = 5")
+        assert searches() == ["'b'", "'number'"]
+        with server.session(lab.warehouse_url) as cursor:
+            cursor.execute("SELECT full_row FROM bronze.br_texts_cdc WHERE op = 'D' ORDER BY lsn DESC LIMIT 2")
+            assert [row for (row,) in cursor.fetchall()] == [untouched, changed]
+        do("ALTER TABLE texts RENAME number TO nr", "DELETE FROM texts WHERE nr = 6")
+        assert sum("->> 'nr'" in each for (each,) in indexes(lab)) == 1
+        assert lab.verify() == []
+    finally:
+        clear(lab)
+
+
+def test_the_tables_whose_rows_are_searched_for_are_known_before_the_log_is_read() -> None:
+    tables = [Table(name, ("id",)) for name in ("whole", "named", "by index", "parts", "some parts", "gone")]
+    with source_of("searched") as source, server.session(source) as cursor:
+        cursor.execute("""
+            CREATE TABLE whole (id integer PRIMARY KEY); ALTER TABLE whole REPLICA IDENTITY FULL;
+            CREATE TABLE named (id integer PRIMARY KEY);
+            CREATE TABLE "by index" (id integer PRIMARY KEY); ALTER TABLE "by index" REPLICA IDENTITY USING INDEX "by index_pkey";
+            CREATE TABLE parts (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+            CREATE TABLE part PARTITION OF parts DEFAULT; ALTER TABLE part REPLICA IDENTITY FULL;
+            CREATE TABLE "some parts" (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+            CREATE TABLE few PARTITION OF "some parts" FOR VALUES FROM (1) TO (9) PARTITION BY RANGE (id);
+            CREATE TABLE one PARTITION OF few DEFAULT; CREATE TABLE other PARTITION OF "some parts" DEFAULT;
+            ALTER TABLE other REPLICA IDENTITY FULL""")
+        cursor.execute("SET search_path = ''")
+        assert [each.name for each in Catalog(cursor, tables).searched()] == ["named", "by index", "some parts"]
+        looking = [*tables[:2], Table("looking", ("id",), lookups=("x",), lookup="x")]
+        assert Catalog(cursor, looking).searched() == looking
+
+
 def killed(lab: Medallion, source: URL, at: str) -> int:
     """How a watch ended that kills its process at a step."""
     doomed = f"import os, signal\nfrom medallion_lib import Medallion, steps\n" \
@@ -224,7 +281,7 @@ def test_a_key_that_no_index_holds_is_told_as_it_is_after_a_watch_that_was_kille
     try:
         with pytest.raises(MedallionError, match=r"A row of long has a key .* for bronze to find it by") as refused:
             lab.capture()
-        assert "The row landed before the watch was ended" in str(refused.value)
+        assert "The row is in bronze already" in str(refused.value)
         for remedy in ("watch --remove long", "unwatch --drop-warehouse"):
             assert f"\n    {REMEDY} {remedy}" in str(refused.value)
         with databases.administering(texts) as cursor:
@@ -239,9 +296,9 @@ def test_a_key_that_no_index_holds_is_told_as_it_is_after_a_watch_that_was_kille
 
 @pytest.mark.parametrize("pause", [0, 0.5])
 def test_what_is_interrupted_does_not_wait_for_an_index(texts: URL, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "index_missing", lambda cursor, tables: cursor.execute("SELECT pg_sleep(60)"))
+    monkeypatch.setattr(layout, "index_missing", lambda cursor, tables, searched, unfit: cursor.execute("SELECT pg_sleep(60)"))
     began = time.monotonic()
-    with server.session(texts) as cursor, pytest.raises(KeyboardInterrupt), layout.indexing(cursor.connection, ()):
+    with server.session(texts) as cursor, pytest.raises(KeyboardInterrupt), layout.indexing(cursor.connection, (), ()):
         time.sleep(pause)
         raise KeyboardInterrupt
     assert time.monotonic() - began < 30
