@@ -104,7 +104,9 @@ tested: $(SPARK)
 	@$(RUN) -m pytest $(ALSO) tests/stage
 
 # All of that, and the long proofs: thousands of random transactions and histories, every case, each look
-# at a page in a load of its own. Spark where there is Java to run it.
+# at a page in a load of its own, and an hour of changes that are followed, killed and pruned. Spark
+# where there is Java to run it.
+prove: export MEDALLION_FOLLOW_SECONDS ?= 3600
 prove: $(SPARK)
 	-@! command -v java >/dev/null || $(MAKE) --no-print-directory jvm
 	@$(RUN) tests/one_server.py $(MAKE) --no-print-directory tested ALSO='-m "slow or not slow"'
