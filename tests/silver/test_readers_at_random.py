@@ -1,4 +1,4 @@
-"""Whatever others have made of silver is there again after a rebuild, or under a wider column, as it was."""
+"""What others have made of silver is there again, as it was, after a rebuild or a wider column."""
 
 from __future__ import annotations
 
