@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from medallion_lib import databases, server, sqlfile
 from medallion_lib.bronze import capture, layout
-from medallion_lib.errors import ConnectionLost, Unconfirmed, refusal
+from medallion_lib.errors import ConnectionLost, MedallionError, Unconfirmed, refusal
 from medallion_lib.pair import SETUP, Pair
 from medallion_lib.progress import shown
 from medallion_lib.silver import merge
@@ -117,6 +117,8 @@ class Watching(Pair):
                 self._clear(cursor, problem)
                 if not had_role:
                     _drop_role(cursor)
+                if isinstance(problem, MedallionError) and "--resnapshot" in str(problem):
+                    raise refusal("watch undone", problem=str(problem).splitlines()[0]) from None
                 raise
         self._let_notebooks_in()
 

@@ -73,8 +73,7 @@ def indexing(
 ) -> Iterator[None]:
     """Meanwhile, make the indexes that these tables lack, on another connection."""
     with server.beside(warehouse) as cursor, ThreadPoolExecutor(1) as beside:
-        unfit = "key too long to watch"
-        made = beside.submit(index_missing, cursor, captured, searched, unfit=unfit)
+        made = beside.submit(index_missing, cursor, captured, searched, unfit="key too long")
         try:
             yield
             made.result()

@@ -266,7 +266,8 @@ def test_a_key_that_no_index_holds_leaves_nothing_behind(texts: URL) -> None:
     lab = Medallion.find(f"texts_{WORKER}", source=texts)
     with pytest.raises(MedallionError, match="A row of long has a key whose text is too long for bronze to find it by") as refused:
         lab.watch(yes=True)
-    assert "Nothing is left of this watch." in str(refused.value) and "--resnapshot" not in str(refused.value)
+    assert f"Nothing is left of this watch. Mend that at the source, or watch without this table, or by another key:\n    {REMEDY} watch" in str(refused.value)
+    assert "--resnapshot" not in str(refused.value)
     with databases.administering(texts) as cursor:
         cursor.execute("SELECT FROM pg_database, pg_replication_slots WHERE %s IN (datname, slot_name)", (lab.warehouse_name,))
         assert cursor.rowcount == 0
