@@ -20,7 +20,8 @@ sys.path.append(str(Path(sys.prefix, "spark")))
 try:
     from medallion_lib.lake.compare import Compared, compare
     from medallion_lib.lake.export import Exported, export
-    from medallion_lib.lake.lake import Lake, Made
+    from medallion_lib.lake.lake import Lake
+    from medallion_lib.lake.merge import Made
 except ModuleNotFoundError as problem:
     raise refusal("no lake engine") from problem
 

@@ -176,6 +176,12 @@ def _lateral(node: exp.Lateral) -> exp.Expression:
     return node
 
 
+def _call(node: exp.Anonymous) -> exp.Expression:
+    """A row of JSON is what a change's row is: a struct."""
+    is_row = node.name.lower() == "jsonb_build_object"
+    return exp.func("named_struct", *node.expressions) if is_row else node
+
+
 MENDS: tuple[tuple[Any, Callable[[Any], exp.Expression]], ...] = (
     (exp.CTE, _cte),
     (exp.Lateral, _lateral),
@@ -186,6 +192,7 @@ MENDS: tuple[tuple[Any, Callable[[Any], exp.Expression]], ...] = (
     (tuple(_COMPARISONS), _comparison),
     (exp.Cast, _cast),
     (exp.JSONExtractScalar, _member),
+    (exp.Anonymous, _call),
     (exp.Dot, _row_hash),
     (exp.Literal, _literal),
     (exp.Paren, _paren),

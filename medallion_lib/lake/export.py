@@ -19,6 +19,7 @@ from medallion_lib import Medallion, server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.lake import types
 from medallion_lib.lake.place import Place
+from medallion_lib.lake.query import batch as going_on
 from medallion_lib.lake.query import relations, versions
 from medallion_lib.silver.merge import UNFIT
 from medallion_lib.silver.shape import Shape
@@ -127,7 +128,9 @@ def _exported(
         "last": _last(cursor, shape.table, upto),
         "columns": columns,
         "history": shape.table.history and [*shape.table.silver.strings],
+        "keys": shape.keys if query else [],
         "query": query,
+        "batch": going_on(cursor, shape) if query else [],
     }
     return told, rows, is_anew
 

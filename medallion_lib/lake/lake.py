@@ -5,23 +5,17 @@ import json
 import os
 import re
 from functools import cached_property
-from typing import Any, NamedTuple
-from uuid import uuid4
+from collections.abc import Iterable
+from typing import Any
 
 from medallion_lib.errors import refusal
 from medallion_lib.lake import engine
 from medallion_lib.lake.dialect import spark
+from medallion_lib.lake.merge import AT_ONCE, Facts, Made, merge
 from medallion_lib.lake.place import Place
 from medallion_lib.lake.relations import Relations
-from medallion_lib.steps import step
 
-
-class Made(NamedTuple):
-    """A table of silver that an engine made."""
-
-    table: str
-    rows: int
-
+Files = dict[str, list[str]]  # by the name of a table
 
 class Lake:
     """What is at a URL, and the engine that reads it: `session`, or Sail where none is given."""
@@ -36,33 +30,15 @@ class Lake:
     def session(self) -> Any:
         return self._session or engine.session()
 
-    def merge(self) -> list[Made]:
-        """Make silver of all changes that are exported, by the query of a whole history.
+    def merge(self, at_once: int = AT_ONCE) -> list[Made]:
+        """Make silver of what is exported, by the query of a whole history.
 
-        Until all is written, what was there before is read, and after that the new one.
+        Of a table that it has, it reads the changes that are new and the rows that are current; all
+        changes of all where a query, a view or an exported column is another one now. An engine
+        has no more than `at_once` rows of a table to sort and join at a time, or those of one key.
+        Raises MedallionError where it has no memory for that.
         """
-        bronze, before = self.place.read("bronze"), self.place.read("silver")
-        if before is None or before["lsn"] < bronze["lsn"] or _said(before) != {
-            "relations": bronze["relations"], "queries": _queries(bronze),
-        }:  # fmt: skip
-            silver = {name: bronze[name] for name in ("lsn", "commit_ts", "relations")}
-            relations, queries = self._relations(bronze), _queries(bronze)
-            silver["tables"] = {name: self._made(relations, name, query, bronze["lsn"])
-                                for name, query in queries.items()}  # fmt: skip
-            self.place.commit("silver", silver)
-            step("silver committed")
-            self._sweep(silver, before)
-            before = silver
-        return [Made(name, table["rows"]) for name, table in before["tables"].items()]
-
-    def _made(self, relations: Relations, name: str, query: str, lsn: int) -> dict[str, Any]:
-        folder = f"silver/{name}/{lsn:020}-{uuid4().hex}"
-        rows = self.session.sql(spark(relations.statement(query)))
-        rows.write.parquet(self.place.url(folder))
-        step("silver table written")
-        files = [path for path in self.place.files(folder) if path.endswith(".parquet")]
-        count = self.session.read.parquet(*map(self.place.url, files)).count()
-        return {"files": files, "rows": count, "query": query}
+        return merge(self.place, self._asked, at_once)
 
     def sql(self, statement: str) -> Any:
         """The rows of a statement in PostgreSQL's SQL, FOR SYSTEM_TIME included: a DataFrame.
@@ -75,35 +51,30 @@ class Lake:
         """The statement as the engine gets it."""
         if (silver := self.place.read("silver")) is None:
             raise refusal("nothing in the lake", url=self.place.path)
-        return spark(self._relations(self.place.read("bronze"), silver).statement(statement))
-
-    def _relations(self, *stages: dict[str, Any]) -> Relations:
-        """What statements may name; the files of what they do are shown to the engine then."""
-        files = {tuple(name.split(".", 1)): table["files"]
+        stages = self.place.read("bronze"), silver
+        files = {name: table["files"]
                  for stage in stages for name, table in stage["tables"].items()}  # fmt: skip
+        return self._translated(statement, files, silver["relations"])
+
+    def _translated(
+        self, statement: str, files: Files, views: Iterable[Facts], only: Facts | None = None
+    ) -> str:
+        """What statements may name; the files of what they do are shown to the engine then.
+
+        `only` has a condition of Spark's for the rows of some tables.
+        """
 
         def shown(name: tuple[str, ...]) -> str:
-            urls = [*map(self.place.url, files[name])]
-            told = hashlib.sha1(json.dumps(urls).encode()).hexdigest()[:8]
+            urls = [*map(self.place.url, files[".".join(name)])]
+            condition = (only or {}).get(".".join(name), "true")
+            told = hashlib.sha1(json.dumps([urls, condition]).encode()).hexdigest()[:8]
             view = re.sub(r"\W", "_", f"{name[1]}_{told}")
-            self.session.read.parquet(*urls).createOrReplaceTempView(view)
+            rows = self.session.read.parquet(*urls)
+            rows.where(condition).createOrReplaceTempView(view)
             return view
 
-        return Relations(files, stages[-1]["relations"], shown)
+        tables = (tuple(name.split(".", 1)) for name in files)
+        return spark(Relations(tables, views, shown).statement(statement))
 
-    def _sweep(self, *read: dict[str, Any] | None) -> None:
-        """Remove the silver of before; what others may be reading yet stays until the next time."""
-        tables = [table for stage in read if stage for table in stage["tables"].values()]
-        files = {file for table in tables for file in table["files"]}
-        self.place.sweep("silver", files)
-
-
-def _queries(bronze: dict[str, Any]) -> dict[str, str]:
-    """The query of each history, by its name."""
-    return {".".join(table["history"]): table["query"]
-            for table in bronze["tables"].values() if table["history"]}  # fmt: skip
-
-
-def _said(silver: dict[str, Any]) -> dict[str, Any]:
-    queries = {name: table["query"] for name, table in silver["tables"].items()}
-    return {"relations": silver["relations"], "queries": queries}
+    def _asked(self, *asked: Any) -> Any:
+        return self.session.sql(self._translated(*asked))

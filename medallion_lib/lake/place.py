@@ -15,7 +15,7 @@ import fsspec
 
 from medallion_lib.errors import refusal
 
-VERSION = 1  # of what the JSON files say
+VERSION = 2  # of what the JSON files say
 
 
 class Place:
@@ -37,7 +37,7 @@ class Place:
         return self.fs.unstrip_protocol(self.at(path))
 
     def read(self, stage: str) -> dict[str, Any] | None:
-        """What a stage has come to; None where it has not begun."""
+        """What a stage has come to; None where it has not begun, or not in this form."""
         try:
             facts = json.loads(self.fs.cat_file(self.at(f"{stage}.json")))
         except FileNotFoundError:
@@ -46,7 +46,7 @@ class Place:
             raise refusal("no lake there", url=self.path, reason=problem) from None
         if facts["version"] > VERSION:
             raise refusal("later lake", url=self.path, found=facts["version"], here=VERSION)
-        return facts
+        return facts if facts["version"] == VERSION else None  # or it is made anew
 
     def commit(self, stage: str, facts: dict[str, Any]) -> None:
         """Let a stage have come to this, all at once."""

@@ -1,6 +1,8 @@
 """What an engine is to run, in PostgreSQL's SQL: the lake keeps it beside what it reads."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlglot import parse
 
 from medallion_lib import sqlfile
 from medallion_lib.errors import refusal
+from medallion_lib.lake.relations import MERGE
 from medallion_lib.silver.shape import Shape
 from medallion_lib.tables import Tables
 
@@ -42,8 +45,25 @@ def versions(cursor: Cursor, shape: Shape) -> str:
         table = replace(table, lookup=table.lookup + JOINED)
         if not _is_file(table.lookup):
             raise refusal("look-up not joined", table=table.shown_history, file=table.lookup)
-    query = _Exported(*shape._replace(table=table)).whole_history()
+    query = _Exported(*shape._replace(table=table)).whole_history(sql.Identifier(MERGE, "changes"))
     return cursor.mogrify(query, {"upto": ALL}).decode()
+
+
+def batch(cursor: Cursor, shape: Shape) -> list[dict[str, Any]]:
+    """The views by which a merge goes on from the rows that are current."""
+    exported, member = _Exported(*shape), sql.SQL("{}, known.{}")
+    members = [member.format(sql.Literal(name), sql.Identifier(name))
+               for name in (*shape.from_source, "row_hash")]  # fmt: skip
+    views = sqlfile.compose(
+        "lake/batch",
+        changed_keys=sqlfile.each(
+            sql.SQL("{} AS {}").format(exported.value(key), sql.Identifier(key))
+            for key in shape.keys),
+        known_keys=sqlfile.identifiers(shape.keys, "known.{}"),
+        is_touched=sqlfile.identifiers(shape.keys, "known.{0} = touched.{0}", " AND "),
+        members=sqlfile.each(members),
+    )  # fmt: skip
+    return [*_views(views.as_string(cursor))]
 
 
 def relations(cursor: Cursor, tables: Tables) -> list[dict[str, Any]]:
@@ -57,14 +77,19 @@ def relations(cursor: Cursor, tables: Tables) -> list[dict[str, Any]]:
     names = [each[0] for each in cursor.description]
     cursor.execute("SET LOCAL search_path TO DEFAULT")
     found = [dict(zip(names, row, strict=True)) for row in rows]
-    made = [view for name in tables.silver if _is_file(name + JOINED)
-            for view in parse(sqlfile.read(name + JOINED), dialect="postgres")]  # fmt: skip
+    joined = [sqlfile.read(name + JOINED) for name in tables.silver if _is_file(name + JOINED)]
     return [
-        *({"name": [view.this.db, view.this.name], "query": view.expression.sql("postgres")}
-          for view in made),
+        *chain.from_iterable(map(_views, joined)),
         *({"name": [each["schema"], each["name"]], "query": each["query"]} for each in found
           if each["reads"] and not each["obstacle"] and each["schema"] != "scratch"),
     ]  # fmt: skip
+
+
+def _views(text: str) -> Iterator[dict[str, Any]]:
+    """Those that statements make, each after what it reads."""
+    for view in parse(text, dialect="postgres"):
+        name = [view.this.db, view.this.name]
+        yield {"name": name, "query": view.expression.sql("postgres")}
 
 
 def _is_file(name: str) -> bool:

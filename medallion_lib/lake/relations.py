@@ -16,6 +16,7 @@ from medallion_lib.system_time.forms import AS_OF, FORMS, Form
 
 Name = tuple[str, ...]  # schema and name
 SEARCH_PATH = ("gold", "silver", "bronze")  # of a name without a schema
+MERGE = "this merge"  # the schema of what a merge alone reads; see batch.sql
 LATE = exp.Literal.string(f"{FOREVER[:-1]}8")  # the last instant that is not endless
 _PARAMETER = re.compile(r"\$(\d)")
 
@@ -81,7 +82,7 @@ class Relations:
                 raise refusal("view over a period", SystemTimeError)
             return self._read(parsed(self.queries[name]), form or AS_OF, instants or [LATE])
         rows = exp.select("*").from_(exp.to_identifier(self.file_of(name)))
-        if form is None or name[0] == "bronze":
+        if form is None or name[0] in ("bronze", MERGE):
             return rows
         condition = parsed(form.condition)
         for parameter in [*condition.find_all(exp.Parameter)]:

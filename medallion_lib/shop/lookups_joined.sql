@@ -1,4 +1,5 @@
--- The look-ups of lookups.sql for all rows at once, as joins: for an engine that reads all of bronze.
+-- The look-ups of lookups.sql for all rows at once, as joins: for an engine, which reads all of bronze.
+-- What is sorted is what the rows that are being merged ask for, whether those are rentals or payments.
 
 -- Each pair of a rental and an item, with the item's film and store at the first event with both.
 CREATE VIEW bronze.items_of_rentals AS
@@ -9,7 +10,7 @@ WITH named AS (
                PARTITION BY full_row ->> 'rental_id', full_row ->> 'inventory_id'
                ORDER BY lsn, seq) AS place
     FROM bronze.br_rental_cdc
-    WHERE op <> 'T'
+    WHERE op <> 'T' AND full_row ->> 'rental_id' IN (SELECT full_row ->> 'rental_id' FROM "this merge".changes)
 ),
 -- What is said of an item holds until more is said of it.
 stock AS (
@@ -49,14 +50,14 @@ WITH named AS (
                PARTITION BY full_row ->> 'payment_id', full_row ->> 'rental_id'
                ORDER BY lsn, seq) AS place
     FROM bronze.br_payment_cdc
-    WHERE op <> 'T'
+    WHERE op <> 'T' AND full_row ->> 'payment_id' IN (SELECT full_row ->> 'payment_id' FROM "this merge".changes)
 ),
 rented AS (
     SELECT (full_row ->> 'rental_id')::integer AS rental_id,
            (full_row ->> 'inventory_id')::integer AS inventory_id,
            op, lsn, seq, lead(lsn) OVER by_position AS next_lsn, lead(seq) OVER by_position AS next_seq
     FROM bronze.br_rental_cdc
-    WHERE op <> 'T'
+    WHERE op <> 'T' AND full_row ->> 'rental_id' IN (SELECT full_row ->> 'rental_id' FROM "this merge".changes)
     WINDOW by_position AS (PARTITION BY full_row ->> 'rental_id' ORDER BY lsn, seq)
 ),
 found AS (

@@ -81,6 +81,11 @@ def test_a_change_s_members_are_its_row_s_fields(session: Any) -> None:
     assert tuple(found) == (Decimal("1.50"), 7, None)
 
 
+def test_a_row_of_json_is_a_change_s_row(session: Any) -> None:
+    query = "SELECT (full_row ->> 'price')::numeric FROM (SELECT jsonb_build_object('id', 7, 'price', 1.50) AS full_row) AS change"
+    assert asked(session, query) == [(Decimal("1.50"),)]
+
+
 def test_an_array_beside_a_row_is_a_join(session: Any) -> None:
     query = """WITH before AS (SELECT NULL::integer AS k WHERE false),
                     event AS (SELECT * FROM (VALUES (1, 1), (2, 1), (3, 2)) AS e (lsn, k)),
