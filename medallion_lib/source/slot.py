@@ -91,8 +91,7 @@ def lacking(cursor: Cursor, captured: Sequence[Table], slot: str = "") -> list[L
         needed = f"{OLDEST} or newer is needed. Upgrade it, or name another."
         return [Lack(f"It is PostgreSQL {version}; {needed}")]
     with suppress(errors.InsufficientPrivilege):  # which is among what is lacking
-        # A key's column may have been renamed.
-        captured = [Catalog(cursor, ()).as_it_is(table) for table in captured]
+        captured = [Catalog(cursor, ()).as_it_is(table) for table in captured]  # renamed keys
     facts = {"captured": described(captured), "slot": slot}
     cursor.execute(sqlfile.read("source/preflight"), facts)
     return [Lack(*row) for row in cursor]
@@ -199,12 +198,15 @@ def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int
     The snapshot, and a slot that is TEMPORARY, live until the connection is used again or ends.
     """
     create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput EXPORT_SNAPSHOT")
-    too_many = refusing("no room for a slot", errors.ConfigurationLimitExceeded)
-    with too_many, refusing("slot not made", errors.LockNotAvailable, slot=slot):
-        server.interruptibly(stream, create.format(sql.Identifier(slot)))
-    _, position, snapshot, _ = stream.fetchone()
-    high, low = position.split("/")
-    return int(high, 16) << 32 | int(low, 16), snapshot
+    full, late = ("no room for a slot", errors.ConfigurationLimitExceeded), "slot not made"
+    for _ in range(5):  # its snapshot has what was undone meanwhile, and may be too large for it
+        with suppress(errors.SerializationFailure), refusing(*full):
+            with refusing(late, errors.LockNotAvailable, slot=slot):
+                server.interruptibly(stream, create.format(sql.Identifier(slot)))
+            _, position, snapshot, _ = stream.fetchone()
+            high, low = position.split("/")
+            return int(high, 16) << 32 | int(low, 16), snapshot
+    raise refusal("snapshot too large", slot=slot)
 
 
 def drop(

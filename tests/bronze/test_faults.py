@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import forked
 import psycopg2
 import pytest
 from anew import begin_anew
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from test_adding import REMOVAL
 from test_adding import STEPS as ADDING
 from test_commands import change, wait_until
@@ -28,6 +31,7 @@ from medallion_lib.bronze.landing import Landing
 from medallion_lib.bronze.transactions import Decoder
 from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.shop import TABLES
+from medallion_lib.source import slot
 
 pytestmark = pytest.mark.long(3)
 
@@ -261,6 +265,62 @@ def test_a_new_snapshot_that_is_refused_leaves_the_slot(lab: Medallion, monkeypa
     assert lab.capture().rows == 1
     lab.merge()
     assert lab.verify() == []
+
+
+def test_a_slot_whose_snapshot_is_too_large_is_made_again(lab: Medallion) -> None:
+    """It has what was undone from the oldest that is open up to the last that is committed: too much."""
+    log, made = lab.place.home / "server.log", []
+
+    def refused() -> int:
+        return log.read_text(encoding="utf-8").count("initial slot snapshot too large")
+
+    def make() -> None:
+        with slot.replicating(lab.source_url) as stream:
+            made.append(slot.create(stream, f"{lab.slot}_large", "TEMPORARY"))
+
+    before, making = refused(), threading.Thread(target=make)
+    with ExitStack() as stack, databases.administering(lab.source_url) as cursor:
+        first, second, third = (stack.enter_context(closing(server.connect(lab.source_url))) for _ in range(3))
+        number = begun(first)
+        making.start()
+        wait_until(lambda: is_waited_for(cursor, number))
+        number = begun(second)
+        first.rollback()
+        wait_until(lambda: is_waited_for(cursor, number))
+        number = begun(third)
+        cursor.execute(UNDONE)
+        cursor.execute("SELECT txid_current()")
+        second.rollback()
+        wait_until(lambda: is_waited_for(cursor, number))
+        assert refused() == before + 1
+        third.rollback()
+        making.join()
+    assert len(made) == 1
+
+
+UNDONE = """
+CREATE TEMPORARY TABLE undone ();
+DO $$BEGIN
+    FOR n IN 1 .. 3000 LOOP
+        BEGIN
+            INSERT INTO undone DEFAULT VALUES;
+            RAISE 'undone';
+        EXCEPTION WHEN raise_exception THEN
+        END;
+    END LOOP;
+END$$"""
+
+
+def begun(connection: Connection) -> int:
+    """A transaction that has a number as one that writes has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT txid_current()")
+        return cursor.fetchone()[0]
+
+
+def is_waited_for(cursor: Cursor, number: int) -> bool:
+    cursor.execute("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND transactionid = %s::text::xid", (number,))
+    return cursor.fetchone()[0]
 
 
 def test_a_table_that_is_rewritten_just_before_a_snapshot_reads_it_is_not_taken_for_empty(
