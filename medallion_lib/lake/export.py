@@ -19,8 +19,8 @@ from medallion_lib import Medallion, server, sqlfile
 from medallion_lib.errors import refusal
 from medallion_lib.lake import types
 from medallion_lib.lake.place import Place
+from medallion_lib.lake.query import LOOKED_UP, columns_of, relations, versions
 from medallion_lib.lake.query import batch as going_on
-from medallion_lib.lake.query import relations, versions
 from medallion_lib.silver.merge import UNFIT
 from medallion_lib.silver.shape import Shape
 from medallion_lib.source.catalog import Catalog
@@ -105,7 +105,7 @@ def _exported(
     cursor: Cursor, place: Place, shape: Shape, known: dict[str, Any] | None, since: int, upto: int
 ) -> tuple[dict[str, Any], int, bool]:
     """A table's part: what the lake is to know of it, the rows written, and whether all anew."""
-    columns = {name: shape.types[name] for name in shape.from_source}
+    columns = columns_of(shape)
     query = versions(cursor, shape) if shape.table.history else None
     is_anew = known is not None and known["columns"] != columns
     if known is None or is_anew:
@@ -155,7 +155,7 @@ def _write(
 
     Where there are none, there is no file, unless it is the first, which tells of the columns.
     """
-    kinds = {name: types.kind(shape.types[name]) for name in shape.from_source}
+    kinds = {name: types.kind(type_) for name, type_ in columns_of(shape).items()}
     columns = {name: kind.type for name, kind in kinds.items()} | {"row_hash": pa.int64()}
     row = pa.struct(columns.items())
     schema, rows, is_fit = pa.schema([*SYSTEM.items(), ("full_row", row)]), 0, True
@@ -224,5 +224,11 @@ def _send(source: Cursor, sending: sql.Composable, end: int) -> None:
 
 def _value(shape: Shape, name: str) -> sql.Composable:
     """The value as silver has it, once it has been checked to be so."""
+    if name == LOOKED_UP:
+        return sql.SQL("full_row ? {}").format(sql.Literal(name))
+    if name not in shape.types:
+        found = sql.Literal(name.removeprefix(f"{LOOKED_UP} "))
+        type_ = sql.SQL(columns_of(shape)[name])
+        return sql.SQL("(full_row -> {} ->> {})::{}").format(sql.Literal(LOOKED_UP), found, type_)
     exact = sql.SQL("{}::{}").format(shape.value(name), sql.SQL(shape.types[name]))
     return sql.SQL("CASE WHEN op <> 'T' THEN {} END").format(exact)

@@ -17,6 +17,7 @@ from medallion_lib.silver.shape import Shape
 from medallion_lib.tables import Tables
 
 ALL = (1 << 63) - 1  # a position after every other
+LOOKED_UP = "looked up"  # by which a row has what look-ups found before what they read was pruned
 JOINED = "_joined"  # ends the name of a look-up's file that reads all rows at once
 
 
@@ -38,6 +39,14 @@ class _Exported(Shape):
     are_exact = is_complete
 
 
+def columns_of(shape: Shape) -> dict[str, str]:
+    """What a change has in the lake beside row_hash, by name with PostgreSQL's type."""
+    columns = {name: shape.types[name] for name in shape.from_source}
+    if found := {f"{LOOKED_UP} {name}": shape.types[name] for name in shape.table.lookups}:
+        columns |= {LOOKED_UP: "boolean", **found}
+    return columns
+
+
 def versions(cursor: Cursor, shape: Shape) -> str:
     """The query of a table's whole history, by its changes as they are exported."""
     table = shape.table
@@ -51,9 +60,11 @@ def versions(cursor: Cursor, shape: Shape) -> str:
 
 def batch(cursor: Cursor, shape: Shape) -> list[dict[str, Any]]:
     """The views by which a merge goes on from the rows that are current."""
-    exported, member = _Exported(*shape), sql.SQL("{}, known.{}")
-    members = [member.format(sql.Literal(name), sql.Identifier(name))
-               for name in (*shape.from_source, "row_hash")]  # fmt: skip
+    exported, member = _Exported(*shape), sql.SQL("{}, {}")
+    known = {name: sql.Identifier("known", name.removeprefix(f"{LOOKED_UP} "))
+             for name in (*columns_of(shape), "row_hash")}  # fmt: skip
+    members = [member.format(sql.Literal(name), sql.SQL("true") if name == LOOKED_UP else value)
+               for name, value in known.items()]  # fmt: skip
     views = sqlfile.compose(
         "lake/batch",
         changed_keys=sqlfile.each(

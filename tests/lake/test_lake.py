@@ -176,6 +176,29 @@ def test_killed_and_run_again_all_is_there_once(lab_at: At, tmp_path: Path) -> N
     check_kills(lab_at("2023-01-20"), tmp_path, [STEPS[0], STEPS[5]])
 
 
+def test_what_was_looked_up_before_a_prune_is_so_in_a_lake_begun_after_it(lab_at: At, tmp_path: Path) -> None:
+    """A lake that was begun before it goes on, with the versions that the warehouse has no more."""
+    lab = lab_at("2023-03-20")
+    before, after = tmp_path / "before", tmp_path / "after"
+    lake.export(lab, before)
+    lake.Lake(before).merge()
+    lab.prune("2023-03-01", yes=True)
+    for until in ("2023-03-20", "2023-03-25"):
+        lab.replay(until=until)
+        lab.capture()
+        lab.merge()
+        lake.export(lab, after)
+        there = lake.Lake(after)
+        there.merge()
+        is_whole(lab, there)
+    lake.export(lab, before)
+    there = lake.Lake(before)
+    there.merge()
+    for name in (*HISTORY, *MARTS):
+        assert lake.compare(lab, there, name, "2023-03-22")[1:] == (0, 0)
+    assert lake.compare(lab, there, "fact_payment").extra
+
+
 @pytest.mark.slow
 def test_so_it_is_killed_at_any_step(lab_at: At, tmp_path: Path) -> None:
     check_kills(lab_at("2023-01-20"), tmp_path, STEPS)
