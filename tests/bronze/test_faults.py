@@ -295,6 +295,7 @@ def test_a_slot_whose_snapshot_is_too_large_is_made_again(lab: Medallion) -> Non
         assert refused() == before + 1
         third.rollback()
         making.join()
+        wait_until(lambda: not has_slot(cursor, f"{lab.slot}_large"))  # its sender ends a moment later
     assert len(made) == 1
 
 
@@ -316,6 +317,11 @@ def begun(connection: Connection) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT txid_current()")
         return cursor.fetchone()[0]
+
+
+def has_slot(cursor: Cursor, name: str) -> bool:
+    cursor.execute("SELECT count(*) > 0 FROM pg_replication_slots WHERE slot_name = %s", (name,))
+    return cursor.fetchone()[0]
 
 
 def is_waited_for(cursor: Cursor, number: int) -> bool:
