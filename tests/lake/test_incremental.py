@@ -189,12 +189,14 @@ def test_a_table_larger_than_the_memory_is_refused_or_merged_in_parts(bench: Ben
     bench.cursor.execute(EVENTS.read_text(encoding="utf-8").format(events=300_000))
     bench.connection.commit()
     lake.export(lab, tmp_path)
-    refused = merged(tmp_path)
-    assert "The engine has not the memory to merge silver.fact_" in refused
-    (fewer,) = re.findall(r"\.merge\(at_once=(\d+)\)", refused)
-    assert 0 < int(fewer) <= 50_000
-    assert not (tmp_path / "silver.json").exists()
-    assert merged(tmp_path, 30_000) == ""
+    told, before = merged(tmp_path), 300_000
+    assert told
+    while told:  # done as it says
+        assert "The engine has not the memory to merge silver.fact_" in told
+        (fewer,) = map(int, re.findall(r"\.merge\(at_once=(\d+)\)", told))
+        assert 1000 < fewer < before
+        assert not (tmp_path / "silver.json").exists()
+        told, before = merged(tmp_path, fewer), fewer
     merge.merge(bench.connection)
     assert check_equal(lab, tmp_path, SILVER) == 300_000
 
