@@ -59,7 +59,7 @@ class Lake:
     def _translated(
         self, statement: str, files: Files, views: Iterable[Facts], only: Facts | None = None
     ) -> str:
-        """What statements may name; the files of what they do are shown to the engine then.
+        """The statement as the engine gets it, once it was shown the files of what that names.
 
         `only` has a condition of Spark's for the rows of some tables.
         """

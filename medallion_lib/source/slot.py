@@ -91,7 +91,7 @@ def lacking(cursor: Cursor, captured: Sequence[Table], slot: str = "") -> list[L
         needed = f"{OLDEST} or newer is needed. Upgrade it, or name another."
         return [Lack(f"It is PostgreSQL {version}; {needed}")]
     with suppress(errors.InsufficientPrivilege):  # which is among what is lacking
-        captured = [Catalog(cursor, ()).as_it_is(table) for table in captured]  # renamed keys
+        captured = [Catalog(cursor, ()).as_it_is(table) for table in captured]  # by new names
     facts = {"captured": described(captured), "slot": slot}
     cursor.execute(sqlfile.read("source/preflight"), facts)
     return [Lack(*row) for row in cursor]
@@ -198,10 +198,10 @@ def create(stream: ReplicationCursor, slot: str, lasting: str = "") -> tuple[int
     The snapshot, and a slot that is TEMPORARY, live until the connection is used again or ends.
     """
     create = sql.SQL(f"CREATE_REPLICATION_SLOT {{}} {lasting} LOGICAL pgoutput EXPORT_SNAPSHOT")
-    full, late = ("no room for a slot", errors.ConfigurationLimitExceeded), "slot not made"
+    full = "no room for a slot", errors.ConfigurationLimitExceeded
     for _ in range(5):  # its snapshot has what was undone meanwhile, and may be too large for it
         with suppress(errors.SerializationFailure), refusing(*full):
-            with refusing(late, errors.LockNotAvailable, slot=slot):
+            with refusing("slot not made", errors.LockNotAvailable, slot=slot):
                 server.interruptibly(stream, create.format(sql.Identifier(slot)))
             _, position, snapshot, _ = stream.fetchone()
             high, low = position.split("/")
