@@ -176,7 +176,7 @@ class Medallion(Operating):
             else:
                 self._take_reading(cursor)
             if taken is None or follow:
-                taken = capture.capture(url, into, known, landed, follow)
+                taken = capture.capture(url, into, known, landed, follow, merging)
             return taken
 
     def _ask_for_snapshot(self, source: URL, known: Watermark) -> None:

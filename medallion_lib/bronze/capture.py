@@ -43,15 +43,18 @@ def capture(
     watermark: Watermark,
     landed: Progress,
     follow: bool = False,
+    merging: bool = False,
 ) -> Landed:
     """Land every change that is committed now, or what comes too; `landed` is told of each landing.
 
+    One that commits on the warehouse's connection, as `merging` does, is told only where nothing
+    has been sent since: else it would commit rows without their watermark.
     While nothing comes, a marker in the log now and then moves the slot on: else the log that
     other databases on the server write would be kept for it. Each time all is checked again.
     Raises MedallionError, with a remedy, when the slot does not continue where bronze ends.
     """
     into = Landing(warehouse, watermark, Landed(lsn=watermark.lsn))
-    with server.session(source, autocommit=True) as cursor, into.with_thread():
+    with server.session(source, autocommit=True) as cursor, into.with_thread(not merging):
         decoder = Decoder(into, catalog := Catalog(cursor, watermark.tables.captured))
         with warehouse, warehouse.cursor() as indexing:  # some lack theirs, after a killed watch
             layout.index_missing(indexing, catalog.tables, catalog.searched())
@@ -137,10 +140,10 @@ def landings(
             yield marker
             if not message:
                 continue
-        is_trickle, is_beside = into.since_landing < TRICKLE, message and decoder.marker is marker
+        is_trickle, is_awaited = into.since_landing < TRICKLE, decoder.marker is not marker
         marker, unlanded = decoder.marker, False
         decoder.begin_landing()
-        if is_beside:
+        if into.beside and message and not is_awaited:
             continue
         _confirm(stream, into)
         yield marker

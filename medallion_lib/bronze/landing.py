@@ -5,7 +5,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -111,9 +111,9 @@ class Landing:
         return self.sending is not None and not self.sending.done()
 
     @contextmanager
-    def with_thread(self) -> Iterator[None]:
+    def with_thread(self, is_wanted: bool) -> Iterator[None]:
         """Send and commit beside this thread; what is under way at the end is waited for."""
-        with ThreadPoolExecutor(1) as self.beside:
+        with ThreadPoolExecutor(1) if is_wanted else nullcontext() as self.beside:
             try:
                 yield
             except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -495,6 +496,27 @@ def test_a_batch_lands_while_the_log_is_read_on_and_its_connection_is_nobody_els
     assert lab.capture().rows == 3000
     assert seen == {"read": {False, True}, "shared": {False}}
     assert ops(lab) == {"I": 3000}
+
+
+def test_a_merge_commits_no_rows_without_their_watermark(
+    lab: Medallion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches wait while each is merged: killed there, rows would come once more, and be refused."""
+    for _ in range(6):
+        films(lab, 500)
+    ahead = Counter()
+
+    def looking(step: str) -> None:
+        if step.startswith("merge"):
+            at = "(SELECT lsn FROM meta.watermark WHERE stage = 'capture')"
+            found = read(lab, f"SELECT count(*) FROM bronze.br_film_cdc WHERE lsn >= {at}")
+            ahead[found[0][0]] += 1
+
+    monkeypatch.setattr(landing, "BATCH_ROWS", 100)
+    monkeypatch.setattr(steps, "on_step", looking)
+    assert lab.capture(merging=True).rows == 3000
+    assert ahead.keys() == {0} and ahead.total() > 6
+    assert lab.verify() == []
 
 
 @pytest.mark.slow
