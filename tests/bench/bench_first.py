@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from unittest.mock import patch
 
 from bench_pairs import Pairs, autocommit, seconds_of
 from sqlalchemy import URL
 
-from medallion_lib import Medallion, databases
+from medallion_lib import Medallion, databases, steps
 
 ROWS = 1_000_000
 MADE = "CREATE TABLE accounts (aid integer PRIMARY KEY, bid integer, abalance integer, filler character(84))"
 
 
-def race(lab: Medallion, turns: int, say: Callable[[str], None]) -> Pairs:
+@dataclass
+class First:
+    """Seconds until all rows were in bronze, and until the first AS OF; beside each, COPY's."""
+
+    snapshot: Pairs = field(default_factory=Pairs)
+    as_of: Pairs = field(default_factory=Pairs)
+
+
+def race(lab: Medallion, turns: int, say: Callable[[str], None]) -> First:
     """`turns` of each, after one to warm up."""
-    measured, theirs, copied = Pairs(), *(lab.place.url.set(database=f"bench_{name}") for name in ("first", "copied"))
+    measured, theirs, copied = First(), *(lab.place.url.set(database=f"bench_{name}") for name in ("first", "copied"))
     with autocommit(lab.place.url) as cursor:
         for url in (theirs, copied):
             databases.create(cursor, url.database)
@@ -27,24 +38,29 @@ def race(lab: Medallion, turns: int, say: Callable[[str], None]) -> Pairs:
     ours = Medallion.find("bench_first", lab.place, source=theirs)
     for number in range(turns + 1):
         say(f"{ROWS:,} rows, from a URL to the first AS OF: turn {number} of {turns}")
-        with seconds_of(measured.ours):
-            _first(ours)
+        with seconds_of(measured.as_of.ours):
+            measured.snapshot.ours.append(_first(ours))
         _undone(ours)
         with autocommit(copied) as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS accounts; {MADE}")
-        with seconds_of(measured.bare):
+        with seconds_of(measured.as_of.bare):
             _through_a_pipe(theirs, copied)
+    measured.snapshot.bare = measured.as_of.bare
     with autocommit(lab.place.url) as cursor:
         for url in (theirs, copied):
             databases.drop(cursor, url.database)
-    return measured.warm()
+    return First(measured.snapshot.warm(), measured.as_of.warm())
 
 
-def _first(lab: Medallion) -> None:
-    begun = lab.watch(yes=True)
+def _first(lab: Medallion) -> float:
+    """Watch and ask; the seconds until the snapshot had landed."""
+    began, ended = time.perf_counter(), {}
+    with patch.object(steps, "on_step", lambda step: ended.setdefault(step, time.perf_counter())):
+        begun = lab.watch(yes=True)
     asked = f"SELECT count(*) FROM silver.accounts FOR SYSTEM_TIME AS OF '{begun.since}'"
     with lab.warehouse.connect() as connection:
         assert connection.exec_driver_sql(asked).scalar_one() == ROWS
+    return ended["landed"] - began
 
 
 def _undone(lab: Medallion) -> None:
