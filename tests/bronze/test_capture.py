@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from shop import BASE, EXTRA, KEY, TEXTS, TRUNCATED, Shop, in_json
 from test_commands import change
+from test_faults import own_server, without_fsync
 
 from medallion_lib import Medallion
+from medallion_lib.server.embedded import Embedded
 from medallion_lib.source.watermark import Watermark
 
 pytestmark = pytest.mark.long(3)
+
+__all__ = ["own_server"]  # the fixture
 
 sessions = st.integers(0, 2)
 tables = st.sampled_from(list(KEY))
@@ -135,9 +139,13 @@ def test_random_business_lands_as_committed_and_silver_is_the_source_at_every_co
 @pytest.mark.slow
 @pytest.mark.parametrize("begin_at", range(7))
 def test_much_random_business_does_too(
-    shop: Shop, begin_at: int, record_property: Callable[[str, object], None]
+    own_server: Embedded, shop: Shop, begin_at: int, record_property: Callable[[str, object], None]
 ) -> None:
-    """In parts: a table has at most 1,600 columns in its life, those dropped since included."""
+    """In parts: a table has at most 1,600 columns in its life, those dropped since included.
+
+    On a server of its own: all tests' slots would wait for what its sessions have not committed.
+    """
+    without_fsync(own_server)
     check_random_business(shop, 6_300 // 7, 15, record_property, begin_at)
 
 

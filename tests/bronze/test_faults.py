@@ -356,6 +356,13 @@ def own_server(parent: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedd
     place.stop()
 
 
+def without_fsync(place: Embedded) -> None:
+    """Processes are killed here, not the machine."""
+    with databases.administering(place.url) as cursor:
+        cursor.execute("ALTER SYSTEM SET fsync = off")
+        cursor.execute("SELECT pg_reload_conf()")
+
+
 @pytest.mark.slow
 def test_the_server_killed_under_capture_is_found_again_and_nothing_is_lost(
     own_server: Embedded, lab: Medallion, monkeypatch: pytest.MonkeyPatch

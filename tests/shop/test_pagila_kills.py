@@ -15,11 +15,11 @@ from typing import NamedTuple
 import pytest
 from pagila_changes import Shop
 from test_commands import change, done, wait_until
-from test_faults import BRONZE, own_server, reached, read, same
+from test_faults import BRONZE, own_server, reached, read, same, without_fsync
 from test_pagila import DUMP, revenues
 from test_server import kill_server
 
-from medallion_lib import Medallion, databases
+from medallion_lib import Medallion
 from medallion_lib.server.embedded import CHECKOUT, Embedded
 from medallion_lib.shop import TABLES
 from medallion_lib.tables import Table
@@ -148,13 +148,6 @@ def test_of_pagila_changing_under_kills_nothing_is_lost_or_twice(
     record_property("transactions", committed.transactions)
     record_property("kills", len(killer.kills))
     record_property("killed at", ", ".join(f"{at}: {n}" for at, n in Counter(killer.kills).items()))
-
-
-def without_fsync(place: Embedded) -> None:
-    """Processes are killed here, not the machine."""
-    with databases.administering(place.url) as cursor:
-        cursor.execute("ALTER SYSTEM SET fsync = off")
-        cursor.execute("SELECT pg_reload_conf()")
 
 
 class Committed(NamedTuple):
