@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
@@ -103,12 +103,12 @@ def _check_names(connection: Any, calls: Sequence[Call]) -> None:
     A name without its schema is a TEMP table's first, and then that of the first schema of the
     search_path; functions are found apart from tables.
     """
-    calls = [call for call in calls if not call.is_qualified]
-    if calls:
-        called = {"names": [c.name for c in calls], "functions": [c.function for c in calls]}
+    if called := dict.fromkeys((c.function, c.name) for c in calls if not c.is_qualified):
+        each = ", ".join([sqlfile.read("system_time/hidden")] * len(called))
         with closing(connection.cursor()) as cursor:
-            for table, meant in sqlfile.run(cursor, "system_time/hidden", called).fetchall():
-                raise refusal("name hidden", SystemTimeError, table=table, meant=meant)
+            cursor.execute(f"SELECT coalesce({each})", [*chain(*(pair * 2 for pair in called))])
+            if hidden := cursor.fetchone()[0]:
+                raise refusal("name hidden", SystemTimeError, meant=hidden[0], table=hidden[1])
 
 
 def before_ddl(connection: Any, changes: Iterable[option.Change]) -> list[Edit]:

@@ -375,6 +375,9 @@ def test_a_name_that_another_table_hides_is_refused(warehouse: Connection, count
                 warehouse.execute(text(asked(each, **QUOTED)))
         qualified = asked(form, **QUOTED).replace("dim_", "silver.dim_")
         assert warehouse.execute(text(qualified)).scalar_one() == counts[form]
+        several = f"SELECT FROM dim_film_hist FOR SYSTEM_TIME ALL WHERE ({qualified}) > ({asked('ALL')})"
+        with pytest.raises(MedallionError, match=r"hides silver\.dim_customer_hist,"):
+            warehouse.execute(text(several))  # the second of its names is the hidden one
         warehouse.execute(text(gone))
         assert warehouse.execute(text(asked(form, **QUOTED))).scalar_one() == counts[form]
     warehouse.execute(text("CREATE DOMAIN scratch.dim_film AS int"))  # hides no table
