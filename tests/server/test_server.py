@@ -263,6 +263,17 @@ def test_nothing_listens_on_tcp(lab: Medallion) -> None:
         assert not mine & {f"socket:[{line.split()[9]}]" for line in lines}
 
 
+def test_partitions_are_pruned_without_a_look_at_their_checks(lab: Medallion) -> None:
+    with lab.warehouse.connect() as connection:
+        assert connection.exec_driver_sql("SHOW constraint_exclusion").scalar() == "off"
+        connection.exec_driver_sql(
+            "CREATE TEMP TABLE of_ten (n int CHECK (n < 20)) PARTITION BY RANGE (n);"
+            "CREATE TEMP TABLE first_ten PARTITION OF of_ten FOR VALUES FROM (0) TO (10);"
+            "CREATE TEMP TABLE next_ten PARTITION OF of_ten FOR VALUES FROM (10) TO (20)")  # fmt: skip
+        shown = str(connection.exec_driver_sql("EXPLAIN SELECT FROM of_ten WHERE n = 3").all())
+    assert "first_ten" in shown and "next_ten" not in shown
+
+
 @pytest.mark.skipif(not (IS_ROOT and HAS_PROC), reason="only root has to change account")
 def test_as_root_the_server_runs_as_another_account(lab: Medallion) -> None:
     uid = Path(f"/proc/{postmaster(lab.place)}").stat().st_uid
