@@ -18,7 +18,7 @@ from medallion_lib.errors import refusal
 from medallion_lib.progress import say
 from medallion_lib.source import pgoutput
 from medallion_lib.source.evolution import Found, evolved
-from medallion_lib.source.pgoutput import Relation, Row, Writer
+from medallion_lib.source.pgoutput import Reader, Relation, Row, Writer
 from medallion_lib.source.watermark import Watermark
 from medallion_lib.steps import step
 from medallion_lib.tables import Table
@@ -50,6 +50,7 @@ class Target:
     key: list[int]  # where the key's columns are
     write: Writer
     write_key: Writer
+    read: Reader | None  # where the log has whole rows, and all of them lands
     lines: list[str]  # COPY lines that have not been sent yet
 
     def landing(self, values: Row) -> Row:
@@ -103,7 +104,7 @@ class Landing:
 
     @property
     def is_full(self) -> bool:
-        return self.since_landing >= BATCH_ROWS
+        return self.waiting + self.since_commit >= BATCH_ROWS
 
     @property
     def is_busy(self) -> bool:
@@ -138,7 +139,9 @@ class Landing:
         write = pgoutput.json_writer(columns, types, base_types, table.landed_as_null)
         write_key = pgoutput.json_writer(key_names, key_types, base_types)
         is_whole, landing = relation.identity == "f", places if left_out else None
-        facts = (columns, is_whole, landing, key, write, write_key, self.lines[table])
+        read = pgoutput.json_reader(relation, key, base_types, table.landed_as_null)
+        read = None if left_out or not is_whole else read
+        facts = (columns, is_whole, landing, key, write, write_key, read, self.lines[table])
         return Target(table, relation, *facts)
 
     def add(self, target: Target, position: str, op: str, row: str | None, tail: str) -> None:

@@ -27,7 +27,7 @@ INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-5])(:[0-5]\d){0,2})?)?",
     re.ASCII,
 )
-A_DAY = timedelta(days=1)  # how far a source's clock may have been ahead of what it says now
+NEW_ROW = {ord("I"): "I", ord("U"): "U"}  # messages that most often are a new row and no more
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Decoder:
     base_types: dict[int, int] = field(default_factory=dict)  # by the domain's oid
     begun: Begin | None = None
     stamp: str = ""  # this transaction's system time; empty before its first row
+    here: int = 0  # its position, as bronze counts it
     seq: int = 0
     marker: str | None = None  # the last marker message seen
     until: datetime | None = None  # no commit can be later, as last asked
@@ -48,33 +49,34 @@ class Decoder:
 
     def feed(self, data: bytes) -> bool:
         """Take one message; whether bronze may be landed after it."""
+        op = NEW_ROW.get(data[0])
+        target = op and self.targets.get(pgoutput.relation(data))
         try:
-            event = pgoutput.decode(data)
+            if target and target.read and (row := target.read(data)):
+                self._add(target, op, row)
+                return False
+            match event := pgoutput.decode(data):
+                case Begin():
+                    self.begun, self.stamp, self.seq = event, "", 0
+                case Commit():
+                    return self._commit(event)
+                case Message():
+                    return self._message(event)
+                case Insert() if target := self._target(event.relation):
+                    self._row(target, "I", target.landing(event.new))
+                case Update() if target := self._target(event.relation):
+                    self._update(target, event)
+                case Delete() if target := self._target(event.relation):
+                    self._delete(target, target.landing(event.old))
+                case Relation():
+                    self._relation(event)
+                case Type(oid, int(base)):
+                    self.base_types[oid] = base
+                case Truncate():
+                    self._truncate(event.relations)
         except OverflowError:  # in the only sum there is, of a time
             at = "infinite or not of the years 1 to 9999"
             raise refusal("commit time unknown", at=at) from None
-        match event:
-            case Insert():
-                if target := self._target(event.relation):
-                    self._row(target, "I", target.landing(event.new))
-            case Update():
-                if target := self._target(event.relation):
-                    self._update(target, event)
-            case Delete():
-                if target := self._target(event.relation):
-                    self._delete(target, target.landing(event.old))
-            case Begin():
-                self.begun, self.stamp, self.seq = event, "", 0
-            case Commit():
-                return self._commit(event)
-            case Message():
-                return self._message(event)
-            case Relation():
-                self._relation(event)
-            case Type(oid, int(base)):
-                self.base_types[oid] = base
-            case Truncate():
-                self._truncate(event.relations)
         return False
 
     def begin_landing(self) -> None:
@@ -157,8 +159,7 @@ class Decoder:
         if not self.stamp:
             self._settle_time(self._commit_time(self.begun.commit_ts))
         self.seq += 1
-        lsn = self.landing.watermark.here(self.begun.lsn)
-        self.landing.add(target, f"{lsn}\t{self.seq}", op, row, self.stamp)
+        self.landing.add(target, f"{self.here}\t{self.seq}", op, row, self.stamp)
 
     def _row(self, target: Target, op: str, values: list[Column]) -> None:
         if not target.is_whole:
@@ -252,13 +253,14 @@ class Decoder:
         Raises MedallionError where it is to come: all that follows would be dated after it.
         """
         if self.until is None or at > self.until:
-            self.until = self.catalog.clock() + A_DAY
+            self.until = self.catalog.clock() + timedelta(days=1)  # it may have been ahead
             if at > self.until:
                 raise refusal("commit time unknown", at=f"{at:%Y-%m-%d %H:%M:%S}, in the future")
         return at
 
     def _settle_time(self, source_time: datetime) -> None:
         self.stamp = self.landing.watermark.advance(source_time).isoformat()
+        self.here = self.landing.watermark.here(self.begun.lsn)
 
     def _relation(self, relation: Relation) -> None:
         self.catalog.known = self.landing.watermark.names

@@ -14,19 +14,29 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from 
 UNCHANGED = object()  # a TOAST value that the update left alone and the WAL does not carry
 
 Column = str | None | object  # the value's text, NULL, or UNCHANGED
-_u16, _u32, _u64, _i64 = (struct.Struct(f"!{code}").unpack_from for code in "HIQq")
+_CODES = "H", "I", "Q", "QqI", "QQq"
+_u16, _u32, _u64, _begun, _committed = (struct.Struct(f"!{code}").unpack_from for code in _CODES)
 
 
 class Begin(NamedTuple):
     lsn: int  # of the commit: the transaction's place in history
-    commit_ts: datetime
+    microseconds: int  # from EPOCH to the commit
     xid: int
+
+    @property
+    def commit_ts(self) -> datetime:
+        """OverflowError where that is infinite, or not of the years 1 to 9999; so of Commit's."""
+        return _time(self.microseconds)
 
 
 class Commit(NamedTuple):
     lsn: int
     end_lsn: int
-    commit_ts: datetime
+    microseconds: int
+
+    @property
+    def commit_ts(self) -> datetime:
+        return _time(self.microseconds)
 
 
 class Message(NamedTuple):
@@ -82,6 +92,7 @@ class Type(NamedTuple):
 
 Row = Sequence[Column]
 Writer = Callable[[Row], str]
+Reader = Callable[[bytes], str | None]
 Event = Begin | Commit | Message | Truncate | Insert | Update | Delete | Relation | Type | None
 
 
@@ -92,6 +103,11 @@ def decode(data: bytes) -> Event:
 
 def _time(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
+
+
+def relation(data: bytes) -> int:
+    """Which relation the message of a row is about."""
+    return _u32(data, 1)[0]
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
@@ -134,16 +150,16 @@ def _truncate(data: bytes) -> Truncate:
 
 
 def _begin(data: bytes) -> Begin:
-    return Begin(_u64(data, 1)[0], _time(_i64(data, 9)[0]), _u32(data, 17)[0])
+    return Begin._make(_begun(data, 1))
 
 
 def _commit(data: bytes) -> Commit:
-    return Commit(_u64(data, 2)[0], _u64(data, 10)[0], _time(_i64(data, 18)[0]))
+    return Commit._make(_committed(data, 2))
 
 
 def _message(data: bytes) -> Message:
-    prefix, at = _text(data, 10)
-    return Message(data[1] == 1, _u64(data, 2)[0], prefix, data[at + 4 :])
+    end = data.index(0, 10)
+    return Message(data[1] == 1, _u64(data, 2)[0], data[10:end].decode(), data[end + 5 :])
 
 
 def _relation(data: bytes) -> Relation:
@@ -191,11 +207,21 @@ def _decimal(text: str) -> str:
     return text if _NUMBER.match(text) else _quote(text)  # not NaN, Infinity and -0
 
 
-_WRITERS: Mapping[int, Callable[[str], str]] = {
-    **dict.fromkeys((20, 21, 23, 26), str),  # int8, int2, int4, oid
+_WRITERS: Mapping[int, Callable[[str], str] | None] = {
+    **dict.fromkeys((20, 21, 23, 26), None),  # int8, int2, int4, oid: as they are
     **dict.fromkeys((700, 701, 1700), _decimal),  # float4, float8, numeric
     16: {"t": "true", "f": "false"}.__getitem__,  # boolean
 }
+
+
+def _writers(types: Sequence[int], base_types: Mapping[int, int]) -> list:
+    return [_WRITERS.get(base_types.get(oid, oid), _quote) for oid in types]
+
+
+def _template(columns: Sequence[str], nulls: Sequence[str]) -> str:
+    pairs = [_quote(name).replace("%", "%%") + ": %s" for name in columns]
+    pairs += [_quote(name).replace("%", "%%") + ": null" for name in nulls]
+    return "{" + ", ".join(pairs) + "}"
 
 
 def json_writer(
@@ -208,12 +234,8 @@ def json_writer(
     everything else is a string: the value's text as PostgreSQL prints it. So is jsonb, whose null
     would else look like the column's. `nulls` are names of more columns, which are null.
     """
-    types = [base_types.get(oid, oid) for oid in types]
-    pairs = [_quote(name).replace("%", "%%") + ": %s" for name in columns]
-    pairs += [_quote(name).replace("%", "%%") + ": null" for name in nulls]
-    template = "{" + ", ".join(pairs) + "}"
-    writers = [(place, _WRITERS.get(oid, _quote)) for place, oid in enumerate(types)]
-    converted = [(place, convert) for place, convert in writers if convert is not str]
+    template, writers = _template(columns, nulls), enumerate(_writers(types, base_types))
+    converted = [(place, convert) for place, convert in writers if convert]
 
     def write(values: Row) -> str:
         row = ["null" if value is None else value for value in values]
@@ -223,3 +245,48 @@ def json_writer(
         return template % tuple(row)
 
     return write
+
+
+def json_reader(
+    relation: Relation, key: Sequence[int], base_types: Mapping[int, int], nulls: Sequence[str] = ()
+) -> Reader:  # fmt: skip
+    """From an insert's or update's message to the new row, as `json_writer` writes it, in one pass.
+
+    None where more is to be known than the new row: of a key that has changed, or of a value that
+    was left alone. Text is a character for each byte on its way; most rows have no other.
+    """
+    writers, template = _writers(relation.types, base_types), _template(relation.columns, nulls)
+    template, upto = template.encode().decode("latin-1"), max(key, default=-1) + 1
+
+    def read(data: bytes) -> str | None:
+        at = 8
+        if data[0] == 0x55:  # U
+            if data[5] != 0x4F or not upto:  # O: the whole old row
+                return None
+            ended = _past(data, at, upto)
+            at = _past(data, ended, len(writers) - upto) + 3
+            if not data.startswith(data[8:ended], at):
+                return None
+        text, row = str(data, "latin-1"), []
+        append = row.append
+        for write in writers:
+            if data[at] == 0x74:  # t: text
+                start = at + 5
+                at = start + _u32(data, at + 1)[0]
+                append(write(text[start:at]) if write else text[start:at])
+            elif data[at] == 0x6E:  # n
+                append("null")
+                at += 1
+            else:
+                return None
+        made = template % tuple(row)
+        return made if made.isascii() else made.encode("latin-1").decode()
+
+    return read
+
+
+def _past(data: bytes, at: int, count: int) -> int:
+    """Where so many values end."""
+    for _ in range(count):
+        at += 5 + _u32(data, at + 1)[0] if data[at] == 0x74 else 1
+    return at

@@ -17,7 +17,8 @@ TIMED = (
     ("waiting for the server", select, "select"),
     ("taking messages from the connection", ReplicationCursor, "read_message"),
     ("decoding", pgoutput, "decode"),
-    ("writing JSON", pgoutput, "json_writer"),  # which makes what is timed
+    ("writing JSON", pgoutput, "json_writer"),  # this and the next make what is timed
+    ("from a message to JSON at once", pgoutput, "json_reader"),
     ("handing over a batch", Landing, "_do"),
     ("waiting for COPY and commit", Landing, "finish"),
 )
@@ -42,11 +43,11 @@ def shares(run: Callable[[], object]) -> tuple[dict[str, float], float]:
             finally:
                 turn()
                 parts.pop()
-            return around(part, made) if call is make_writer else made
+            return around(part, made) if call in makers else made
 
         return timed
 
-    make_writer = pgoutput.json_writer
+    makers = pgoutput.json_writer, pgoutput.json_reader
     with ExitStack() as patches:
         for part, owner, name in TIMED:
             patches.enter_context(patch.object(owner, name, around(part, getattr(owner, name))))

@@ -61,10 +61,9 @@ OID = struct.pack("!I", 16400)
 
 
 @pytest.mark.parametrize(("data", "event"), [
-    (b"B" + struct.pack("!QqI", 2**63 + 5, MICROSECONDS, 777), Begin(2**63 + 5, NOON, 777)),
-    (b"C\0" + struct.pack("!QQq", 100, 148, MICROSECONDS), Commit(100, 148, NOON)),
-    (b"B" + struct.pack("!QqI", 1, -1, 3),
-     Begin(1, datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), 3)),
+    (b"B" + struct.pack("!QqI", 2**63 + 5, MICROSECONDS, 777), Begin(2**63 + 5, MICROSECONDS, 777)),
+    (b"C\0" + struct.pack("!QQq", 100, 148, MICROSECONDS), Commit(100, 148, MICROSECONDS)),
+    (b"B" + struct.pack("!QqI", 1, -1, 3), Begin(1, -1, 3)),
     (b"M\x01" + struct.pack("!Q", 42) + b"medallion.system_time\0" + struct.pack("!I", 4) + b"2023",
      Message(True, 42, "medallion.system_time", b"2023")),
     (b"M\0" + struct.pack("!Q", 42) + b"\0" + struct.pack("!I", 2) + b"\0\xff",
@@ -87,6 +86,13 @@ OID = struct.pack("!I", 16400)
 ])  # fmt: skip
 def test_a_message_decodes(data: bytes, event: pgoutput.Event) -> None:
     assert pgoutput.decode(data) == event
+
+
+@pytest.mark.parametrize(("microseconds", "at"), [
+    (MICROSECONDS, NOON), (-1, datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+])  # fmt: skip
+def test_a_commit_has_its_time(microseconds: int, at: datetime) -> None:
+    assert Begin(1, microseconds, 3).commit_ts == Commit(1, 2, microseconds).commit_ts == at
 
 
 @pytest.mark.parametrize("data", [b"S\0\0\0\1", b"?", b""])
@@ -187,6 +193,35 @@ def test_a_column_of_any_name_is_a_key() -> None:
     name = 'quo"te \\ tab\t'
     write = pgoutput.json_writer((name,), (23,), {})
     assert json.loads(write(["1"])) == {name: 1}
+
+
+DOMAINS = {99998: 99997, 99999: 23}  # over a type of no number, and over integer
+long = st.sampled_from(["x", "é", "😀"]).flatmap(lambda each: st.integers(1, 70_000).map(each.__mul__))
+PRINTED = {
+    16: st.sampled_from("tf"), 25: texts | awkward | long, 1009: texts | awkward, 99998: texts,
+    **dict.fromkeys((20, 23, 701, 1700, 99999), st.integers().map(str) | st.sampled_from(["NaN", "-0", "1e+20"])),
+}  # fmt: skip
+columns = st.lists(st.tuples(texts | awkward, st.sampled_from(sorted(PRINTED))), min_size=1, max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_row_read_at_once_is_the_row_that_is_decoded_and_written(data: st.DataObject) -> None:
+    names, types = zip(*data.draw(columns), strict=True)
+    old, other = (data.draw(st.tuples(*(st.none() | PRINTED[oid] for oid in types))) for _ in "on")
+    new = [data.draw(st.sampled_from((a, a, b, UNCHANGED))) for a, b in zip(old, other, strict=True)]
+    key = data.draw(st.sets(st.sampled_from(range(len(types))), max_size=3))
+    nulls = data.draw(st.lists(texts, max_size=1))
+    facts = 16400, "public", "customer", "f", names, types, frozenset(names)
+    read = pgoutput.json_reader(Relation(*facts), [*key], DOMAINS, nulls)
+    row_written = None if UNCHANGED in new else pgoutput.json_writer(names, types, DOMAINS, nulls)(new)
+    assert read(b"I" + OID + b"N" + row(*new)) == row_written
+    assert read(b"U" + OID + b"N" + row(*new)) is None
+    update = b"U" + OID + b"O" + row(*old) + b"N" + row(*new)
+    assert pgoutput.decode(update)[1:] == ([*old], new)
+    upto = max(key, default=-1) + 1
+    is_same = bool(key) and [*old[:upto]] == new[:upto]
+    assert read(update) == (row_written if is_same else None)
 
 
 # The same on its way through a server's log
