@@ -100,8 +100,23 @@ CREATE OR REPLACE FUNCTION meta.is_going_on(versioned oid) RETURNS boolean
        AND current_setting('medallion.going_on', true) = versioned || ' ' || pg_trigger_depth() - 1;
 COMMENT ON FUNCTION meta.is_going_on IS 'Whether an UPDATE is the one by which a row goes on that came back unchanged.';
 
+-- IMMUTABLE, so that of a trigger's own table it is asked once in each statement, as the first row comes.
+CREATE OR REPLACE FUNCTION meta.is_plainly_versioned(versioned oid) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN NOT EXISTS (SELECT FROM history.tables AS it
+                       WHERE it.versioned = is_plainly_versioned.versioned AND system_time IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = versioned)
+       AND NOT EXISTS (SELECT FROM pg_attribute
+                       WHERE attrelid = versioned AND attnum > 0 AND (attgenerated <> '' OR attname = 'row_hash'));
+COMMENT ON FUNCTION meta.is_plainly_versioned IS 'Whether a table''s versions get the time of each transaction, and it is no part, and computes no column.';
+
+CREATE OR REPLACE FUNCTION meta.is_first_change(versioned oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN meta.is_plainly_versioned(versioned) AND coalesce(current_setting('medallion.closed', true), '') = '';
+COMMENT ON FUNCTION meta.is_first_change IS 'Whether nothing has to be looked up for each row of a statement: its table has none of what asks for it, and its transaction has closed no versions.';
+
 -- PostgreSQL calls triggers by their names: the first sees what a statement says, before a user's
--- triggers do, and the last what all others made of a row.
+-- triggers do, and the last what all others made of a row. @ is the table.
 CREATE OR REPLACE FUNCTION meta.versioning_triggers()
     RETURNS TABLE (name text, event text, tables text, per text, condition text, function text, meaning text)
     LANGUAGE sql IMMUTABLE
@@ -115,8 +130,18 @@ CREATE OR REPLACE FUNCTION meta.versioning_triggers()
             ('!!!system_versioning_updated', 'BEFORE UPDATE', '', 'ROW',
              'WHEN (NEW.sys_end <> ''infinity'' OR NEW.sys_start <> OLD.sys_start AND NEW.sys_start <> transaction_timestamp())',
              'versioned_period_written', 'Refuses a statement that writes sys_start or sys_end.'),
-            ('~~~system_versioning_row', 'BEFORE INSERT OR UPDATE OR DELETE', '', 'ROW', '',
+            ('~~~system_versioning_row', 'BEFORE INSERT OR UPDATE OR DELETE', '', 'ROW',
+             'WHEN (NOT meta.is_first_change(@))',
              'versioned_before_row', 'Gives what is new the transaction''s time.'),
+            ('~~~system_versioning_row_deleted', 'BEFORE DELETE', '', 'ROW',
+             'WHEN (OLD.sys_start > transaction_timestamp() AND meta.is_first_change(@))',
+             'versioned_before_row', 'Refuses to end a version before it began.'),
+            ('~~~system_versioning_row_inserted', 'BEFORE INSERT', '', 'ROW',
+             'WHEN ((NEW.sys_start, NEW.sys_end) IS DISTINCT FROM (transaction_timestamp(), timestamptz ''infinity'')'
+             ' AND meta.is_first_change(@))',
+             'versioned_before_row', 'Gives what is new the transaction''s time.'),
+            ('~~~system_versioning_row_updated', 'BEFORE UPDATE', '', 'ROW', 'WHEN (meta.is_first_change(@))',
+             'versioned_before_update', 'Gives what is new the transaction''s time.'),
             ('system_versioning_inserted', 'AFTER INSERT', 'REFERENCING NEW TABLE AS now_is', 'STATEMENT', '',
              'versioned_after_statement', 'Lets a row that comes back unchanged go on.'),
             ('system_versioning_updated', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS was NEW TABLE AS now_is', 'STATEMENT', '',
@@ -153,16 +178,21 @@ COMMENT ON FUNCTION meta.triggers_as_made IS 'The triggers of ours that a table 
 
 -- While it was switched off, nobody saw what changed. A backup's table has a number of its own where it
 -- is restored, and its triggers are as they were made there.
-CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
+CREATE OR REPLACE FUNCTION meta.changed_trigger(versioned oid) RETURNS text
     LANGUAGE sql STABLE
-    RETURN coalesce(meta.missing_trigger(versioned), (
+    RETURN (
         SELECT min(format('trigger %I', ours.name))
         FROM history.tables AS it
         JOIN pg_trigger ON tgrelid = it.versioned
         JOIN meta.versioning_triggers() AS ours ON ours.name = tgname
-        WHERE it.versioned = idle_trigger.versioned
+        WHERE it.versioned = changed_trigger.versioned
           AND format('%s %s %s', tgrelid, pg_trigger.oid, pg_trigger.xmin) <> ALL (triggers)
-          AND EXISTS (SELECT FROM unnest(triggers) AS made WHERE starts_with(made, tgrelid || ' '))));
+          AND EXISTS (SELECT FROM unnest(triggers) AS made WHERE starts_with(made, tgrelid || ' ')));
+COMMENT ON FUNCTION meta.changed_trigger IS 'A trigger of ours that a table has and that was made or changed since; null where there is none.';
+
+CREATE OR REPLACE FUNCTION meta.idle_trigger(versioned oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN coalesce(meta.missing_trigger(versioned), meta.changed_trigger(versioned));
 COMMENT ON FUNCTION meta.idle_trigger IS 'A trigger of ours that a table lacks, or that is disabled or was meanwhile; null where all were at work.';
 
 CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about text, OUT fact text)
@@ -171,7 +201,7 @@ CREATE OR REPLACE FUNCTION meta.obstacle_to_keeping(versioned oid, OUT about tex
         SELECT 'trigger after ours', quote_ident(tgname)
         FROM pg_trigger
         WHERE tgrelid = versioned AND tgtype & 3 = 3 AND tgenabled IN ('O', 'A')
-          AND tgname > '~~~system_versioning_row'
+          AND tgname > '~~~system_versioning_row' AND tgname NOT IN (SELECT name FROM meta.versioning_triggers())
         UNION ALL
         SELECT 'versioned in parts', NULL
         FROM pg_inherits
@@ -341,6 +371,24 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION meta.versioned_before_row IS 'Gives what a statement writes the transaction''s time, where it writes anything new.';
 
+CREATE OR REPLACE FUNCTION meta.versioned_before_update() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.sys_start := OLD.sys_start;
+    NEW.sys_end := 'infinity';
+    IF NEW *= OLD THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.sys_start > transaction_timestamp() THEN
+        CALL meta.refuse_order(TG_RELID, transaction_timestamp(), OLD.sys_start);
+    END IF;
+    NEW.sys_start := transaction_timestamp();
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION meta.versioned_before_update IS 'The same of an UPDATE, where nothing has to be looked up for each row.';
+
 CREATE OR REPLACE PROCEDURE meta.refuse_order(versioned regclass, instant timestamptz, latest timestamptz)
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -362,9 +410,15 @@ DECLARE
     key constant text[] := meta.versioned_key(TG_RELID);
     same_key constant text := meta.each_of(key, 'one.@ = other.@', ' AND ');
     same constant text := same_key || ' AND one.sys_start = other.sys_start';
+    is_first constant boolean := instant = transaction_timestamp() AND coalesce(current_setting('medallion.changed', true), '') = '';
+    columns text[];
     again tid[];
     closed bigint;
     is_gone boolean := TG_OP = 'DELETE';
+    is_new boolean := TG_OP = 'INSERT';
+    is_same boolean := false;
+    is_going_on boolean := TG_OP = 'INSERT';
+    is_back boolean := TG_OP = 'INSERT';
     latest timestamptz;
 BEGIN
     IF NOT EXISTS (
@@ -376,16 +430,37 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'ST002', MESSAGE = meta.refusal(
             'versioning taken apart', 'table', TG_RELID::regclass::text, 'fact', 'trigger ' || TG_NAME);
     END IF;
+    -- What one look at all rows can tell to be nowhere in them is not looked for below. A join has room
+    -- for the columns of both where they are few.
+    IF TG_OP = 'UPDATE' THEN
+        columns := meta.versioned_columns(TG_RELID);
+        EXECUTE format(
+            'SELECT bool_or(other.sys_start IS NULL), bool_or(one.sys_start IS NULL), bool_or(one.sys_start = other.sys_start),
+                    bool_or(other.sys_start < $1 AND one.sys_start IS DISTINCT FROM other.sys_start),
+                    bool_or(one.sys_start <> other.sys_start AND %s)
+             FROM was AS one FULL JOIN now_is AS other ON %s',
+            CASE WHEN cardinality(columns) > 800 THEN 'true' ELSE format(
+                'ROW(%s)::record *= ROW(%s)::record', meta.each_of(columns, 'one.@', ', '), meta.each_of(columns, 'other.@', ', ')) END,
+            same_key)
+        INTO is_gone, is_new, is_same, is_going_on, is_back USING instant;
+    END IF;
+    -- Only where the owner set another time meanwhile has none of its rows' triggers seen that.
+    IF instant <> transaction_timestamp() AND TG_OP <> 'INSERT' THEN
+        EXECUTE 'SELECT max(sys_start) FROM was AS one WHERE sys_start > $1' || CASE TG_OP WHEN 'UPDATE' THEN
+                format(' AND NOT EXISTS (SELECT FROM now_is AS other WHERE %s)', same) ELSE '' END
+        INTO latest USING instant;
+        IF latest IS NOT NULL THEN
+            CALL meta.refuse_order(TG_RELID, instant, latest);
+        END IF;
+    END IF;
+    -- Nothing can have come back but by this statement, and nothing of it has.
+    PERFORM set_config('medallion.changed', CASE WHEN is_first AND NOT (is_new OR is_back) THEN 'once' ELSE 'again' END, true);
     IF TG_OP <> 'INSERT' THEN
         EXECUTE format('INSERT INTO %s (%s, sys_end) SELECT %2$s, $1 FROM was AS one WHERE sys_start < $1',
-                       history, meta.stored_columns(TG_RELID)) || CASE TG_OP WHEN 'UPDATE' THEN
+                       history, meta.stored_columns(TG_RELID)) || CASE WHEN is_same THEN
                        format(' AND NOT EXISTS (SELECT FROM now_is AS other WHERE %s)', same) ELSE '' END
         USING instant;
         GET DIAGNOSTICS closed = ROW_COUNT;
-        IF TG_OP = 'UPDATE' THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM was AS one WHERE NOT EXISTS (SELECT FROM now_is AS other WHERE %s))',
-                           same_key) INTO is_gone;
-        END IF;
         IF closed > 0 THEN
             PERFORM set_config('medallion.closed', extract(epoch FROM instant)::text, true);
         END IF;
@@ -394,7 +469,7 @@ BEGIN
         END IF;
     END IF;
     -- Where a trigger of the row changes it meanwhile, it is closed twice and goes on once.
-    IF TG_OP <> 'DELETE' THEN
+    IF is_going_on THEN
         EXECUTE format('SELECT array_agg(closed.ctid) FROM now_is AS other CROSS JOIN LATERAL ('
                        'SELECT ctid FROM %s AS one WHERE %s AND one.sys_end = $1 LIMIT 1) AS closed '
                        'WHERE sys_start < $1', history, same) || CASE TG_OP WHEN 'UPDATE' THEN
@@ -403,6 +478,8 @@ BEGIN
         IF again IS NOT NULL THEN
             EXECUTE format('DELETE FROM %s WHERE ctid = ANY ($1)', history) USING again;
         END IF;
+    END IF;
+    IF is_new THEN
         -- A key that was another's until now: whoever took it away may have begun later, and has committed.
         EXECUTE format('SELECT latest FROM now_is AS other CROSS JOIN LATERAL ('
                        'SELECT sys_end AS latest FROM %s AS one WHERE %s AND one.sys_end > $1 LIMIT 1) AS closed LIMIT 1',
@@ -410,7 +487,7 @@ BEGIN
         IF latest IS NOT NULL THEN
             CALL meta.refuse_order(TG_RELID, instant, latest);
         END IF;
-        IF (is_gone OR TG_OP = 'INSERT') AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+        IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
            AND pg_sequence_last_value('meta.key_gone_at') > extract(epoch FROM transaction_timestamp()) * 1e6 THEN
             RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = meta.refusal(
                 'deleted meanwhile', 'table', TG_RELID::regclass::text);
@@ -433,7 +510,7 @@ DECLARE
     again tid[];
     kept bigint;
 BEGIN
-    IF NOT (meta.has_closed(meta.system_instant(TG_RELID)) AND has_table_privilege(TG_RELID, 'SELECT') AND has_table_privilege(TG_RELID, 'UPDATE')) THEN
+    IF current_setting('medallion.changed', true) = 'once' OR NOT (meta.has_closed(meta.system_instant(TG_RELID)) AND has_table_privilege(TG_RELID, 'SELECT') AND has_table_privilege(TG_RELID, 'UPDATE')) THEN
         RETURN NULL;
     END IF;
     EXECUTE format(
@@ -477,7 +554,8 @@ DECLARE
 BEGIN
     FOR one IN SELECT * FROM meta.versioning_triggers() LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s FOR EACH %s %s EXECUTE FUNCTION meta.%I()',
-                       one.name, one.event, versioned, one.tables, one.per, one.condition, one.function);
+                       one.name, one.event, versioned, one.tables, one.per,
+                       replace(one.condition, '@', format('%L::regclass', versioned)), one.function);
         EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', one.name, versioned, one.meaning);
     END LOOP;
     EXECUTE format('ALTER TABLE %s %s', versioned, (

@@ -424,6 +424,18 @@ BEGIN
         PERFORM meta.scd_system_versioned(one.versioned);
         RESET ROLE;
     END LOOP;
+    -- With fewer triggers than there are now, and those as they were made.
+    FOR one IN
+        SELECT it.versioned, relowner
+        FROM history.tables AS it
+        JOIN pg_class ON pg_class.oid = it.versioned
+        JOIN pg_trigger ON tgrelid = it.versioned AND tgname = '~~~system_versioning_row' AND tgqual IS NULL
+        WHERE is_kept AND meta.changed_trigger(it.versioned) IS NULL
+    LOOP
+        EXECUTE format('SET LOCAL ROLE %s', one.relowner::regrole);
+        CALL meta.add_versioning_triggers(one.versioned);
+        RESET ROLE;
+    END LOOP;
 END $$;
 DROP FUNCTION IF EXISTS meta.versioned_before_closed_row(), meta.is_keeping_history(oid), meta.merges_into(text, text),
                         meta.words_of(text), meta.statement_of(text);

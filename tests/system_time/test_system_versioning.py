@@ -1405,6 +1405,48 @@ def test_a_statement_that_goes_on_is_of_one_time(table: Connection, notebook_url
     assert held == [(id_, at, at == times[0]) for id_ in (1, 2) for at in times[:2]]
 
 
+@pytest.mark.parametrize("sql", ["UPDATE x SET v = 2 WHERE back()", "DELETE FROM x WHERE back()"])
+def test_no_version_is_lost_to_a_time_that_is_set_while_a_statement_goes_on(run: Any, sql: str) -> None:
+    run(f"{ROWS}; INSERT INTO x VALUES (1, 1)")
+    run("CREATE FUNCTION back() RETURNS boolean LANGUAGE plpgsql AS "
+        "$$BEGIN PERFORM set_system_time('x', '2020-01-01'); RETURN true; END$$")
+    with pytest.raises(DBAPIError, match="a version of"):
+        run(sql)
+    assert run("SELECT v FROM x FOR SYSTEM_TIME ALL") == [(1,)]
+
+
+def test_what_a_function_puts_back_while_a_statement_goes_on_goes_on(run: Any) -> None:
+    run(f"{ROWS}; INSERT INTO x VALUES (1, 1), (2, 2)")
+    before = run("SELECT id, sys_start FROM x ORDER BY id")
+    run("CREATE FUNCTION reverts() RETURNS int LANGUAGE plpgsql AS 'BEGIN UPDATE x SET v = 1 WHERE id = 1; RETURN 2; END'")
+    run("UPDATE x SET v = CASE id WHEN 1 THEN 5 ELSE reverts() END")
+    assert run("SELECT id, sys_start FROM x FOR SYSTEM_TIME ALL ORDER BY id") == before
+
+
+# As an earlier version had it: one trigger of all rows, and none of those that it makes way for.
+EARLIER = """DROP TRIGGER "~~~system_versioning_row_deleted" ON x; DROP TRIGGER "~~~system_versioning_row_inserted" ON x;
+    DROP TRIGGER "~~~system_versioning_row_updated" ON x;
+    CREATE OR REPLACE TRIGGER "~~~system_versioning_row" BEFORE INSERT OR UPDATE OR DELETE ON x
+        FOR EACH ROW EXECUTE FUNCTION meta.versioned_before_row();
+    UPDATE history.tables SET triggers = meta.triggers_as_made(versioned)"""
+
+
+@pytest.mark.parametrize("since", ["", "ALTER TABLE x DISABLE TRIGGER USER; ALTER TABLE x ENABLE TRIGGER USER"])
+def test_the_triggers_of_an_earlier_version_get_others_unless_one_was_switched_off(
+    run: Any, plain: Connection, spare_url: URL, since: str
+) -> None:
+    run(f"{ROWS}; INSERT INTO x VALUES (1, 1)")
+    do(plain, EARLIER)
+    plain.commit()
+    do(plain, since or "SELECT")
+    plain.commit()
+    with closing(server.connect(spare_url)) as owner, owner, owner.cursor() as cursor:
+        databases.make_procedures(cursor)
+    with pytest.raises(MedallionError, match="trigger") if since else nullcontext():
+        run("UPDATE x SET v = 2")
+    assert run("SELECT v FROM x FOR SYSTEM_TIME ALL") == [(1,)] if since else [(1,), (2,)]
+
+
 def test_a_trigger_that_stops_a_row_from_going_on_is_told(run: Any) -> None:
     run(ROWS)
     run("CREATE FUNCTION stops() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
