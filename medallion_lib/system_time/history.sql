@@ -85,7 +85,7 @@ CREATE OR REPLACE FUNCTION meta.history_columns(
             its.attnum, CASE WHEN its.attisdropped THEN 'gone ' || its.attnum ELSE its.attname END,
             its.attisdropped, base.type,
             format('ADD COLUMN %I %s%s%s', CASE WHEN its.attisdropped THEN 'gone ' || its.attnum ELSE its.attname END,
-                   coalesce(base.type, 'integer'), ' COLLATE ' || nullif(its.attcollation, 0)::regcollation,
+                   base.type, ' COLLATE ' || nullif(its.attcollation, 0)::regcollation,
                    CASE WHEN its.attname = 'sys_period' AND its.attgenerated = 's'
                         THEN ' GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED'
                         WHEN its.attgenerated = 'v' THEN format(' GENERATED ALWAYS AS (%s) VIRTUAL', pg_get_expr(adbin, adrelid))
@@ -100,8 +100,9 @@ CREATE OR REPLACE FUNCTION meta.history_columns(
         LEFT JOIN pg_attrdef ON adrelid = its.attrelid AND adnum = its.attnum
         LEFT JOIN pg_attribute AS kept ON kept.attrelid = meta.history_of(versioned) AND kept.attnum = its.attnum
         CROSS JOIN LATERAL (
-            SELECT CASE type.typtype WHEN 'd' THEN format_type(pg_basetype(its.atttypid), -1)
-                                     ELSE format_type(its.atttypid, its.atttypmod) END AS type) AS base
+            SELECT CASE WHEN its.attisdropped THEN 'integer'
+                        WHEN type.typtype = 'd' THEN format_type(pg_basetype(its.atttypid), -1)
+                        ELSE format_type(its.atttypid, its.atttypmod) END AS type) AS base
         WHERE its.attrelid = versioned AND its.attnum > 0
         ORDER BY its.attnum;
     END;
