@@ -645,6 +645,14 @@ def test_triggers_find_what_the_statement_would(run: Any) -> None:
     assert run("SELECT v, ended = 'infinity' FROM log ORDER BY 1, 2") == [(2, True), (4, True)]
 
 
+def test_a_table_that_lost_a_column_keeps_its_versions(run: Any) -> None:
+    run("CREATE TABLE old (id int PRIMARY KEY, gone int, v int); INSERT INTO old VALUES (1, 0, 1)")
+    run("ALTER TABLE old DROP COLUMN gone")
+    run("SELECT scd_system_versioned('old')")
+    run("UPDATE old SET v = 2")
+    assert run("SELECT id, v FROM old FOR SYSTEM_TIME ALL ORDER BY v") == [(1, 1), (1, 2)]
+
+
 def test_a_table_with_triggers_keeps_its_versions_as_it_is(run: Any) -> None:
     run("CREATE TABLE old (id int PRIMARY KEY, v int)")
     run("INSERT INTO old VALUES (1, 1)")
@@ -1421,6 +1429,32 @@ def test_what_a_function_puts_back_while_a_statement_goes_on_goes_on(run: Any) -
     run("CREATE FUNCTION reverts() RETURNS int LANGUAGE plpgsql AS 'BEGIN UPDATE x SET v = 1 WHERE id = 1; RETURN 2; END'")
     run("UPDATE x SET v = CASE id WHEN 1 THEN 5 ELSE reverts() END")
     assert run("SELECT id, sys_start FROM x FOR SYSTEM_TIME ALL ORDER BY id") == before
+
+
+def test_rows_that_change_places_go_on_where_they_are_alike(run: Any) -> None:
+    run(f"CREATE TABLE x (id int PRIMARY KEY DEFERRABLE, v int) {WITH}; INSERT INTO x VALUES (1, 1), (2, 1), (3, 3)")
+    before = run("SELECT id, v, sys_start FROM x ORDER BY id")
+    run("UPDATE x SET id = 3 - id WHERE id < 3")
+    assert run("SELECT id, v, sys_start FROM x FOR SYSTEM_TIME ALL ORDER BY id") == before
+    run("UPDATE x SET id = 4 - id WHERE id <> 2")
+    assert run("SELECT id, v FROM x FOR SYSTEM_TIME ALL ORDER BY id, v") == [(1, 1), (1, 3), (2, 1), (3, 1), (3, 3)]
+
+
+def test_what_each_statement_asks_of_the_catalog_is_of_its_own_time(run: Any, plain: Connection) -> None:
+    """On one connection, whose plans are kept."""
+    run(f"{ROWS}; INSERT INTO x VALUES (1, 1)")
+    did = ["", "ALTER TABLE x ADD COLUMN twice int GENERATED ALWAYS AS (2 * v) STORED", "ALTER TABLE x DROP COLUMN twice",
+           "SELECT meta.set_system_time('x', clock_timestamp())", "SELECT meta.set_system_time('x', NULL)"]  # fmt: skip
+    for v, sql in enumerate(did, 2):
+        for change in (sql, "UPDATE x SET v = v", f"UPDATE x SET v = {v}", "UPDATE x SET v = v"):
+            do(plain, change or "SELECT")
+            plain.commit()
+    assert run("SELECT v, isfinite(sys_end) FROM x FOR SYSTEM_TIME ALL ORDER BY v") == [(v, v < 6) for v in range(1, 7)]
+    run("CREATE TABLE above (LIKE x)")
+    do(plain, "ALTER TABLE x INHERIT above")
+    plain.commit()
+    for table in ("x", "above"):
+        assert fault(plain, f"UPDATE {table} SET v = 9") == "ST002"
 
 
 # As an earlier version had it: one trigger of all rows, and none of those that it makes way for.
