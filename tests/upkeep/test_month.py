@@ -23,7 +23,7 @@ ROUND = 15.0  # seconds between prunes; every other time capture is killed, and 
 SERVER = 60  # rounds from one death of the server to the next; the first is early
 ROWS = 2_000
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long(4)]
 
 
 class Writer(threading.Thread):
