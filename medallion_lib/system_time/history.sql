@@ -85,7 +85,7 @@ CREATE OR REPLACE FUNCTION meta.history_columns(
             its.attnum, CASE WHEN its.attisdropped THEN 'gone ' || its.attnum ELSE its.attname END,
             its.attisdropped, base.type,
             format('ADD COLUMN %I %s%s%s', CASE WHEN its.attisdropped THEN 'gone ' || its.attnum ELSE its.attname END,
-                   base.type, ' COLLATE ' || nullif(its.attcollation, 0)::regcollation,
+                   base.type, CASE WHEN NOT its.attisdropped THEN ' COLLATE ' || nullif(its.attcollation, 0)::regcollation END,
                    CASE WHEN its.attname = 'sys_period' AND its.attgenerated = 's'
                         THEN ' GENERATED ALWAYS AS (tstzrange(sys_start, sys_end)) STORED'
                         WHEN its.attgenerated = 'v' THEN format(' GENERATED ALWAYS AS (%s) VIRTUAL', pg_get_expr(adbin, adrelid))
