@@ -479,7 +479,8 @@ BEGIN
             EXECUTE format('DELETE FROM %s WHERE ctid = ANY ($1)', history) USING again;
         END IF;
     END IF;
-    IF is_new THEN
+    -- Rows that a cascade changes twice hide their new key: then it is the old one that is gone.
+    IF is_new OR is_gone AND TG_OP = 'UPDATE' THEN
         -- A key that was another's until now: whoever took it away may have begun later, and has committed.
         EXECUTE format('SELECT latest FROM now_is AS other CROSS JOIN LATERAL ('
                        'SELECT sys_end AS latest FROM %s AS one WHERE %s AND one.sys_end > $1 LIMIT 1) AS closed LIMIT 1',

@@ -444,6 +444,21 @@ def test_who_takes_a_key_that_is_checked_late_waits_for_who_deletes_it(table: Co
         early.commit()
 
 
+def test_who_takes_such_a_key_by_a_row_that_names_itself_is_to_run_again(table: Connection, notebook_url: URL) -> None:
+    """What cascades changes the row once more, under its new key."""
+    do(table, "ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES t ON UPDATE CASCADE; INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
+    table.commit()
+    with other(notebook_url) as early:
+        do(early, "SELECT")
+        do(table, "DELETE FROM t WHERE id = 1")
+        table.commit()
+        assert fault(early, "UPDATE t SET id = 1 WHERE id = 2") == "40001"
+        early.rollback()
+        do(early, "UPDATE t SET id = 1 WHERE id = 2")
+        early.commit()
+    assert do(table, "SELECT id, v FROM t__all() ORDER BY sys_start, id") == [(1, 1), (2, 2), (1, 1)]
+
+
 def test_a_transaction_that_sees_no_others_deletes_and_inserts_keys_of_its_own(table: Connection, notebook_url: URL) -> None:
     do(table, "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)")
     table.commit()
