@@ -100,15 +100,21 @@ CREATE OR REPLACE FUNCTION meta.is_going_on(versioned oid) RETURNS boolean
        AND current_setting('medallion.going_on', true) = versioned || ' ' || pg_trigger_depth() - 1;
 COMMENT ON FUNCTION meta.is_going_on IS 'Whether an UPDATE is the one by which a row goes on that came back unchanged.';
 
--- IMMUTABLE, so that of a trigger's own table it is asked once in each statement, as the first row comes.
-CREATE OR REPLACE FUNCTION meta.is_plainly_versioned(versioned oid) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+-- VOLATILE, so that it sees what the statement itself has set: the time of the versions above all.
+CREATE OR REPLACE FUNCTION meta.asks_nothing_of_rows(versioned oid) RETURNS boolean
+    LANGUAGE sql VOLATILE
     RETURN NOT EXISTS (SELECT FROM history.tables AS it
-                       WHERE it.versioned = is_plainly_versioned.versioned AND system_time IS NOT NULL)
+                       WHERE it.versioned = asks_nothing_of_rows.versioned AND system_time IS NOT NULL)
        AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = versioned)
        AND NOT EXISTS (SELECT FROM pg_attribute
                        WHERE attrelid = versioned AND attnum > 0 AND (attgenerated <> '' OR attname = 'row_hash'));
-COMMENT ON FUNCTION meta.is_plainly_versioned IS 'Whether a table''s versions get the time of each transaction, and it is no part, and computes no column.';
+COMMENT ON FUNCTION meta.asks_nothing_of_rows IS 'Whether a table''s versions get the time of each transaction, and it is no part, and computes no column.';
+
+-- IMMUTABLE, so that of a trigger's own table it is asked once in each statement, as the first row comes.
+CREATE OR REPLACE FUNCTION meta.is_plainly_versioned(versioned oid) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN meta.asks_nothing_of_rows(versioned);
+COMMENT ON FUNCTION meta.is_plainly_versioned IS 'Whether a table''s rows have nothing looked up for each of them, as the first row of a statement finds it.';
 
 CREATE OR REPLACE FUNCTION meta.is_first_change(versioned oid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -444,11 +450,14 @@ BEGIN
             same_key)
         INTO is_gone, is_new, is_same, is_going_on, is_back USING instant;
     END IF;
-    -- Only where the owner set another time meanwhile has none of its rows' triggers seen that.
-    IF instant <> transaction_timestamp() AND TG_OP <> 'INSERT' THEN
-        EXECUTE 'SELECT max(sys_start) FROM was AS one WHERE sys_start > $1' || CASE TG_OP WHEN 'UPDATE' THEN
-                format(' AND NOT EXISTS (SELECT FROM now_is AS other WHERE %s)', same) ELSE '' END
-        INTO latest USING instant;
+    -- Only where another time was set after the first of its rows has none of their triggers seen that.
+    IF instant <> transaction_timestamp() THEN
+        EXECUTE CASE TG_OP WHEN 'UPDATE' THEN format(
+                'SELECT max(coalesce(one.sys_start, other.sys_start)) FROM was AS one FULL JOIN now_is AS other ON %s
+                 WHERE one.sys_start > $1 AND other.sys_start IS NULL OR other.sys_start > $1 AND other.sys_start = $2 AND one.sys_start IS NULL', same)
+            WHEN 'DELETE' THEN 'SELECT max(sys_start) FROM was WHERE sys_start > $1'
+            ELSE 'SELECT max(sys_start) FROM now_is WHERE sys_start > $1 AND sys_start = $2' END
+        INTO latest USING instant, transaction_timestamp();
         IF latest IS NOT NULL THEN
             CALL meta.refuse_order(TG_RELID, instant, latest);
         END IF;

@@ -1439,6 +1439,25 @@ def test_no_version_is_lost_to_a_time_that_is_set_while_a_statement_goes_on(run:
     assert run("SELECT v FROM x FOR SYSTEM_TIME ALL") == [(1,)]
 
 
+def test_a_statement_that_sets_the_time_itself_is_of_that_time(run: Any) -> None:
+    run(ROWS)
+    for month, sql in enumerate(["INSERT INTO x SELECT 1, 1 FROM it", "UPDATE x SET v = 2 FROM it", "DELETE FROM x USING it"], 1):
+        run(f"WITH it AS MATERIALIZED (SELECT set_system_time('x', '2020-0{month}-01')) {sql}")
+        run("SELECT set_system_time('x', NULL)")
+    held = run("SELECT v, sys_start::date::text, sys_end::date::text FROM x FOR SYSTEM_TIME ALL ORDER BY v")
+    assert held == [(1, "2020-01-01", "2020-02-01"), (2, "2020-02-01", "2020-03-01")]
+
+
+@pytest.mark.parametrize("sql", ["UPDATE x SET v = late(id)", "INSERT INTO x SELECT id + 2, late(id) FROM x ORDER BY id"])
+def test_a_time_that_is_set_after_a_statements_first_row_is_refused(run: Any, sql: str) -> None:
+    run(f"{ROWS}; SELECT set_system_time('x', '2020-01-01'); INSERT INTO x VALUES (1, 1), (2, 2); SELECT set_system_time('x', NULL)")
+    run("CREATE FUNCTION late(id int) RETURNS int LANGUAGE plpgsql AS "
+        "$$BEGIN IF id = 2 THEN PERFORM set_system_time('x', '2021-01-01'); END IF; RETURN id + 8; END$$")
+    with pytest.raises(DBAPIError, match="a version of"):
+        run(sql)
+    assert run("SELECT v FROM x FOR SYSTEM_TIME ALL ORDER BY v") == [(1,), (2,)]
+
+
 def test_what_a_function_puts_back_while_a_statement_goes_on_goes_on(run: Any) -> None:
     run(f"{ROWS}; INSERT INTO x VALUES (1, 1), (2, 2)")
     before = run("SELECT id, sys_start FROM x ORDER BY id")
