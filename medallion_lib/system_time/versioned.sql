@@ -424,13 +424,14 @@ BEGIN
         PERFORM meta.scd_system_versioned(one.versioned);
         RESET ROLE;
     END LOOP;
-    -- With fewer triggers than there are now, and those as they were made.
+    -- With fewer triggers than there are now, and all of those as they were made.
     FOR one IN
         SELECT it.versioned, relowner
         FROM history.tables AS it
         JOIN pg_class ON pg_class.oid = it.versioned
         JOIN pg_trigger ON tgrelid = it.versioned AND tgname = '~~~system_versioning_row' AND tgqual IS NULL
         WHERE is_kept AND meta.changed_trigger(it.versioned) IS NULL
+          AND coalesce(cardinality(triggers) = cardinality(meta.triggers_as_made(it.versioned)), true)
     LOOP
         EXECUTE format('SET LOCAL ROLE %s', one.relowner::regrole);
         CALL meta.add_versioning_triggers(one.versioned);
