@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
@@ -1446,6 +1447,21 @@ def test_a_statement_that_sets_the_time_itself_is_of_that_time(run: Any) -> None
         run("SELECT set_system_time('x', NULL)")
     held = run("SELECT v, sys_start::date::text, sys_end::date::text FROM x FOR SYSTEM_TIME ALL ORDER BY v")
     assert held == [(1, "2020-01-01", "2020-02-01"), (2, "2020-02-01", "2020-03-01")]
+
+
+def test_a_copy_that_waited_for_who_sets_the_time_is_of_that_time(run: Any, plain: Connection, notebook_url: URL) -> None:
+    """Its snapshot is of before it waited."""
+    run(ROWS)
+    do(plain, "SELECT set_system_time('x', '2020-01-01')")
+    with other(notebook_url) as one, one.cursor() as cursor:
+        copying = threading.Thread(target=cursor.copy_expert, args=("COPY x (id, v) FROM STDIN", io.StringIO("1\t1\n")))
+        copying.start()
+        copying.join(0.2)
+        assert copying.is_alive()
+        plain.commit()
+        copying.join()
+        one.commit()
+    assert run("SELECT id, sys_start::date::text FROM x") == [(1, "2020-01-01")]
 
 
 @pytest.mark.parametrize("sql", ["UPDATE x SET v = late(id)", "INSERT INTO x SELECT id + 2, late(id) FROM x ORDER BY id"])
