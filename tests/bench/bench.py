@@ -94,7 +94,7 @@ def alone(what: str, took: str) -> None:
 def leave() -> None:
     """Leave the figures where the book is built from them."""
     LAST.parent.mkdir(exist_ok=True)
-    LAST.write_text(json.dumps(FOUND, indent=1), encoding="utf-8")
+    LAST.write_text(json.dumps(FOUND, indent=1) + "\n", encoding="utf-8")
 
 
 def goal(name: str, values: list[float], digits: int = 2) -> None:
