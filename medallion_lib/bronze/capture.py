@@ -114,7 +114,7 @@ def landings(
 ) -> Iterator[str | None]:
     """Feed the stream to the decoder and land: when a batch is full, a marker came, or it is quiet.
 
-    Gives the last marker before each landing. A full batch lands while the stream is read on.
+    Gives the last marker before each landing. A thread lands full batches while more is read.
     A trickle's next landing waits for as long as the last took, with what the caller made of it.
     `beat` is called whenever nothing has landed for a while.
     """

@@ -104,7 +104,7 @@ class Landing:
 
     @property
     def is_full(self) -> bool:
-        return self.waiting + self.since_commit >= BATCH_ROWS
+        return self.since_landing >= BATCH_ROWS
 
     @property
     def is_busy(self) -> bool:

@@ -253,7 +253,7 @@ class Decoder:
         Raises MedallionError where it is to come: all that follows would be dated after it.
         """
         if self.until is None or at > self.until:
-            self.until = self.catalog.clock() + timedelta(days=1)  # it may have been ahead
+            self.until = self.catalog.clock() + timedelta(days=1)  # it may have been set back
             if at > self.until:
                 raise refusal("commit time unknown", at=f"{at:%Y-%m-%d %H:%M:%S}, in the future")
         return at

@@ -158,8 +158,8 @@ def _commit(data: bytes) -> Commit:
 
 
 def _message(data: bytes) -> Message:
-    end = data.index(0, 10)
-    return Message(data[1] == 1, _u64(data, 2)[0], data[10:end].decode(), data[end + 5 :])
+    prefix, at = _text(data, 10)
+    return Message(data[1] == 1, _u64(data, 2)[0], prefix, data[at + 4 :])
 
 
 def _relation(data: bytes) -> Relation:

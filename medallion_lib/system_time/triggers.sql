@@ -462,7 +462,7 @@ BEGIN
             CALL meta.refuse_order(TG_RELID, instant, latest);
         END IF;
     END IF;
-    -- Nothing can have come back but by this statement, and nothing of it has.
+    -- Of a transaction's first change, only this statement itself can have brought a row back.
     PERFORM set_config('medallion.changed', CASE WHEN is_first AND NOT (is_new OR is_back) THEN 'once' ELSE 'again' END, true);
     IF TG_OP <> 'INSERT' THEN
         EXECUTE format('INSERT INTO %s (%s, sys_end) SELECT %2$s, $1 FROM was AS one WHERE sys_start < $1',

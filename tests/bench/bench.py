@@ -83,7 +83,7 @@ def compared(what: str, unit: str, here: list[float], beside: dict[str, list[flo
 
 
 def rounded(value: float) -> float:
-    """Three digits that count, as more of them are another in the next run."""
+    """To three digits: those after them differ from run to run."""
     return float(f"{value:.3g}")
 
 
