@@ -13,7 +13,7 @@ EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code that each folder may have, and "" those of what stands beside the folders.
 BUDGET = {"": 1852, "server": 377, "source": 911, "bronze": 860, "silver": 678,
           "system_time": 1080, "gold": 492, "watch": 660, "shop": 255, "batch": 525,
-          "upkeep": 346, "serve": 718, "lake": 817}  # fmt: skip
+          "upkeep": 346, "serve": 718, "lake": 825}  # fmt: skip
 GUESTS = ("shop", "batch", "lake")
 # From the ground up; what stands beside the folders uses all of them, and the guests use that.
 LAYERS = ("", "server", "source", "bronze", "silver", "system_time", "gold", "watch", "medallion", "guest")

@@ -28,6 +28,8 @@ MARKED = "SELECT *, sys_end = 'infinity' AS {} FROM ({}) AS made"
 UNTOUCHED = f' UNION ALL SELECT *, true FROM "{MERGE}".untouched'
 # What an engine says that has no memory left; Sail says the third where it begins to spill.
 NO_MEMORY = re.compile("Resources exhausted|Failed to allocate|partition not used yet|OutOfMemory")
+# What Sail says when it is asked for the answer that was lost with a connection: it keeps none.
+LOST = re.compile("task context not found|operation not found")
 
 
 class Made(NamedTuple):
@@ -86,8 +88,20 @@ class _Run(NamedTuple):
     bronze: Facts
     at_once: int
 
-    def made(self, table: Facts, then: Facts, new: list[str], read: int) -> Facts:
-        """Write a history's new rows; what the lake is to know of it."""
+    def made(self, *of: Any) -> Facts:
+        """Write a history's new rows; what the lake is to know of it.
+
+        Where the engine's answer was lost, it may have written them, and may write yet: they are
+        written again, elsewhere.
+        """
+        try:
+            return self._made(*of)
+        except Exception as problem:
+            if not LOST.search(str(problem)):
+                raise
+        return self._made(*of)
+
+    def _made(self, table: Facts, then: Facts, new: list[str], read: int) -> Facts:
         mark = "is_current"
         while mark in table["columns"]:
             mark += "_"

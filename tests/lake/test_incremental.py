@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ pytest.importorskip("pysail", reason="the engine is an extra: make spark")
 
 from medallion_lib.bronze import layout
 from medallion_lib import Medallion, lake, steps
+from medallion_lib.lake import engine
 from medallion_lib.lake.place import Place
 from medallion_lib.silver import merge
 from medallion_lib.silver.history import make_missing
@@ -322,3 +326,87 @@ def interrupt() -> None:
 
 def named_files(place: Path) -> set[str]:
     return {file for table in Place(place).read("silver")["tables"].values() for file in table["files"]}
+
+
+# --- Answers that are lost -----------------------------------------------------------------------
+
+
+class Line:
+    """What Sail's answers come through. One is lost, and its connection with it: the `number`th after the statement `at`."""
+
+    def __init__(self) -> None:
+        self.answers, self.statements, self.loses, self.lose = 0, 0, 0, (0, 0)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        Thread(target=self._connect, daemon=True).start()
+        engine.session()  # loads what is told about once
+        self.session = engine._connected("sc://{}:{}".format(*self._listener.getsockname()))
+
+    def _connect(self) -> None:
+        while True:
+            client, server = self._listener.accept()[0], socket.create_connection(engine._sail().listening_address)
+            for way in ((client, server), (server, client)):
+                Thread(target=self._pass_on, args=(*way, way[0] is server), daemon=True).start()
+
+    def _pass_on(self, giver: socket.socket, taker: socket.socket, is_answer: bool) -> None:
+        with suppress(OSError):
+            while said := giver.recv(1 << 16):
+                self.answers += is_answer
+                if is_answer and self.answers == self.loses:
+                    break
+                taker.sendall(said)
+        for end in (giver, taker):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def read(self) -> Any:
+        return self.session.read
+
+    def sql(self, statement: str) -> Any:
+        self.statements += 1
+        if self.lose[0] == self.statements:
+            self.loses = self.answers + self.lose[1]
+        return self.session.sql(statement)
+
+    def merge(self, place: Path, at: int, number: int) -> int:
+        """Merge anew, with such a loss; how many statements that took."""
+        (place / "silver.json").unlink(missing_ok=True)
+        self.answers, self.statements, self.loses, self.lose = 0, 0, 0 if at else number, (at, number)
+        lake.Lake(place, self).merge()
+        return self.statements
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    return Line()
+
+
+def exported(bench: Bench, lab: Medallion, place: Path) -> None:
+    shop = Shop()
+    for wishes in KINDS:
+        shop.transaction(wishes, 0)
+    bench.write(typed(shop.events))
+    merge.merge(bench.connection)
+    lake.export(lab, place)
+
+
+def test_an_answer_that_is_lost_costs_no_merge(bench: Bench, lab: Medallion, tmp_path: Path, line: Line) -> None:
+    """The engine finished a statement, and who asked was not told: it is asked again."""
+    exported(bench, lab, tmp_path)
+    statements = line.merge(tmp_path, 0, 0)
+    more = set()
+    for at, number in ((1, 1), (1, 2), (2, 1), (3, 2), (4, 1)):
+        more.add(line.merge(tmp_path, at, number) - statements)
+        check_equal(lab, tmp_path, SILVER)
+    assert 1 in more and more <= {0, 1}
+
+
+@pytest.mark.slow
+def test_nor_does_any_other(bench: Bench, lab: Medallion, tmp_path: Path, line: Line) -> None:
+    exported(bench, lab, tmp_path)
+    statements, answers = line.merge(tmp_path, 0, 0), line.answers
+    more = set()
+    for number in range(1, answers):
+        more.add(line.merge(tmp_path, 0, number) - statements)
+        check_equal(lab, tmp_path, SILVER)
+    assert more == {0, 1}
