@@ -84,4 +84,4 @@ def test_the_year_is_made_and_asked_without_it(lab: Medallion, without: dict[str
 def test_the_chapters_run_without_it(without: dict[str, str]) -> None:
     run = [sys.executable, "-m", "pytest", "--nbmake", "-q", "-p", "no:cacheprovider", *CHAPTERS]
     done = subprocess.run(run, cwd=ROOT, env=without | {"MEDALLION_NAME": "without"}, capture_output=True, text=True)
-    assert "5 passed" in done.stdout, done.stdout
+    assert f"{len(CHAPTERS)} passed" in done.stdout, done.stdout
