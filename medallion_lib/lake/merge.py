@@ -88,18 +88,18 @@ class _Run(NamedTuple):
     bronze: Facts
     at_once: int
 
-    def made(self, *of: Any) -> Facts:
+    def made(self, table: Facts, then: Facts, new: list[str], read: int) -> Facts:
         """Write a history's new rows; what the lake is to know of it.
 
         Where the engine's answer was lost, it may have written them, and may write yet: they are
         written again, elsewhere.
         """
         try:
-            return self._made(*of)
+            return self._made(table, then, new, read)
         except Exception as problem:
             if not LOST.search(str(problem)):
                 raise
-        return self._made(*of)
+        return self._made(table, then, new, read)
 
     def _made(self, table: Facts, then: Facts, new: list[str], read: int) -> Facts:
         mark = "is_current"

@@ -338,7 +338,7 @@ class Line:
         self.answers, self.statements, self.loses, self.lose = 0, 0, 0, (0, 0)
         self._listener = socket.create_server(("127.0.0.1", 0))
         Thread(target=self._connect, daemon=True).start()
-        engine.session()  # loads what is told about once
+        engine.session()  # leaves out what pyspark tells when it is first imported
         self.session = engine._connected("sc://{}:{}".format(*self._listener.getsockname()))
 
     def _connect(self) -> None:

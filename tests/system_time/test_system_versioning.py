@@ -876,7 +876,7 @@ def test_a_key_of_any_type_works(plain: Connection) -> None:
     for name, type_ in types:
         given_ = OF_TYPE.get(name, ["{}", "{NULL}"] if name[0] == "_" else "12")
         values = {"a": f"CAST('{given_[0]}' AS {type_})", "b": f"CAST('{given_[1]}' AS {type_})"}
-        plain.rollback()  # one transaction for all would keep a slot from being made for longer than it is waited for
+        plain.rollback()  # while a transaction that has written is open, no other test gets a slot
         do(plain, OWN_TYPES)
         if fault(plain, f"CREATE TABLE k (id {type_} PRIMARY KEY, v int)") or fault(plain, "INSERT INTO k SELECT {a}, 1".format(**values)):
             continue  # nor is it a key elsewhere
