@@ -18,7 +18,8 @@ def begin_anew(lab: Medallion, until: str = "") -> None:
     """
     for left in reversed(range(10)):
         try:
-            return _begin_anew(lab, until)
+            _begin_anew(lab, until)
+            break
         except MedallionError as problem:
             if not left or "was not made within" not in str(problem):
                 raise
