@@ -42,14 +42,16 @@ def main() -> int:
 
 
 def set_stage() -> None:
-    """Let Jupyter take its configuration from us alone, and the kernel of this environment.
+    """Let Jupyter and IPython take their configuration from us alone, and the kernel from here.
 
     A copy of book/stage, made anew: what was opened, moved or set the last time, and what a
-    presenter's own JupyterLab is like, does not matter.
+    presenter's own JupyterLab is like, does not matter. A kernel imports the libraries as it
+    starts, while the page still loads, so that the first press does not wait for them.
     """
     shutil.rmtree(STAGE, ignore_errors=True)
     shutil.copytree(ROOT / "book" / "stage", STAGE)
     os.environ |= {"JUPYTER_CONFIG_DIR": str(STAGE), "JUPYTER_PREFER_ENV_PATH": "1"}
+    os.environ["IPYTHONDIR"] = str(STAGE / "ipython")
     for name in OTHERS:
         os.environ.pop(name, None)
 

@@ -28,11 +28,15 @@ MINUTE = 60_000
 def make_demo(own: Path) -> Iterator[tuple[Callable[[], str], str]]:
     """What `make demo` does on a terminal, without its browser: what it prints, and the address.
 
-    `own` becomes the presenter's Jupyter directory, with a kernel of the usual name that is none.
+    `own` becomes the presenter's directory of Jupyter and of IPython, with a kernel of the usual
+    name that is none, and with a line that would end each kernel at its start.
     """
     kernel = own / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
     kernel.write_text('{"argv": ["false"], "display_name": "Not this", "language": "python"}')
+    startup = own / "profile_default" / "startup" / "ours.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text("import os; os._exit(1)")
     keyboard, terminal = pty.openpty()
     command = [
         sys.executable,
@@ -42,7 +46,8 @@ def make_demo(own: Path) -> Iterator[tuple[Callable[[], str], str]]:
     ]
     ours = ("PYTEST_", "MEDALLION_NAME")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    kept |= dict.fromkeys(("JUPYTER_DATA_DIR", "JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR"), str(own))
+    theirs = ("JUPYTER_DATA_DIR", "JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR")
+    kept |= dict.fromkeys(theirs, str(own))
     process = subprocess.Popen(
         command, cwd=ROOT, env=kept, stdin=terminal, stdout=terminal, stderr=terminal
     )
