@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from medallion_lib import Medallion, MedallionError, databases, server
@@ -57,7 +58,7 @@ def watch(
     key: list[str], strict: bool, dry_run: bool, yes: bool,
 ) -> str:  # fmt: skip
     """keep every change of tables of your own"""
-    _heed_signals()
+    _heed_signals(_interrupt_once)  # a second Ctrl+C is not to end the undoing of what was begun
     if remove:
         told = "No longer watched; bronze and history stay:"
         return _listed(told, _sure(lab, lab.remove, yes, remove))
@@ -72,7 +73,7 @@ def watch(
         print(lab.typed(told), file=sys.stderr)
     if add:
         return _listed("Watched from now on, too:", _sure(lab, lab.add, yes, asked))
-    return _how_to_go_on(lab, _sure(lab, lab.watch, yes, asked))
+    return _how_to_go_on(lab, _sure(lab, partial(lab.watch, made=_heed_no_signals), yes, asked))
 
 
 def _how_to_go_on(lab: Medallion, begun: Begun) -> str:
@@ -113,10 +114,18 @@ def load(lab: Medallion, file: str, yes: bool) -> str:
     return f"Loaded {_sure(lab, lab.load, yes, file)} tables. The next capture takes a snapshot."
 
 
-def _heed_signals() -> None:
+def _heed_signals(by: Callable[..., object] = signal.default_int_handler) -> None:
     """Be interrupted by each that asks to end: a shell starts background work deaf to SIGINT."""
     for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, signal.default_int_handler)
+        signal.signal(stop, by)
+
+
+_heed_no_signals = partial(_heed_signals, lambda *_: None)
+
+
+def _interrupt_once(*_: object) -> None:
+    _heed_no_signals()
+    raise KeyboardInterrupt
 
 
 def capture(lab: Medallion, follow: bool, resnapshot: bool, merging: bool, yes: bool) -> str:

@@ -1,6 +1,6 @@
 """Tables of the user's own: watched from now on, more of them, fewer of them, none."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from medallion_lib.silver import merge
 from medallion_lib.source import slot
 from medallion_lib.source.catalog import Catalog
 from medallion_lib.source.watermark import Watermark
+from medallion_lib.steps import step
 from medallion_lib.tables import NONE, Table, Tables
 from medallion_lib.watch import adding, asking
 from medallion_lib.watch.plan import Asked, Plan, plan
@@ -58,17 +59,23 @@ class Watching(Pair):
         with databases.administering(self.place.url) as cursor:
             return _has_role(cursor)
 
-    def watch(self, asked: Asked | None = None, yes: bool = False) -> Begun:
+    def watch(
+        self, asked: Asked | None = None, yes: bool = False, made: Callable[[], None] = lambda: None
+    ) -> Begun:
         """Make a warehouse of tables at the source: bronze with their rows, silver, and functions.
 
         Raises Unconfirmed, with the preview, unless `yes`. Raises MedallionError where something
-        is missing, with the statements that mend it. What fails leaves nothing behind.
+        is missing, with the statements that mend it. What fails or is interrupted leaves nothing
+        behind; `made` is called when all is there, as the last that may be.
         """
         found = self._sure(asked, yes)
         with self._undone_unless_made():
             self._build_warehouse(found.tables)
             largest = max(found.each, key=lambda each: bool(each.table.history) * (each.rows or 1))
-            return self._snapshot(largest.table)
+            begun = self._snapshot(largest.table)
+            made()
+            step("all made")
+        return begun
 
     def _sure(self, asked: Asked | None, yes: bool, adding: bool = False) -> Plan:
         """The plan. Raises MedallionError where it can't be made, Unconfirmed unless `yes`."""
@@ -108,10 +115,9 @@ class Watching(Pair):
             slot.check_reading(self.own_source)
             had_role = _has_role(cursor)
             try:
-                if not had_role:
-                    server.set_notebook_role(cursor, self.place.notebook_password)
                 databases.create(cursor, self.warehouse_name)
                 databases.unlock(cursor, SETUP)  # a snapshot may take long
+                self._let_notebooks_in()
                 yield
             except BaseException as problem:
                 self._clear(cursor, problem)
@@ -120,7 +126,6 @@ class Watching(Pair):
                 if isinstance(problem, MedallionError) and "--resnapshot" in str(problem):
                     raise refusal("watch undone", problem=str(problem).splitlines()[0]) from None
                 raise
-        self._let_notebooks_in()
 
     def _clear(self, cursor: Cursor, problem: BaseException) -> None:
         """The source first: while the warehouse is there, `unwatch` knows what was made for it."""

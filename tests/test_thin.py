@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medallion_lib"
 EVERY = sorted(PACKAGE.rglob("*.py"))
 # Lines of code that each folder may have, and "" those of what stands beside the folders.
-BUDGET = {"": 1852, "server": 377, "source": 911, "bronze": 860, "silver": 678,
+BUDGET = {"": 1861, "server": 377, "source": 911, "bronze": 860, "silver": 678,
           "system_time": 1080, "gold": 492, "watch": 660, "shop": 255, "batch": 525,
           "upkeep": 346, "serve": 718, "lake": 825}  # fmt: skip
 GUESTS = ("shop", "batch", "lake")

@@ -235,7 +235,7 @@ def test_what_has_the_name_at_the_source_is_never_dropped(url: URL, taken: str) 
 
 
 @pytest.mark.first(2)
-@pytest.mark.parametrize("at", ("slot made", "copied", "landed", "merged order_line_hist", "merge committed"))
+@pytest.mark.parametrize("at", ("slot made", "copied", "landed", "merged order_line_hist", "merge committed", "all made"))
 def test_what_is_interrupted_leaves_nothing_behind(url: URL, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No slot, publication, role or database, wherever it was interrupted."""
 
@@ -249,6 +249,35 @@ def test_what_is_interrupted_leaves_nothing_behind(url: URL, at: str, monkeypatc
             Medallion.find("crm", source=url).watch(yes=True)
 
 
+@pytest.mark.parametrize("by", ([signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]))
+def test_who_asks_it_again_and_again_to_end_does_not_end_the_undoing(url: URL, by: list[signal.Signals]) -> None:
+    """As a person does who presses Ctrl+C twice."""
+    watch = begin(None, "watch", libpq(url), "--name", "crm", "--yes")
+    wait_until(lambda: run(url, "SELECT 1 FROM pg_replication_slots"), 60)
+
+    def has_ended() -> bool:
+        for each in by:
+            watch.send_signal(each)
+        return watch.poll() is not None
+
+    wait_until(has_ended, 60)
+    ended, out, told = to_its_end(watch)
+    assert ended in (130, *(-each for each in by)) and not out and "Traceback" not in told, told
+
+
+def test_a_watch_that_is_asked_to_end_when_all_is_made_says_so(url: URL) -> None:
+    """Nobody would know of the slot otherwise, which keeps log."""
+    late = f"import os, signal, sys\nfrom medallion_lib import __main__, steps\n" \
+           f"steps.on_step = lambda step: step == 'all made' and os.kill(os.getpid(), signal.SIGTERM)\n" \
+           f"sys.argv = ['', '--name', 'crm', 'watch', {libpq(url)!r}, '--yes']\n" \
+           f"sys.exit(__main__.main())"  # fmt: skip
+    import forked
+
+    ended = forked.run("-c", late, environment=os.environ)
+    assert ended.returncode == 0 and "History begins" in ended.stdout, ended.stderr
+    Medallion.find("crm", source=url).unwatch(drop_warehouse=True, yes=True)
+
+
 @pytest.mark.slow
 def test_a_watch_that_is_ended_by_a_signal_leaves_nothing_behind(url: URL) -> None:
     """It waits for a transaction at the source when SIGTERM comes."""
@@ -258,7 +287,7 @@ def test_a_watch_that_is_ended_by_a_signal_leaves_nothing_behind(url: URL) -> No
             cursor.execute("INSERT INTO sales.orders VALUES (0)")
         watch = begin(None, "watch", libpq(url), "--name", "crm", "--yes")
         waits = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"
-        wait_until(lambda: run(url, waits))
+        wait_until(lambda: run(url, waits), 60)
         watch.send_signal(signal.SIGTERM)
         wait_until(lambda: watch.poll() is not None)  # long before the wait for a slot is given up
         assert to_its_end(watch)[0] == 130
