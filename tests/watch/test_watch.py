@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import URL
 from test_commands import begin, command, done, refused, to_its_end, wait_until
 from test_errors import another_server
+from test_faults import WATCH
 
 from medallion_lib import Medallion, MedallionError, databases, server, steps
 from medallion_lib.errors import Unconfirmed
@@ -235,7 +236,7 @@ def test_what_has_the_name_at_the_source_is_never_dropped(url: URL, taken: str) 
 
 
 @pytest.mark.first(2)
-@pytest.mark.parametrize("at", ("slot made", "copied", "landed", "merged order_line_hist", "merge committed", "all made"))
+@pytest.mark.parametrize("at", ("slot made", "copied", "landed", "merged order_line_hist", "merge committed", WATCH))
 def test_what_is_interrupted_leaves_nothing_behind(url: URL, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No slot, publication, role or database, wherever it was interrupted."""
 
@@ -268,7 +269,7 @@ def test_who_asks_it_again_and_again_to_end_does_not_end_the_undoing(url: URL, b
 def test_a_watch_that_is_asked_to_end_when_all_is_made_says_so(url: URL) -> None:
     """Nobody would know of the slot otherwise, which keeps log."""
     late = f"import os, signal, sys\nfrom medallion_lib import __main__, steps\n" \
-           f"steps.on_step = lambda step: step == 'all made' and os.kill(os.getpid(), signal.SIGTERM)\n" \
+           f"steps.on_step = lambda step: step == {WATCH!r} and os.kill(os.getpid(), signal.SIGTERM)\n" \
            f"sys.argv = ['', '--name', 'crm', 'watch', {libpq(url)!r}, '--yes']\n" \
            f"sys.exit(__main__.main())"  # fmt: skip
     import forked
@@ -315,10 +316,11 @@ def test_a_watch_that_is_ended_at_any_moment_leaves_nothing_behind(url: URL, mom
         whole = whole or time.monotonic() - began
 
 
-def test_a_killed_watch_is_cleared_by_unwatch(url: URL) -> None:
+@pytest.mark.parametrize("at", ("copied", WATCH))
+def test_a_killed_watch_is_cleared_by_unwatch(url: URL, at: str) -> None:
     """SIGKILL leaves a slot, a publication and a database, which unwatch knows for its own."""
     doomed = f"import os, signal, sys\nfrom medallion_lib import Medallion, steps\n" \
-             f"steps.on_step = lambda step: step == 'copied' and os.kill(os.getpid(), signal.SIGKILL)\n" \
+             f"steps.on_step = lambda step: step == {at!r} and os.kill(os.getpid(), signal.SIGKILL)\n" \
              f"Medallion.find('crm', source={libpq(url)!r}).watch(yes=True)"  # fmt: skip
     import forked
 
