@@ -66,7 +66,7 @@ class Watching(Pair):
 
         Raises Unconfirmed, with the preview, unless `yes`. Raises MedallionError where something
         is missing, with the statements that mend it. What fails or is interrupted leaves nothing
-        behind; `made` is called when all is there, as the last that may be.
+        behind. `made` is called when all is there; if it raises, all is undone, too.
         """
         found = self._sure(asked, yes)
         with self._undone_unless_made():
