@@ -205,20 +205,24 @@ def test_a_table_larger_than_the_memory_is_refused_or_merged_in_parts(bench: Ben
     assert check_equal(lab, tmp_path, SILVER) == 300_000
 
 
-def test_a_table_is_merged_in_parts_onto_parts(bench: Bench, lab: Medallion, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("keys", "before", "after"), [(8, 12, 5), pytest.param(40, 30, 9, marks=pytest.mark.slow)])
+def test_a_table_is_merged_in_parts_onto_parts(
+    keys: int, before: int, after: int, bench: Bench, lab: Medallion, tmp_path: Path
+) -> None:
     shop = Shop()
     for pick in (0, 1, 2):
-        shop.transaction([("put", name, key, pick) for name in ("inventory", *KEY) for key in range(1, 41)], 0)
+        shop.transaction([("put", name, key, pick) for name in ("inventory", *KEY) for key in range(1, keys + 1)], 0)
     bench.write(typed(shop.events))
     lake.export(lab, tmp_path)
-    lake.Lake(tmp_path).merge(at_once=30)
+    lake.Lake(tmp_path).merge(at_once=before)
+    some = range(keys * 3 // 4, keys * 5 // 4 + 1)  # of those there are, and as many others
     shop.transaction([("truncate", "customer", 1, 0)], 0)
-    shop.transaction([("put", name, key, 4) for name in KEY for key in range(30, 51)], 0)
+    shop.transaction([("put", name, key, 4) for name in KEY for key in some], 0)
     bench.write(typed(shop.events))
     merge.merge(bench.connection)
     lake.export(lab, tmp_path)
-    done = counts(lake.Lake(tmp_path).merge(at_once=9))
-    assert done["dim_customer_hist"] == (120 + 21, 22, 40 + 21)
+    done = counts(lake.Lake(tmp_path).merge(at_once=after))
+    assert done["dim_customer_hist"] == (3 * keys + len(some), len(some) + 1, keys + len(some))
     check_equal(lab, tmp_path, SILVER)
 
 
@@ -239,11 +243,13 @@ KINDS = (
 )  # fmt: skip
 
 
-def test_each_kind_of_change_is_merged_onto_what_was_there(bench: Bench, lab: Medallion, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_each_kind_of_change_is_merged_onto_what_was_there(at_once: int, bench: Bench, lab: Medallion, tmp_path: Path) -> None:
     """Snapshot, truncate, delete, re-insert, a new key, several changes of one in a transaction."""
     shop, read = Shop(), 0
-    for wishes in KINDS:
-        shop.transaction(wishes, 0)
+    for begin in range(0, len(KINDS), at_once):
+        for wishes in KINDS[begin:begin + at_once]:
+            shop.transaction(wishes, 0)
         bench.write(typed(shop.events))
         merge.merge(bench.connection)
         done = go_on(lab, tmp_path)
